@@ -1,0 +1,206 @@
+//! Catching panics: the only module that catches or resumes an unwind.
+//!
+//! A panic in a task, a stage, a hook or a callback is caught at its edge and becomes a [`Panic`]: a value that keeps
+//! the payload, the text, the name of what ran and the source location. The thread that ran it lives on.
+//!
+//! The location is known only to the process's panic hook, so the first pool or pipeline installs one that notes the
+//! location and then calls the hook that was there before. A hook that the program installs later replaces it: the
+//! location is then absent, and nothing else changes.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+use crate::sync::Mutex;
+
+/// Where a panic happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PanicLocation {
+    file: String,
+    line: u32,
+    column: u32,
+}
+
+impl PanicLocation {
+    /// The source file, as the compiler named it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// The column, from 1.
+    pub fn column(&self) -> u32 {
+        self.column
+    }
+}
+
+impl fmt::Display for PanicLocation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// A caught panic: payload, text, name of what ran, and location.
+///
+/// It is an [`Error`](std::error::Error), `Send` and `Sync`. To go on panicking instead, call [`Panic::resume`].
+pub struct Panic {
+    name: String,
+    message: String,
+    location: Option<PanicLocation>,
+    // Payloads are `Send` only; the lock makes the whole `Sync`, so that errors holding it pass through `?`.
+    payload: Mutex<Box<dyn Any + Send>>,
+}
+
+impl Panic {
+    fn new(name: &str, payload: Box<dyn Any + Send>, location: Option<PanicLocation>) -> Self {
+        let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
+            (*text).to_owned()
+        } else if let Some(text) = payload.downcast_ref::<String>() {
+            text.clone()
+        } else {
+            "a payload that is not text".to_owned()
+        };
+        Self { name: name.to_owned(), message, location, payload: Mutex::new(payload) }
+    }
+
+    /// The name of the task, stage or callback that panicked.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The panic's text; a fixed phrase if the payload is not text.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Where it panicked; `None` if the program replaced the panic hook after the first pool or pipeline started.
+    pub fn location(&self) -> Option<&PanicLocation> {
+        self.location.as_ref()
+    }
+
+    /// The payload given to `panic!` or `panic_any`.
+    pub fn into_payload(self) -> Box<dyn Any + Send> {
+        self.payload.into_inner()
+    }
+
+    /// Goes on unwinding with the original payload, without calling the panic hook again.
+    ///
+    /// # Panics
+    /// Always: that is what it does.
+    pub fn resume(self) -> ! {
+        panic::resume_unwind(self.into_payload())
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Panic")
+            .field("name", &self.name)
+            .field("message", &self.message)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} panicked", self.name)?;
+        if let Some(location) = &self.location {
+            write!(formatter, " at {location}")?;
+        }
+        write!(formatter, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for Panic {}
+
+crate::sync::thread_local! {
+    // How many `catch` calls this thread is inside of: the hook notes locations only for panics that we will catch.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+    static LOCATION: RefCell<Option<PanicLocation>> = const { RefCell::new(None) };
+}
+
+/// Makes panics caught from now on carry their location. Called by whatever starts threads.
+pub(crate) fn note_locations() {
+    static INSTALL: Once = Once::new();
+    if crate::sync::thread::panicking() {
+        return; // the hook cannot be changed from a panicking thread
+    }
+    INSTALL.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if DEPTH.try_with(Cell::get).is_ok_and(|depth| depth > 0) {
+                let location = info.location().map(|at| PanicLocation {
+                    file: at.file().to_owned(),
+                    line: at.line(),
+                    column: at.column(),
+                });
+                let _ = LOCATION.try_with(|noted| noted.replace(location));
+            }
+            previous(info);
+        }));
+    });
+}
+
+/// Runs `body`; a panic becomes a [`Panic`] that carries the name which `name` gives.
+///
+/// State that `body` borrows may be left half-changed by a panic: callers drop it or do not look at it again.
+pub(crate) fn catch<R, N: AsRef<str>>(
+    name: impl FnOnce() -> N,
+    body: impl FnOnce() -> R,
+) -> Result<R, Panic> {
+    DEPTH.with(|depth| depth.set(depth.get() + 1));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(body));
+    DEPTH.with(|depth| depth.set(depth.get() - 1));
+    outcome.map_err(|payload| {
+        let location = LOCATION.with(|noted| noted.borrow_mut().take());
+        Panic::new(name().as_ref(), payload, location)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caught_panic_keeps_text_name_location_and_payload() {
+        note_locations();
+        let line = line!() + 1;
+        let panic = catch(|| "grind", || panic!("stone {}", std::hint::black_box(7))).unwrap_err();
+        assert_eq!((panic.name(), panic.message()), ("grind", "stone 7"));
+        let location = panic.location().expect("the hook was installed");
+        assert!(location.file().ends_with("panics.rs"));
+        assert_eq!(location.line(), line);
+        assert!(panic.to_string().starts_with("grind panicked at "));
+        assert_eq!(panic.into_payload().downcast_ref::<String>().map(String::as_str), Some("stone 7"));
+    }
+
+    #[test]
+    fn payload_that_is_not_text_comes_back_whole() {
+        let panic = catch(|| "grind", || std::panic::panic_any(42_u64)).unwrap_err();
+        assert_eq!(panic.message(), "a payload that is not text");
+        assert_eq!(panic.into_payload().downcast_ref::<u64>(), Some(&42));
+    }
+
+    #[test]
+    fn resumed_panic_has_the_original_payload() {
+        let panic = catch(|| "grind", || std::panic::panic_any(42_u64)).unwrap_err();
+        let payload = std::panic::catch_unwind(AssertUnwindSafe(|| panic.resume())).unwrap_err();
+        assert_eq!(payload.downcast_ref::<u64>(), Some(&42));
+    }
+
+    #[test]
+    fn location_of_an_earlier_panic_is_not_reused() {
+        note_locations();
+        let _ = catch(|| "first", || panic!("one"));
+        let resumed = catch(|| "second", || std::panic::resume_unwind(Box::new("two"))).unwrap_err();
+        assert_eq!(resumed.location(), None, "resume_unwind does not call the hook");
+    }
+}
