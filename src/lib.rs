@@ -3,3 +3,4 @@
 pub mod panics;
 #[doc(hidden)]
 pub mod sync;
+mod wakeup;
