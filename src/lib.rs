@@ -17,3 +17,4 @@
 pub mod panics;
 #[doc(hidden)]
 pub mod sync;
+mod wakeup;
