@@ -14,7 +14,10 @@
 // The README's example is compiled and run with the doc tests.
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
+pub mod cancel;
 pub mod panics;
 #[doc(hidden)]
 pub mod sync;
 mod wakeup;
+
+pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
