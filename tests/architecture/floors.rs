@@ -17,6 +17,10 @@ pub(crate) const FLOORS: &[Floor] = &[
         name: "floor 0",
         modules: &[("panics", "a caught panic as a value"), ("wakeup", "how workers park and are woken")],
     },
+    Floor {
+        name: "floor 1",
+        modules: &[("cancel", "tokens: the right to be told to stop, with cause and deadline")],
+    },
 ];
 
 /// The height of a top module, 0 being the ground.
