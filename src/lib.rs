@@ -18,8 +18,10 @@
 
 pub mod cancel;
 pub mod panics;
+pub mod pipeline;
 #[doc(hidden)]
 pub mod sync;
 mod wakeup;
 
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
+pub use pipeline::{Pipeline, PipelineError, PipelineErrorKind, Report};
