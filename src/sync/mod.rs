@@ -54,7 +54,7 @@ pub mod fault;
 #[cfg(any(test, gristmill_shuttle, gristmill_loom, gristmill_model_std))]
 #[cfg_attr(
     not(any(gristmill_shuttle, gristmill_loom, gristmill_model_std)),
-    allow(unreachable_pub, dead_code)
+    allow(unreachable_pub, unused_imports, dead_code)
 )]
 mod model_channel;
 
