@@ -7,7 +7,9 @@
 //! A module imports only from the floors below it and from its own folder; a test holds `src/` to this list.
 //!
 //! ```text
+//! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
 //! floor 0  panics    a caught panic as a value
+//!          wakeup    how workers park and are woken
 //! ground   sync      the one door to locks, atomics, channels, threads and the clock
 //! ```
 
@@ -16,8 +18,10 @@
 
 pub mod cancel;
 pub mod panics;
+pub mod pipeline;
 #[doc(hidden)]
 pub mod sync;
 mod wakeup;
 
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
+pub use pipeline::{Pipeline, PipelineError, PipelineErrorKind, Report};
