@@ -7,6 +7,7 @@
 //! A module imports only from the floors below it and from its own folder; a test holds `src/` to this list.
 //!
 //! ```text
+//! floor 5  pipeline  stages, order, window, report
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
 //! floor 0  panics    a caught panic as a value
 //!          wakeup    how workers park and are woken
