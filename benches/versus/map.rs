@@ -8,9 +8,9 @@ use super::{
 use pariter::IteratorExt as _;
 use rayon::iter::{IntoParallelIterator as _, ParallelBridge as _, ParallelIterator as _};
 
-/// Rounds per item, and enough items to make 5 ms at the least and mostly 200 ms of the plain loop.
+/// Rounds per item, and items enough for 50 ms of the plain loop.
 pub(crate) const SIZES: [(u32, u32); 4] =
-    [(10, 5_000_000), (100, 1_000_000), (1000, 100_000), (10_000, 10_000)];
+    [(10, 6_000_000), (100, 1_000_000), (1000, 100_000), (10_000, 10_000)];
 
 pub(crate) fn run(bench: &mut Bench) {
     let workers = bench.workers();
