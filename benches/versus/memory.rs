@@ -4,7 +4,7 @@
 
 use super::{
     by_hand,
-    grind::{any_order, in_order, work},
+    grind::{any_order, in_order, ordered_sum, unordered_sum, work},
     harness::Bench,
     options::Options,
     table::Table,
@@ -61,15 +61,13 @@ pub(crate) fn run(bench: &mut Bench) {
     let columns = [format!("{few} items"), format!("{many} items")];
     let title = format!("{title}, largest resident size in KiB");
     let mut table = Table::new(title, &["case", &columns[0], &columns[1], "difference"]);
+    let sums = [few, many].map(|items| (ordered_sum(items, ROUNDS), unordered_sum(items, ROUNDS)));
     for (name, order, _) in WAYS {
-        let mut peak = |items: u32| -> Option<i64> {
-            let expected = (0..u64::from(items)).map(stage).fold(
-                0,
-                match order {
-                    Sum::InOrder => in_order,
-                    Sum::AnyOrder => any_order,
-                },
-            );
+        let mut peak = |items: u32, (ordered, unordered): (u64, u64)| -> Option<i64> {
+            let expected = match order {
+                Sum::InOrder => ordered,
+                Sum::AnyOrder => unordered,
+            };
             let (sum, peak) = in_child(name, items, bench.workers());
             if sum != expected {
                 bench.fault(format!(
@@ -78,7 +76,7 @@ pub(crate) fn run(bench: &mut Bench) {
             }
             peak
         };
-        let cells = match (peak(few), peak(many)) {
+        let cells = match (peak(few, sums[0]), peak(many, sums[1])) {
             (Some(few), Some(many)) => [few, many, many - few].map(|size| size.to_string()),
             _ => ["not measured: no /proc here", "", ""].map(String::from),
         };
