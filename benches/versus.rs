@@ -10,7 +10,8 @@
 //! Every case of a group runs once per round, the rounds interleave the cases, and each round starts with another
 //! case, so that a disturbance of the machine falls on all of them alike. The first round warms up and is dropped.
 //! Printed are the median with the smallest and the largest value, and the ratio of the medians to the first case
-//! of the group, which is the plain sequential loop wherever there is one. Compare only inside one table.
+//! of the group, which is the plain sequential loop wherever there is one. Compare only inside one table. A table
+//! whose first case spreads by more than a quarter says so below: something else ran on the machine.
 //!
 //! Every case returns a checksum of what it computed. A wrong one is printed, marked in the table, and makes the
 //! exit status 1. A filter that selects nothing makes it 2.

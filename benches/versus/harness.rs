@@ -8,6 +8,9 @@ use std::{
     hint::black_box, num::NonZeroUsize, process::ExitCode, thread::available_parallelism, time::Instant,
 };
 
+/// A first case whose largest time is this many times its smallest shares its cores with something else.
+const DISTURBED: f64 = 1.25;
+
 /// One way to do the work of a group.
 struct Case<'a> {
     name: String,
@@ -145,6 +148,13 @@ impl Bench {
             ]);
         }
         table.print();
+        let first = &group.cases[0].times;
+        let spread = first[first.len() - 1] / first[0];
+        if spread > DISTURBED {
+            println!(
+                "\nDisturbed, not to be quoted: the first case itself moved by a factor of {spread:.2}."
+            );
+        }
     }
 
     /// The exit status of the run: 0, 1 after a fault, 2 when the filter selected nothing.
