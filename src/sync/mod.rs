@@ -13,5 +13,8 @@
 //!
 //! `std::sync::{Arc, Weak}` are named directly everywhere: no model needs to see a reference count.
 
+mod padded;
 mod real;
+
+pub use padded::Padded;
 pub use real::*;

@@ -63,11 +63,13 @@ pub mod thread {
         }
 
         /// Names the thread.
+        #[must_use]
         pub fn name(mut self, name: String) -> Self {
             self.name = Some(name);
             self
         }
 
+        #[must_use]
         /// Sets the stack size in bytes.
         pub fn stack_size(mut self, bytes: usize) -> Self {
             self.stack_size = Some(bytes);
