@@ -11,7 +11,7 @@
 //! case, so that a disturbance of the machine falls on all of them alike. The first round warms up and is dropped.
 //! Printed are the median with the smallest and the largest value, and the ratio of the medians to the first case
 //! of the group, which is the plain sequential loop wherever there is one. Compare only inside one table. A table
-//! whose first case spreads by more than a quarter says so below: something else ran on the machine.
+//! says so below when something else ran on the machine: the loop waited for a core, or moved by a quarter.
 //!
 //! Every case returns a checksum of what it computed. A wrong one is printed, marked in the table, and makes the
 //! exit status 1. A filter that selects nothing makes it 2.
@@ -26,6 +26,7 @@
 
 mod versus {
     pub(crate) mod by_hand;
+    pub(crate) mod disturbance;
     pub(crate) mod grind;
     pub(crate) mod harness;
     pub(crate) mod options;

@@ -1,15 +1,13 @@
 //! Interleaved rounds over the cases of a group, with every sum checked.
 
 use super::{
+    disturbance,
     options::Options,
     table::{Table, at_quantile},
 };
 use std::{
     hint::black_box, num::NonZeroUsize, process::ExitCode, thread::available_parallelism, time::Instant,
 };
-
-/// A first case whose largest time is this many times its smallest shares its cores with something else.
-const DISTURBED: f64 = 1.25;
 
 /// One way to do the work of a group.
 struct Case<'a> {
@@ -18,6 +16,8 @@ struct Case<'a> {
     body: Box<dyn FnMut() -> u64 + 'a>,
     /// Nanoseconds per item, one per measured round.
     times: Vec<f64>,
+    /// Nanoseconds that the calling thread stood ready without a core in the measured rounds.
+    waited: f64,
     /// A sum other than the expected one, if a round gave one.
     wrong: Option<u64>,
 }
@@ -39,7 +39,7 @@ impl<'a> Group<'a> {
     /// Adds a case: `body` does the work once and returns the sum, which must be `expected`.
     pub(crate) fn case(&mut self, name: impl Into<String>, expected: u64, body: impl FnMut() -> u64 + 'a) {
         let (name, body) = (name.into(), Box::new(body));
-        self.cases.push(Case { name, expected, body, times: Vec::new(), wrong: None });
+        self.cases.push(Case { name, expected, body, times: Vec::new(), waited: 0.0, wrong: None });
     }
 }
 
@@ -108,6 +108,7 @@ impl Bench {
             for turn in 0..count {
                 // Another case goes first in each round: none always follows the same neighbour's mess.
                 let case = &mut group.cases[(turn + round as usize) % count];
+                let waited = disturbance::waited();
                 let start = Instant::now();
                 let sum = black_box((case.body)());
                 let time = start.elapsed().as_secs_f64() * 1e9 / f64::from(group.items);
@@ -116,6 +117,7 @@ impl Bench {
                 }
                 if round > 0 {
                     case.times.push(time);
+                    case.waited += disturbance::waited() - waited;
                 }
             }
         }
@@ -148,12 +150,12 @@ impl Bench {
             ]);
         }
         table.print();
-        let first = &group.cases[0].times;
-        let spread = first[first.len() - 1] / first[0];
-        if spread > DISTURBED {
-            println!(
-                "\nDisturbed, not to be quoted: the first case itself moved by a factor of {spread:.2}."
-            );
+        let first = &group.cases[0];
+        // A share of the time only where there is no thread of its own that it might wait for.
+        let time = first.times.iter().sum::<f64>() * f64::from(group.items);
+        let waited = if first.name == "loop" { first.waited / time } else { 0.0 };
+        if let Some(verdict) = disturbance::verdict(&first.times, waited) {
+            println!("\n{verdict}");
         }
     }
 
