@@ -30,6 +30,7 @@ mod versus {
     pub(crate) mod grind;
     pub(crate) mod harness;
     pub(crate) mod options;
+    pub(crate) mod ours;
     pub(crate) mod table;
 
     pub(crate) mod crowd;

@@ -5,6 +5,7 @@ use super::{
     grind::{any_order, in_order, ordered_sum, unordered_sum, work},
     harness::{Bench, Group},
     map::SIZES,
+    ours,
 };
 use pariter::IteratorExt as _;
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
@@ -35,6 +36,7 @@ pub(crate) fn run(bench: &mut Bench) {
         group.case("rayon `par_bridge` (no order, no bound)", unordered, || {
             pool.install(|| (0..count).par_bridge().map(stage).reduce(|| 0, any_order))
         });
+        ours::crowd(&mut group, items, rounds, WORKERS);
         bench.run(group);
     }
 }

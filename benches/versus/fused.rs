@@ -4,6 +4,7 @@ use super::{
     by_hand,
     grind::{grind, in_order, work},
     harness::{Bench, Group},
+    ours,
 };
 use pariter::IteratorExt as _;
 
@@ -44,5 +45,6 @@ pub(crate) fn run(bench: &mut Bench) {
     group.case("crossbeam, chunks of 256, fused by hand", expected, || {
         by_hand::in_chunks(count, 256, workers, |index| second(first(index)))
     });
+    ours::fused(&mut group, count, workers, expected);
     bench.run(group);
 }

@@ -4,6 +4,7 @@ use super::{
     by_hand,
     grind::work,
     harness::Bench,
+    ours,
     table::{Table, at_quantile},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -85,6 +86,14 @@ pub(crate) fn run(bench: &mut Bench) {
                     });
                 });
             }),
+        ),
+        (
+            "gristmill, from a receiver",
+            Box::new(move |items, arrivals| ours::lone_from_receiver(items, &arrivals, workers)),
+        ),
+        (
+            "gristmill, from an iterator that may block",
+            Box::new(move |items, arrivals| ours::lone_from_iterator(&items, &arrivals, workers)),
         ),
     ];
 

@@ -4,6 +4,7 @@ use super::{
     by_hand,
     grind::{any_order, in_order, ordered_sum, unordered_sum, work},
     harness::{Bench, Group},
+    ours,
 };
 use pariter::IteratorExt as _;
 use rayon::iter::{IntoParallelIterator as _, ParallelBridge as _, ParallelIterator as _};
@@ -42,6 +43,7 @@ pub(crate) fn run(bench: &mut Bench) {
             let results: Vec<u64> = pool.install(|| inputs.into_par_iter().map(stage).collect());
             results.into_iter().fold(0, in_order)
         });
+        ours::map(&mut group, items, rounds, workers);
         bench.run(group);
     }
 }

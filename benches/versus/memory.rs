@@ -7,6 +7,7 @@ use super::{
     grind::{any_order, in_order, ordered_sum, unordered_sum, work},
     harness::Bench,
     options::Options,
+    ours,
     table::Table,
 };
 use rayon::iter::{IntoParallelIterator as _, ParallelBridge as _, ParallelIterator as _};
@@ -21,7 +22,7 @@ pub(crate) const ROUNDS: u32 = 10;
 pub(crate) type Way = fn(u64, usize) -> u64;
 
 /// Every case, and whether its sum depends on the order.
-const WAYS: [(&str, Sum, Way); 4] = [
+const WAYS: [(&str, Sum, Way); 5] = [
     ("loop", Sum::InOrder, |items, _| (0..items).map(stage).fold(0, in_order)),
     ("crossbeam by hand, chunks of 256", Sum::InOrder, |items, workers| {
         by_hand::in_chunks(items, 256, workers, stage)
@@ -34,6 +35,7 @@ const WAYS: [(&str, Sum, Way); 4] = [
         let results: Vec<u64> = pool(workers).install(|| inputs.into_par_iter().map(stage).collect());
         results.into_iter().fold(0, in_order)
     }),
+    ("gristmill, window 1024", Sum::InOrder, ours::memory),
 ];
 
 /// Which of the two checksums a case computes.

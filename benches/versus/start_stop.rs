@@ -1,6 +1,9 @@
 //! Starting a pool, running one task on each of its workers, and stopping it.
 
-use super::harness::{Bench, Group};
+use super::{
+    harness::{Bench, Group},
+    ours,
+};
 use std::{
     sync::{
         Arc, Barrier,
@@ -82,6 +85,11 @@ pub(crate) fn run(bench: &mut Bench) {
             }
             pool.join();
         })),
+    );
+    group.case(
+        "gristmill (drop waits for its threads)",
+        expected,
+        repeat(Box::new(move |meeting| ours::start_stop(meeting, workers))),
     );
     bench.run(group);
 }

@@ -3,6 +3,7 @@
 use super::{
     grind::{any_order, unordered_sum, work},
     harness::{Bench, Group},
+    ours,
 };
 use crossbeam_channel::{Sender, bounded};
 use std::{
@@ -71,6 +72,7 @@ fn flood(bench: &mut Bench, rounds: u32, tasks: u32) {
         drop(sender);
         results.iter().fold(0, any_order)
     });
+    ours::flood(&mut group, tasks, rounds, workers);
     bench.run(group);
 }
 
@@ -119,6 +121,7 @@ fn round_trip(bench: &mut Bench) {
     group.case("rayon `install`", expected, || {
         (0..count).map(|index| pools.0.install(move || work(index, 0))).fold(0, any_order)
     });
+    ours::round_trip(&mut group, trips, workers);
     bench.run(group);
 }
 
