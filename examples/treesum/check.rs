@@ -4,8 +4,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::standin::Pipeline;
-use gristmill::CancellationToken;
+use gristmill::{CancellationToken, Pipeline};
 
 use crate::arguments::Arguments;
 use crate::ending::{self, FAILED, SUCCESS, Status};
@@ -51,7 +50,7 @@ pub(crate) fn check(list_path: &Path, arguments: &Arguments, token: &Cancellatio
         .try_for_each("print", |verdict| print(verdict, list_name, &mut output, &mut tally))
         .run(token);
 
-    let early = ending::conclude(run, &output, arguments, token);
+    let early = ending::conclude(run, &output, arguments);
     early.unwrap_or_else(|| tally.conclude(list_name, &output))
 }
 
@@ -98,7 +97,7 @@ fn print(
             tally.differing += 1;
             (path, ": FAILED")
         }
-        Err(error) | Ok(Verdict::Unreadable { error, .. }) if input::is_cancelled(&error) => {
+        Err(error) | Ok(Verdict::Unreadable { error, .. }) if input::cancellation(&error).is_some() => {
             return Err(error);
         }
         Ok(Verdict::Unreadable { path, error }) => {

@@ -3,11 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::standin::{Pipeline, PipelineError, Report};
-use gristmill::{CancellationToken, Cancelled};
+use gristmill::{Cancelled, Pipeline, PipelineError, PipelineErrorKind, Report};
 
 use crate::arguments::Arguments;
-use crate::output::Output;
+use crate::input;
+use crate::output::{Output, reason};
 use crate::signals::Interrupted;
 
 /// The number that the process leaves behind.
@@ -39,15 +39,17 @@ impl From<Status> for ExitCode {
 }
 
 /// Applies what the command line says of the run itself.
-pub(crate) fn configure<S: Iterator>(pipeline: Pipeline<S>, arguments: &Arguments) -> Pipeline<S> {
-    let mut pipeline = pipeline;
+pub(crate) fn configure<P, S, T, M>(
+    mut pipeline: Pipeline<P, S, T, M>,
+    arguments: &Arguments,
+) -> Pipeline<P, S, T, M> {
     if let Some(workers) = arguments.workers {
         pipeline = pipeline.workers(workers.get());
     }
     if let Some(window) = arguments.window {
         pipeline = pipeline.window(window.get());
     }
-    if arguments.unordered { pipeline.unordered() } else { pipeline.in_order() }
+    if arguments.unordered { pipeline.unordered() } else { pipeline }
 }
 
 /// Says how the run ended, if it ended before its work was done; what was printed until then stands.
@@ -55,27 +57,32 @@ pub(crate) fn conclude(
     run: Result<Report, PipelineError<io::Error>>,
     output: &Output,
     arguments: &Arguments,
-    token: &CancellationToken,
 ) -> Option<Status> {
     output.finish();
-    let (report, failure) = match run {
-        Ok(report) => (report, None),
-        Err(error) => (error.report().clone(), Some(error)),
-    };
-    let status = failure.map(|error| match error.source_error() {
-        Some(source) if source.kind() == io::ErrorKind::BrokenPipe => STDOUT_CLOSED,
-        _ => match token.cause() {
-            Some(cancelled) => say_cancelled(&cancelled, output),
-            None => {
-                output.say(error.to_string().as_bytes());
-                FAILED
-            }
-        },
+    let status = run.as_ref().err().map(|error| match error.kind() {
+        PipelineErrorKind::Cancelled(cancelled) => say_cancelled(cancelled, output),
+        PipelineErrorKind::Failed { source, .. } => say_stopped(source, output),
+        _ => {
+            output.say(error.to_string().as_bytes());
+            FAILED
+        }
     });
     if arguments.report {
-        output.print_report(&report.to_string());
+        output.print_report(&run.as_ref().unwrap_or_else(PipelineError::report).to_string());
     }
     status
+}
+
+/// Only the output's own errors stop a run; the token shows up among them when a read saw it first.
+fn say_stopped(error: &io::Error, output: &Output) -> Status {
+    if let Some(cancelled) = input::cancellation(error) {
+        return say_cancelled(cancelled, output);
+    }
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return STDOUT_CLOSED;
+    }
+    output.say(format!("write error: {}", reason(error)).as_bytes());
+    FAILED
 }
 
 fn say_cancelled(cancelled: &Cancelled, output: &Output) -> Status {

@@ -59,7 +59,7 @@ impl Read for Input<'_> {
     }
 }
 
-/// Whether a read failed because the token ended it.
-pub(crate) fn is_cancelled(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Cancelled>())
+/// The cancellation, if a read failed because the token ended it.
+pub(crate) fn cancellation(error: &io::Error) -> Option<&Cancelled> {
+    error.get_ref()?.downcast_ref()
 }

@@ -37,8 +37,6 @@ mod progress;
 #[cfg(unix)]
 mod signals;
 #[cfg(unix)]
-mod standin;
-#[cfg(unix)]
 mod sum;
 #[cfg(unix)]
 mod walk;

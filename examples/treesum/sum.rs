@@ -4,8 +4,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::standin::Pipeline;
-use gristmill::CancellationToken;
+use gristmill::{CancellationToken, Pipeline};
 
 use crate::arguments::Arguments;
 use crate::ending::{self, FAILED, SUCCESS, Status};
@@ -36,7 +35,7 @@ pub(crate) fn sum(arguments: &Arguments, token: &CancellationToken) -> Status {
         .try_for_each("print", |summed| print(summed, &mut output, &mut status))
         .run(token);
 
-    ending::conclude(run, &output, arguments, token).unwrap_or(status)
+    ending::conclude(run, &output, arguments).unwrap_or(status)
 }
 
 /// A file that could not be read is said and passed over; only the token and the output itself end the run.
@@ -50,7 +49,7 @@ fn print(
             output.count(content.bytes);
             output.print(|line| push_line(line, path.as_os_str().as_bytes(), &content))
         }
-        Err(Failure { error, .. }) if input::is_cancelled(&error) => Err(error),
+        Err(Failure { error, .. }) if input::cancellation(&error).is_some() => Err(error),
         Err(Failure { path, error }) => {
             *status = FAILED;
             output.complain(&path, &reason(&error));

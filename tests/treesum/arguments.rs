@@ -28,7 +28,10 @@ fn bad_arguments_are_refused_with_status_2() {
         let (stdout, stderr, status) = outcome(treesum(*arguments));
         assert_eq!((stdout.as_str(), status), ("", Some(2)), "{arguments:?}");
         assert!(stderr.starts_with("error: "), "{arguments:?}: {stderr}");
-        assert!(stderr.contains(arguments[0].split('=').next().unwrap_or_default()), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains(arguments[0].split('=').next().unwrap_or_default()),
+            "{arguments:?}: {stderr}"
+        );
     }
 }
 

@@ -9,5 +9,5 @@ mod check;
 mod endings;
 mod memory;
 mod progress;
-mod support;
 mod sums;
+mod support;

@@ -36,9 +36,20 @@ fn reference_lines(files: &[PathBuf]) -> Option<String> {
 /// Names, sizes and shapes that have tripped programs up.
 fn difficult_tree() -> Tree {
     let tree = Tree::new();
-    for name in
-        ["plain", " leading blank", "trailing ", "-n", "a\nb", "a\\b", "a\rb", "tab\there", "é", "\n", "#", "*star"]
-    {
+    for name in [
+        "plain",
+        " leading blank",
+        "trailing ",
+        "-n",
+        "a\nb",
+        "a\\b",
+        "a\rb",
+        "tab\there",
+        "é",
+        "\n",
+        "#",
+        "*star",
+    ] {
         tree.file(name, name);
         tree.file(format!("below/{name}/{name}"), name);
     }
@@ -160,7 +171,8 @@ fn links_and_special_files_are_passed_over() {
 fn missing_path_is_named_and_the_rest_goes_on() {
     let tree = Tree::new();
     tree.file("there", "abc");
-    let names = ["missing", "there", "", "two words", "it's", "new\nline", "a:b", "there/below", "[é]", "$HOME"];
+    let names =
+        ["missing", "there", "", "two words", "it's", "new\nline", "a:b", "there/below", "[é]", "$HOME"];
     let run = |mut command: Command| {
         command.args(["--"]).args(names).current_dir(tree.root());
         outcome(command)

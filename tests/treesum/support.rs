@@ -118,7 +118,8 @@ impl Tree {
 
     pub(crate) fn pipe(&self, name: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
-        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o600)).expect("a named pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::from_raw_mode(0o600))
+            .expect("a named pipe");
         path
     }
 
@@ -136,7 +137,8 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stdout = child.stdout.take();
         Self { child, stdout }
     }
@@ -154,7 +156,8 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the child is there until it is waited for");
+        kill_process(Pid::from_child(&self.child), signal)
+            .expect("the child is there until it is waited for");
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
