@@ -1,6 +1,23 @@
 //! Structured concurrency for CPU-bound batch jobs on operating-system threads.
+//!
+//! No async, no global runtime, no hidden threads: when a call returns, no thread of it is left running.
+//!
+//! # Floors
+//!
+//! A module imports only from the floors below it and from its own folder; a test holds `src/` to this list.
+//!
+//! ```text
+//! floor 0  panics    a caught panic as a value
+//! ground   sync      the one door to locks, atomics, channels, threads and the clock
+//! ```
 
+// The README's example is compiled and run with the doc tests.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+
+pub mod cancel;
 pub mod panics;
 #[doc(hidden)]
 pub mod sync;
 mod wakeup;
+
+pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};

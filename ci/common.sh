@@ -1,0 +1,74 @@
+# Sourced by every rung: goes to the repository's root, says how the rung ended, and finds optional tools.
+#
+# A rung ends with exit status 0 (passed), 77 (skipped, by `skip` only) or anything else (failed), and its last line
+# says the same. Build output goes below `$builds`; each configuration has a folder of its own there, so that no rung
+# makes another rebuild.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+rung=$(basename "$0" .sh)
+builds=${CARGO_TARGET_DIR:-target}
+reason=
+
+skip() {
+    reason=$1
+    exit 77
+}
+
+# Shows a command, then runs it.
+run() {
+    printf '$ %s\n' "$*"
+    "$@"
+}
+
+finish() {
+    local status=$1
+    case $status in
+    0) echo "$rung: passed in $SECONDS s" ;;
+    77) echo "$rung: skipped: $reason" ;;
+    *) echo "$rung: failed: exit status $status after $SECONDS s" ;;
+    esac
+}
+trap 'finish $?' EXIT
+
+has_cargo_command() {
+    cargo "$1" --version >/dev/null 2>&1
+}
+
+# Prints the name of an installed nightly toolchain.
+nightly() {
+    rustup toolchain list 2>/dev/null | grep -o '^nightly[^ ]*' | head -n 1
+}
+
+# Succeeds if a toolchain has the component, or can be given it.
+has_component() {
+    local toolchain=$1 component=$2
+    rustup component list --toolchain "$toolchain" --installed | grep -q "^$component" ||
+        timeout 120 rustup component add --toolchain "$toolchain" "$component"
+}
+
+# Succeeds if there is a test file of that kind, such as `shuttle` for tests/shuttle_pool.rs.
+has_tests() {
+    compgen -G "tests/$1_*.rs" >/dev/null
+}
+
+# The cargo arguments that name every integration test which runs on real threads.
+real_thread_tests() {
+    local file name
+    for file in tests/*.rs; do
+        name=$(basename "$file" .rs)
+        case $name in
+        architecture | project | shuttle_* | loom_*) ;;
+        *) printf -- '--test\n%s\n' "$name" ;;
+        esac
+    done
+}
+
+# The crate's features, `default` left out, one to a line.
+features() {
+    cargo metadata --no-deps --format-version 1 | python3 -c '
+import json, sys
+for package in json.load(sys.stdin)["packages"]:
+    print("\n".join(sorted(set(package["features"]) - {"default"})))' | sed '/^$/d'
+}

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The ordinary tests pass on the model channel with real threads: it behaves as crossbeam's does.
+source "$(dirname "$0")/common.sh"
+
+CARGO_TARGET_DIR=$builds/model-std RUSTFLAGS="--cfg gristmill_model_std" run cargo test --lib --tests

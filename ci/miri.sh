@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# The unit tests in Miri: undefined behaviour in what we depend on, leaks, threads left running.
+source "$(dirname "$0")/common.sh"
+
+toolchain=$(nightly) || skip "there is no nightly toolchain"
+has_component "$toolchain" miri || skip "the component miri cannot be installed for $toolchain"
+has_component "$toolchain" rust-src || skip "the component rust-src cannot be installed for $toolchain"
+export CARGO_TARGET_DIR=$builds/miri MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-strict-provenance"
+run cargo "+$toolchain" miri test --lib

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Whole pools and pipelines under seeded random and PCT schedules; GRISTMILL_ITERATIONS of each for every test.
+source "$(dirname "$0")/common.sh"
+
+has_tests shuttle || skip "there are no shuttle tests yet"
+export GRISTMILL_ITERATIONS=${GRISTMILL_ITERATIONS:-20000}
+echo "$GRISTMILL_ITERATIONS executions per test and scheduler"
+CARGO_TARGET_DIR=$builds/shuttle RUSTFLAGS="--cfg gristmill_shuttle" run cargo test --release --test 'shuttle_*'

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The README's test command, word for word: what a newcomer runs first.
+source "$(dirname "$0")/common.sh"
+
+run cargo test

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The tests on real threads under ThreadSanitizer.
+#
+# With the standard library's source, all of it is instrumented and nothing is suppressed. Without it, the locks inside
+# the precompiled library are invisible to the sanitizer, and ci/thread-sanitizer.suppressions names what it then
+# takes for races; a race in our own code is still found.
+source "$(dirname "$0")/common.sh"
+
+toolchain=$(nightly) || skip "there is no nightly toolchain"
+host=$(rustc "+$toolchain" --version --verbose | sed -n 's/^host: //p')
+case $host in
+x86_64-unknown-linux-gnu | aarch64-unknown-linux-gnu | x86_64-apple-darwin | aarch64-apple-darwin) ;;
+*) skip "ThreadSanitizer does not support $host" ;;
+esac
+
+mapfile -t tests < <(real_thread_tests)
+export CARGO_TARGET_DIR=$builds/thread-sanitizer
+if has_component "$toolchain" rust-src; then
+    export RUSTFLAGS="-Zsanitizer=thread"
+    build_std=(-Zbuild-std)
+else
+    echo "rust-src cannot be installed for $toolchain: falling back to suppressions"
+    export RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer"
+    export TSAN_OPTIONS="suppressions=$PWD/ci/thread-sanitizer.suppressions ${TSAN_OPTIONS:-}"
+    build_std=()
+fi
+run cargo "+$toolchain" test "${build_std[@]}" --target "$host" --lib "${tests[@]}" -- --test-threads=1

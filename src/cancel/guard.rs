@@ -1,0 +1,50 @@
+//! A guard that cancels unless it is disarmed.
+
+use std::panic::Location;
+
+use super::CancellationToken;
+
+/// Cancels its token when dropped, on every way out of a scope; made by
+/// [`cancel_on_drop`](CancellationToken::cancel_on_drop).
+///
+/// The recorded location is that of the `cancel_on_drop` call.
+///
+/// # Examples
+/// ```
+/// use gristmill::CancellationToken;
+///
+/// let token = CancellationToken::new();
+/// {
+///     let _guard = token.child().cancel_on_drop();
+///     let guard = token.clone().cancel_on_drop();
+///     guard.disarm();
+/// }
+/// assert!(!token.is_cancelled(), "disarmed");
+/// ```
+#[derive(Debug)]
+#[must_use = "dropping it cancels the token at once"]
+pub struct CancelOnDrop {
+    token: CancellationToken,
+    armed: bool,
+    location: &'static Location<'static>,
+}
+
+impl CancelOnDrop {
+    pub(super) fn new(token: CancellationToken, location: &'static Location<'static>) -> Self {
+        Self { token, armed: true, location }
+    }
+
+    /// Gives the token back without cancelling it.
+    pub fn disarm(mut self) -> CancellationToken {
+        self.armed = false;
+        self.token.clone()
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if self.armed {
+            self.token.cancel_at(None, self.location);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The token: what users hold.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::panic::Location;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+
+use super::callbacks::{self, Registration};
+use super::cancelled::{CancelKind, Cancelled, Cause};
+use super::guard::CancelOnDrop;
+use super::node::{Callback, Node, Requested};
+use super::tree;
+use crate::sync::channel::Receiver;
+use crate::sync::time::{self, Duration, Instant};
+
+/// The right to be told to stop; clones are the same token, children are told what their parent is told.
+///
+/// Not for telling a thread to start, and not a lock: cancelling happens once and cannot be taken back.
+///
+/// # Examples
+/// ```
+/// use gristmill::{CancellationToken, Cancelled};
+///
+/// fn grind(grains: &[u32], token: &CancellationToken) -> Result<u32, Cancelled> {
+///     let mut flour = 0;
+///     for grain in grains {
+///         token.check()?;
+///         flour += grain;
+///     }
+///     Ok(flour)
+/// }
+///
+/// let token = CancellationToken::new();
+/// let child = token.child();
+/// assert_eq!(grind(&[1, 2, 3], &child).unwrap(), 6);
+/// token.cancel_with("the mill is on fire");
+/// let cancelled = grind(&[1, 2, 3], &child).unwrap_err();
+/// assert_eq!(cancelled.cause().unwrap().to_string(), "the mill is on fire");
+/// ```
+///
+/// # Deadlines
+/// A deadline takes no thread of its own. One helper thread for the whole process starts with the first deadline,
+/// cancels each token at its time, and ends about 50 ms after the last token with a deadline is cancelled or dropped.
+/// If that thread cannot be created, nothing is lost and nothing panics: polls of such a token
+/// (`is_cancelled`, `check`, `cause`) then read the clock, and each new deadline, `cancelled` and `on_cancel` try to
+/// start the thread again. Waits (`wait`, `wait_timeout`, `sleep`) look at the clock themselves in any case.
+#[derive(Clone)]
+pub struct CancellationToken(pub(super) Arc<Node>);
+
+impl CancellationToken {
+    /// A token without parent or deadline.
+    pub fn new() -> Self {
+        Self(Node::root(None))
+    }
+
+    /// A token that is cancelled with [`CancelKind::DeadlineExceeded`] after `timeout`.
+    ///
+    /// Zero gives a token that is cancelled already. A timeout too long for the clock, such as [`Duration::MAX`],
+    /// gives a token without deadline.
+    #[track_caller]
+    pub fn with_timeout(timeout: Duration) -> Self {
+        Self(Node::root(after(timeout, None)))
+    }
+
+    /// A token that is cancelled with [`CancelKind::DeadlineExceeded`] at `deadline`; at once if that is not in the
+    /// future.
+    #[track_caller]
+    pub fn with_deadline(deadline: Instant) -> Self {
+        Self(Node::root(Some(at(deadline, None))))
+    }
+
+    /// As [`with_timeout`](Self::with_timeout), with a cause that is reported if the deadline is what cancels, and
+    /// dropped otherwise.
+    #[track_caller]
+    pub fn with_timeout_cause(
+        timeout: Duration,
+        cause: impl Into<Box<dyn Error + Send + Sync + 'static>>,
+    ) -> Self {
+        Self(Node::root(after(timeout, Some(cause.into()))))
+    }
+
+    /// A token that is cancelled with this one, or on its own without touching this one.
+    ///
+    /// The child of a cancelled token is born cancelled, with its parent's record. It keeps its parent's deadline.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(self.0.child(None))
+    }
+
+    /// A child with a timeout of its own, counted from now; without effect if the deadline above is no later.
+    ///
+    /// Zero gives a child that is cancelled already. A timeout too long for the clock, such as [`Duration::MAX`],
+    /// sets no deadline.
+    #[must_use]
+    #[track_caller]
+    pub fn child_with_timeout(&self, timeout: Duration) -> Self {
+        Self(self.0.child(after(timeout, None)))
+    }
+
+    /// A child with a deadline of its own; without effect if the deadline above is no later.
+    #[must_use]
+    #[track_caller]
+    pub fn child_with_deadline(&self, deadline: Instant) -> Self {
+        Self(self.0.child(Some(at(deadline, None))))
+    }
+
+    /// As [`child_with_timeout`](Self::child_with_timeout), with a cause that is reported if this timeout is what
+    /// cancels, and dropped otherwise.
+    #[must_use]
+    #[track_caller]
+    pub fn child_with_timeout_cause(
+        &self,
+        timeout: Duration,
+        cause: impl Into<Box<dyn Error + Send + Sync + 'static>>,
+    ) -> Self {
+        Self(self.0.child(after(timeout, Some(cause.into()))))
+    }
+
+    /// Cancels the token and all below it; `true` if this call did it, `false` if it was cancelled before.
+    ///
+    /// When it returns, with either answer, the token and all its descendants read cancelled and their receivers are
+    /// disconnected. If this call did it, their callbacks have run too, in this thread and in the order in which they were
+    /// registered; otherwise they may still be running elsewhere. Callbacks run with no lock held, and may use the token.
+    #[track_caller]
+    pub fn cancel(&self) -> bool {
+        self.cancel_at(None, Location::caller())
+    }
+
+    /// Cancels as [`cancel`](Self::cancel) does, with a cause; if the answer is `false` the cause is dropped.
+    #[track_caller]
+    pub fn cancel_with(&self, cause: impl Into<Box<dyn Error + Send + Sync + 'static>>) -> bool {
+        self.cancel_at(Some(cause.into()), Location::caller())
+    }
+
+    pub(super) fn cancel_at(&self, cause: Option<Cause>, location: &'static Location<'static>) -> bool {
+        let callbacks = tree::cancel(&self.0, Cancelled::new(CancelKind::Cancelled, cause, location));
+        callbacks.is_some_and(|callbacks| {
+            callbacks.run();
+            true
+        })
+    }
+
+    /// Whether the token is cancelled; made to be polled in hot loops.
+    ///
+    /// Whoever sees `true` also sees what the canceller wrote before it cancelled.
+    #[inline]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// `Ok` while the token is live; made for `?`.
+    ///
+    /// # Errors
+    /// The token is cancelled: its record. It stays so.
+    #[inline]
+    pub fn check(&self) -> Result<(), Cancelled> {
+        self.cause().map_or(Ok(()), Err)
+    }
+
+    /// The record of the cancellation; `None` while the token is live.
+    #[inline]
+    pub fn cause(&self) -> Option<Cancelled> {
+        if self.is_cancelled() { self.0.cause() } else { None }
+    }
+
+    /// The earliest deadline of the token and all above it; `None` if there is none.
+    ///
+    /// It stays the same when the token is cancelled.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline()
+    }
+
+    /// A receiver that disconnects when the token is cancelled, for use in `crossbeam_channel::select!`.
+    ///
+    /// Nothing is ever received. It also disconnects when the last handle of the token (clones and descendants) is dropped
+    /// uncancelled, since nobody can cancel it then: keep the token as long as the receiver.
+    pub fn cancelled(&self) -> Receiver<Infallible> {
+        self.0.ensure_watched();
+        self.0.receiver()
+    }
+
+    /// Calls `callback` once when the token is cancelled; at once, in this thread, if it is cancelled already.
+    ///
+    /// It runs in the thread that cancels; for a deadline, in a thread made for the callbacks of that deadline, so that a
+    /// slow one delays no other deadline (in whichever thread saw the deadline pass, if none can be made). The callbacks
+    /// of all tokens that one call cancels run in the order in which they were registered. A panic in one is caught: the
+    /// panic hook reports it, its payload is dropped, and the others run. A callback that holds a clone of the token keeps it alive.
+    pub fn on_cancel(&self, callback: impl FnOnce(&Cancelled) + Send + 'static) -> Registration {
+        let callback: Callback = Box::new(callback);
+        self.0.ensure_watched();
+        match self.0.register(callback) {
+            Ok(key) => Registration::new(&self.0, key),
+            Err((callback, cause)) => {
+                callbacks::run_one(callback, &cause);
+                Registration::spent()
+            }
+        }
+    }
+
+    /// A guard that cancels the token when it is dropped, unless it is disarmed.
+    #[track_caller]
+    pub fn cancel_on_drop(self) -> CancelOnDrop {
+        CancelOnDrop::new(self, Location::caller())
+    }
+}
+
+/// `None` where the clock cannot reach that far.
+#[track_caller]
+fn after(timeout: Duration, cause: Option<Cause>) -> Option<Requested> {
+    time::now().checked_add(timeout).map(|deadline| at(deadline, cause))
+}
+
+#[track_caller]
+fn at(deadline: Instant, cause: Option<Cause>) -> Requested {
+    Requested { at: deadline, cause, location: Location::caller() }
+}
+
+impl Default for CancellationToken {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// No lock and no clock: a token can be printed from anywhere, a callback or a panic hook included.
+impl fmt::Debug for CancellationToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("CancellationToken")
+            .field("cancelled", &self.0.is_marked())
+            .field("deadline", &self.deadline())
+            .finish_non_exhaustive()
+    }
+}
+
+// User code never runs under a lock of the token, so a panic cannot leave it half-changed.
+impl UnwindSafe for CancellationToken {}
+impl RefUnwindSafe for CancellationToken {}

@@ -1,0 +1,61 @@
+//! Waiting for a cancel, and sleeping until one.
+
+use super::CancellationToken;
+use super::cancelled::Cancelled;
+use crate::sync::time::{self, Duration, Instant};
+
+impl CancellationToken {
+    /// Waits until the token is cancelled.
+    ///
+    /// A deadline ends it on time even if the helper thread is late. Without a deadline and with nobody to cancel, it
+    /// waits for ever.
+    pub fn wait(&self) -> Cancelled {
+        loop {
+            if let Some(cancelled) = self.wait_until(None) {
+                return cancelled;
+            }
+        }
+    }
+
+    /// Waits until the token is cancelled, or for `timeout`, after which it answers `None`.
+    ///
+    /// Zero asks once. A timeout too long for the clock, such as [`Duration::MAX`], is no limit.
+    pub fn wait_timeout(&self, timeout: Duration) -> Option<Cancelled> {
+        self.wait_until(time::now().checked_add(timeout))
+    }
+
+    /// Sleeps for `duration`, or until the token is cancelled.
+    ///
+    /// # Errors
+    /// The token was cancelled before the time was over (or before the call, even for zero): its record.
+    pub fn sleep(&self, duration: Duration) -> Result<(), Cancelled> {
+        self.wait_timeout(duration).map_or(Ok(()), Err)
+    }
+
+    /// `None` only if `limit` is given and has passed with the token live.
+    fn wait_until(&self, limit: Option<Instant>) -> Option<Cancelled> {
+        if let Some(cancelled) = self.cause() {
+            return Some(cancelled);
+        }
+        let receiver = self.0.receiver();
+        let deadline = self.deadline();
+        loop {
+            let now = time::now();
+            if deadline.is_some_and(|at| at <= now) {
+                self.0.expire();
+            }
+            if let Some(cancelled) = self.cause() {
+                return Some(cancelled);
+            }
+            if limit.is_some_and(|at| at <= now) {
+                return None;
+            }
+            // The token is alive here, so the receiver disconnects by a cancel only; the loop looks why it woke.
+            let earliest = [deadline, limit].into_iter().flatten().min();
+            let _ = match earliest {
+                Some(at) => receiver.recv_timeout(at.saturating_duration_since(now)).map_err(drop),
+                None => receiver.recv().map_err(drop),
+            };
+        }
+    }
+}

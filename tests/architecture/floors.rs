@@ -1,0 +1,34 @@
+//! The floor list: the one place that says which module may import which.
+
+/// Modules that see each other's floor only from above.
+pub(crate) struct Floor {
+    pub(crate) name: &'static str,
+    /// Each module with what it is, as the front page prints it.
+    pub(crate) modules: &'static [(&'static str, &'static str)],
+}
+
+/// From the ground up. A module imports from lower floors and its own folder only: never sideways, never up.
+pub(crate) const FLOORS: &[Floor] = &[
+    Floor {
+        name: "ground",
+        modules: &[("sync", "the one door to locks, atomics, channels, threads and the clock")],
+    },
+    Floor { name: "floor 0", modules: &[("panics", "a caught panic as a value")] },
+];
+
+/// The height of a top module, 0 being the ground.
+pub(crate) fn height(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.modules.iter().any(|(name, _)| *name == module))
+}
+
+/// The diagram on the crate's front page, highest floor first.
+pub(crate) fn diagram() -> String {
+    let mut lines = Vec::new();
+    for floor in FLOORS.iter().rev() {
+        for (index, (module, purpose)) in floor.modules.iter().enumerate() {
+            let name = if index == 0 { floor.name } else { "" };
+            lines.push(format!("{name:<9}{module:<10}{purpose}"));
+        }
+    }
+    lines.join("\n")
+}

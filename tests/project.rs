@@ -1,0 +1,228 @@
+//! Holds the repository to what its documents say: commands, examples, versions, dependencies.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every file of the repository with its text; build output and files that are not text are left out.
+fn texts() -> Vec<(String, String)> {
+    let mut folders = vec![root().to_owned()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in entries(&folder) {
+            let name = below_root(&path);
+            if matches!(name.as_str(), ".git" | "target" | "tools") {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                found.push((name, text));
+            }
+        }
+    }
+    assert!(found.iter().any(|(name, _)| name == "tests/project.rs"), "the search finds this very file");
+    found
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let listing = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<_> = listing.map(|entry| entry.expect("an entry is readable").path()).collect();
+    paths.sort();
+    paths
+}
+
+fn below_root(path: &Path) -> String {
+    path.strip_prefix(root()).expect("it is below the root").to_string_lossy().replace('\\', "/")
+}
+
+/// The lines of the README's first shell block: run the main job, run the tests.
+fn readme_commands() -> Vec<String> {
+    let readme = read("README.md");
+    let block = readme.split("```sh\n").nth(1).expect("the README has a shell block");
+    let block = block.split("```").next().expect("the block ends");
+    block.lines().map(str::to_owned).collect()
+}
+
+fn example_names() -> BTreeSet<String> {
+    let folder = root().join("examples");
+    let paths = if folder.is_dir() { entries(&folder) } else { Vec::new() };
+    let programs = paths.iter().filter(|path| path.join("main.rs").is_file() || path.is_file());
+    programs.map(|path| path.file_stem().expect("it has a name").to_string_lossy().into_owned()).collect()
+}
+
+/// The dependency names under a `[heading]` of the manifest.
+fn dependencies(heading: &str) -> BTreeSet<String> {
+    let manifest = read("Cargo.toml");
+    let section = manifest.lines().skip_while(|line| *line != format!("[{heading}]")).skip(1);
+    let lines = section.take_while(|line| !line.starts_with('['));
+    let names = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+fn manifest_value(key: &str) -> String {
+    let manifest = read("Cargo.toml");
+    let line = manifest.lines().find_map(|line| line.strip_prefix(&format!("{key} = ")));
+    line.expect("the manifest has the key").trim_matches('"').to_owned()
+}
+
+/// Whether `word` stands in `text` by itself.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |character: Option<char>| character.is_some_and(|it| it.is_alphanumeric() || it == '_');
+    text.match_indices(word).any(|(at, _)| {
+        !is_part(text[..at].chars().next_back()) && !is_part(text[at + word.len()..].chars().next())
+    })
+}
+
+/// The absolute paths of somebody's machine in a line.
+fn absolute_paths(line: &str) -> bool {
+    let folders = ["home", "Users", "root", "work", "tmp", "private/var", "mnt"];
+    folders.iter().map(|folder| format!("/{folder}/")).any(|start| {
+        line.match_indices(&start).any(|(at, _)| {
+            // `src/work/x` and `https://host/home/` are not absolute paths of a machine.
+            !line[..at].ends_with(|before: char| before.is_alphanumeric() || "._-/}".contains(before))
+        })
+    })
+}
+
+#[test]
+fn readme_has_two_commands_and_the_gate_starts_with_the_second() {
+    let commands = readme_commands();
+    let [job, tests] = commands.as_slice() else { panic!("not two commands: {commands:?}") };
+    let job = job.strip_prefix("cargo run --release --example ").expect("the first runs an example");
+    assert_eq!(job.split_once(" -- ").map(|(_, arguments)| arguments), Some("PATH"));
+    assert!(read("ci/test.sh").lines().any(|line| line == format!("run {tests}")), "ci/test.sh runs {tests}");
+    let gate = read(".ci/run");
+    let first = gate.split("rungs=(").nth(1).and_then(|rungs| rungs.split_whitespace().next());
+    assert_eq!(first, Some("\"test"), "the gate's first rung");
+}
+
+#[test]
+fn every_rung_of_the_gate_is_a_script_and_every_script_a_rung() {
+    let gate = read(".ci/run");
+    let list =
+        gate.split("rungs=(\n").nth(1).and_then(|rest| rest.split("\n)").next()).expect("a list of rungs");
+    let words = list.lines().filter_map(|line| line.trim().trim_matches('"').split_whitespace().next());
+    let rungs: BTreeSet<String> = words.map(str::to_owned).collect();
+    let paths = entries(&root().join("ci"));
+    let names = paths.iter().map(|path| below_root(path));
+    let scripts: BTreeSet<String> = names
+        .filter_map(|name| Some(name.strip_prefix("ci/")?.strip_suffix(".sh")?.to_owned()))
+        .filter(|name| name != "common")
+        .collect();
+    assert_eq!(rungs, scripts);
+}
+
+#[test]
+fn every_example_has_a_row_in_the_readme_and_a_check_in_the_gate() {
+    let (readme, checks) = (read("README.md"), read("ci/examples.sh"));
+    for name in example_names() {
+        assert!(readme.contains(&format!("\n| `{name}` | ")), "README.md has no row for {name}");
+        let check = format!("\ncheck_{}() {{\n", name.replace('-', "_"));
+        assert!(checks.contains(&check), "ci/examples.sh has no check for {name}");
+    }
+}
+
+#[test]
+fn every_row_of_the_readme_names_an_example_that_exists() {
+    let readme = read("README.md");
+    let table = readme.split("| Example |").nth(1).expect("the README lists the examples");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with("| "));
+    let named: BTreeSet<String> = rows.filter_map(|row| Some(row.split('`').nth(1)?.to_owned())).collect();
+    assert_eq!(named, example_names());
+}
+
+#[test]
+fn changelog_has_an_unreleased_section_with_entries() {
+    let changelog = read("CHANGELOG.md");
+    let section = changelog.split("\n## [Unreleased]\n").nth(1).expect("an Unreleased section");
+    let section = section.split("\n## ").next().expect("it ends");
+    assert!(section.lines().any(|line| line.starts_with("- ")), "nothing is listed");
+}
+
+#[test]
+fn readme_promises_the_compiler_of_the_manifest() {
+    let promise = format!("Rust {} and later", manifest_value("rust-version"));
+    assert!(read("README.md").contains(&promise), "the README does not say: {promise}");
+}
+
+#[test]
+fn both_licences_of_the_manifest_are_there() {
+    assert_eq!(manifest_value("license"), "MIT OR Apache-2.0");
+    assert!(read("LICENSE-MIT").contains("Permission is hereby granted, free of charge"));
+    assert!(read("LICENSE-APACHE").contains("END OF TERMS AND CONDITIONS"));
+}
+
+#[test]
+fn library_depends_on_four_crates() {
+    let expected = ["crossbeam-channel", "num_cpus", "parking_lot", "thiserror"];
+    assert_eq!(dependencies("dependencies"), expected.map(str::to_owned).into());
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let is_code = |name: &str| {
+        ["src/", "tests/", "benches/", "examples/"].iter().any(|folder| name.starts_with(folder))
+    };
+    let code: Vec<String> = texts()
+        .into_iter()
+        .filter(|(name, _)| is_code(name) && name.ends_with(".rs"))
+        .map(|(_, text)| text)
+        .collect();
+    for heading in ["dependencies", "dev-dependencies"] {
+        for name in dependencies(heading) {
+            let krate = name.replace('-', "_");
+            let is_named = |text: &String| {
+                text.contains(&format!("{krate}::")) || has_word(text, &format!("use {krate}"))
+            };
+            assert!(code.iter().any(is_named), "{name} in [{heading}] is not used");
+        }
+    }
+}
+
+#[test]
+fn no_file_names_a_path_of_somebodys_machine() {
+    assert!(absolute_paths("see /home/me/x") && absolute_paths("\"/tmp/x\"") && absolute_paths("=/root/x"));
+    assert!(
+        !absolute_paths("src/work/x")
+            && !absolute_paths("https://host/home/x")
+            && !absolute_paths("/usr/bin/env")
+    );
+    for (name, text) in texts().iter().filter(|(name, _)| name != "tests/project.rs") {
+        for (index, line) in text.lines().enumerate() {
+            assert!(!absolute_paths(line), "{name}:{}: {line}", index + 1);
+        }
+    }
+}
+
+#[test]
+fn no_file_marks_work_that_is_left_undone() {
+    let marks = ["TODO", "FIXME", "XXX", "HACK", "WIP", "unimplemented!"];
+    assert!(has_word("// TODO: x", "TODO") && !has_word("mapTODOne", "TODO"));
+    for (name, text) in texts().iter().filter(|(name, _)| name != "tests/project.rs") {
+        for mark in marks {
+            assert!(!has_word(text, mark), "{name} says {mark}");
+        }
+    }
+}
+
+#[test]
+fn every_link_to_a_file_leads_to_one() {
+    for document in ["README.md", "CHANGELOG.md", "docs/design.md", "docs/performance.md"] {
+        let text = read(document);
+        let folder = root().join(document).parent().expect("it is in a folder").to_owned();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
+            let path = target.split('#').next().unwrap_or(target);
+            assert!(folder.join(path).exists(), "{document} links to {target}");
+        }
+    }
+}
