@@ -133,6 +133,9 @@ pub(crate) fn note_locations() {
     if crate::sync::thread::panicking() {
         return; // the hook cannot be changed from a panicking thread
     }
+    if cfg!(gristmill_loom) {
+        return; // loom's thread locals cannot be asked outside of a model, and the hook runs there too
+    }
     INSTALL.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
