@@ -16,8 +16,14 @@
 
 pub mod cancel;
 pub mod panics;
+pub mod pool;
 #[doc(hidden)]
 pub mod sync;
 mod wakeup;
 
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
+pub use panics::{Panic, PanicLocation};
+pub use pool::{
+    BuildError, CancelOutcome, Refusal, Report, ReturnedTask, ScopedPool, ScopedTaskHandle, Shutdown, StuckTask, SubmitError,
+    Submitter, TaskContext, TaskError, TaskHandle, TaskOptions, ThreadPool, ThreadPoolBuilder, WaitCancelled, WaitError,
+};

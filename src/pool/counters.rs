@@ -10,10 +10,14 @@
 //!    between the two readings at which no task was pending.
 
 use crate::sync::Padded;
+use crate::sync::thread;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Lanes for threads that are not workers. More submitting threads than this share lanes, and pay for it.
 const LANES: usize = 16;
+
+/// How often the sums are read again before they are believed not to close, which would be a bug.
+const REREADS: u32 = 10_000;
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +122,19 @@ impl Counters {
         let [succeeded, panicked, cancelled, returned] = OUTCOMES.map(|outcome| self.sum_ended(outcome));
         let submitted = self.lanes.iter().map(|lane| lane.0.submitted.load(Ordering::Acquire)).sum();
         Totals { submitted, succeeded, panicked, cancelled, returned }
+    }
+
+    /// The sums of a pool that is closed and quiet. A submission that is being refused at this moment is counted for some
+    /// nanoseconds; the sums are read again until it is not.
+    pub(super) fn closed(&self) -> Totals {
+        for _ in 0..REREADS {
+            let totals = self.totals();
+            if totals.submitted == totals.ended() {
+                return totals;
+            }
+            thread::yield_now();
+        }
+        self.totals()
     }
 
     /// Whether there was an instant during this call at which every accepted task had ended.

@@ -10,6 +10,7 @@
 //!
 //! Lock order: a task's lock, `space`, `quiet`, the wake-up's lock; callbacks of tokens start with none held.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use super::quiet::Quiet;
 use super::running::Running;
 use super::space::Space;
 use crate::cancel::{CancellationToken, Cancelled};
+use crate::panics::Panic;
+use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use crate::sync::time::{self, Instant};
 use crate::wakeup::WakeUp;
@@ -50,6 +53,8 @@ pub(super) struct Gate {
     phase: AtomicU8,
     finished: AtomicBool,
     quiet: Quiet,
+    /// Panics of hooks and of the ends of workers' states.
+    panics: Mutex<Vec<Panic>>,
 }
 
 impl Gate {
@@ -75,6 +80,7 @@ impl Gate {
             phase: AtomicU8::new(Phase::Open as u8),
             finished: AtomicBool::new(false),
             quiet: Quiet::new(),
+            panics: Mutex::new(Vec::new()),
         }
     }
 
@@ -100,10 +106,10 @@ impl Gate {
         self.token.as_ref().filter(|token| token.is_cancelled()).and_then(CancellationToken::cause)
     }
 
-    /// Wakes everybody who may wait inside the pool: its token was cancelled.
+    /// Wakes the blocked submitters and those who wait for quiet: the pool's token was cancelled. Workers need no call:
+    /// while tasks are queued, no worker is idle for long, and each looks at the token before it runs one.
     pub(super) fn wake_everybody(&self) {
         self.space.offer_all();
-        self.wakeup.wake_all();
         self.quiet.notify();
     }
 
@@ -124,6 +130,15 @@ impl Gate {
     #[inline]
     pub(super) fn is_finished(&self) -> bool {
         self.finished.load(Ordering::SeqCst)
+    }
+
+    /// Keeps a panic that belongs to no task, for the report.
+    pub(super) fn note_panic(&self, panic: Panic) {
+        self.panics.lock().push(panic);
+    }
+
+    pub(super) fn take_panics(&self) -> Vec<Panic> {
+        mem::take(&mut *self.panics.lock())
     }
 
     /// Waits for an instant without pending tasks; `Some(Err(..))` if `ended` ends the wait, `None` at the deadline.

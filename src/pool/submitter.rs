@@ -14,7 +14,7 @@ use super::gate::{Phase, deadline};
 use super::handle::ScopedTaskHandle;
 use super::options::TaskOptions;
 use super::seat::Seat;
-use super::task::{Run, Task, Work, cancel_cause, take_up};
+use super::task::{Run, Task, Work, cancel_cause};
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::sync::time::Instant;
 
