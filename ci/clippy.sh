@@ -4,22 +4,23 @@ source "$(dirname "$0")/common.sh"
 
 has_cargo_command clippy || skip "clippy is not installed"
 export CARGO_TARGET_DIR=$builds
-run cargo clippy --all-targets -- -D warnings
+check cargo clippy --all-targets -- -D warnings
 
 features=$(features)
 for feature in $features; do
-    run cargo clippy --all-targets --no-default-features --features "$feature" -- -D warnings
+    check cargo clippy --all-targets --no-default-features --features "$feature" -- -D warnings
 done
 if [[ -n $features ]]; then
-    run cargo clippy --all-targets --no-default-features -- -D warnings
-    run cargo clippy --all-targets --all-features -- -D warnings
+    check cargo clippy --all-targets --no-default-features -- -D warnings
+    check cargo clippy --all-targets --all-features -- -D warnings
 fi
 
 # The tests for real threads need not compile on a scheduler's types, so each model sees the library and its own tests.
-CARGO_TARGET_DIR=$builds/model-std RUSTFLAGS="--cfg gristmill_model_std" run cargo clippy --lib --tests -- -D warnings
+check env CARGO_TARGET_DIR=$builds/model-std RUSTFLAGS="--cfg gristmill_model_std" cargo clippy --lib --tests -- -D warnings
 for model in shuttle loom; do
     tests=()
     has_tests $model && tests=(--test "${model}_*")
-    CARGO_TARGET_DIR=$builds/$model RUSTFLAGS="--cfg gristmill_$model" \
-        run cargo clippy --lib "${tests[@]}" -- -D warnings
+    check env CARGO_TARGET_DIR=$builds/$model RUSTFLAGS="--cfg gristmill_$model" \
+        cargo clippy --lib "${tests[@]}" -- -D warnings
 done
+checked

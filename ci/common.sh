@@ -18,8 +18,22 @@ skip() {
 
 # Shows a command, then runs it.
 run() {
-    printf '$ %s\n' "$*"
+    printf '$'
+    printf ' %q' "$@"
+    printf '\n'
     "$@"
+}
+
+# Like `run`, but goes on after a failure, so that one rung shows all of its own; `checked` ends such a rung.
+failures=0
+check() {
+    run "$@" || failures=$((failures + 1))
+}
+checked() {
+    if ((failures > 0)); then
+        echo "$failures of the commands above failed"
+        exit 1
+    fi
 }
 
 finish() {

@@ -2,4 +2,4 @@
 # The ordinary tests pass on the model channel with real threads: it behaves as crossbeam's does.
 source "$(dirname "$0")/common.sh"
 
-CARGO_TARGET_DIR=$builds/model-std RUSTFLAGS="--cfg gristmill_model_std" run cargo test --lib --tests
+run env CARGO_TARGET_DIR=$builds/model-std RUSTFLAGS="--cfg gristmill_model_std" cargo test --lib --tests

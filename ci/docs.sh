@@ -3,5 +3,6 @@
 source "$(dirname "$0")/common.sh"
 
 export RUSTDOCFLAGS="-D warnings"
-run cargo doc --no-deps --all-features
-CARGO_TARGET_DIR=$builds/private-docs run cargo doc --no-deps --all-features --document-private-items
+check cargo doc --no-deps --all-features
+check env CARGO_TARGET_DIR=$builds/private-docs cargo doc --no-deps --all-features --document-private-items
+checked

@@ -8,4 +8,4 @@ if ! rustup run "$version" cargo --version >/dev/null 2>&1; then
     timeout 180 rustup toolchain install "$version" --profile minimal --no-self-update ||
         skip "Rust $version cannot be installed"
 fi
-CARGO_TARGET_DIR=$builds/minimum-rust run cargo "+$version" check --lib --all-features
+run env CARGO_TARGET_DIR=$builds/minimum-rust cargo "+$version" check --lib --all-features

@@ -11,4 +11,4 @@ if grep -E '^(\.ci|ci|\.config|target|tools)/' <<<"$files"; then
     echo "the package holds files that are only for working on the crate"
     exit 1
 fi
-CARGO_TARGET_DIR=$builds/package run cargo package --allow-dirty
+run env CARGO_TARGET_DIR=$builds/package cargo package --allow-dirty

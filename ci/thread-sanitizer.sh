@@ -15,6 +15,8 @@ esac
 
 mapfile -t tests < <(real_thread_tests)
 export CARGO_TARGET_DIR=$builds/thread-sanitizer
+# Tests that panic on purpose would spend seconds on each backtrace.
+export RUST_BACKTRACE=0
 if has_component "$toolchain" rust-src; then
     export RUSTFLAGS="-Zsanitizer=thread"
     build_std=(-Zbuild-std)

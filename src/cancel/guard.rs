@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::CancellationToken;
+use super::token::CancellationToken;
 
 /// Cancels its token when dropped, on every way out of a scope; made by
 /// [`cancel_on_drop`](CancellationToken::cancel_on_drop).
@@ -30,10 +30,6 @@ pub struct CancelOnDrop {
 }
 
 impl CancelOnDrop {
-    pub(super) fn new(token: CancellationToken, location: &'static Location<'static>) -> Self {
-        Self { token, armed: true, location }
-    }
-
     /// Gives the token back without cancelling it.
     pub fn disarm(mut self) -> CancellationToken {
         self.armed = false;
@@ -46,5 +42,13 @@ impl Drop for CancelOnDrop {
         if self.armed {
             self.token.cancel_at(None, self.location);
         }
+    }
+}
+
+impl CancellationToken {
+    /// A guard that cancels the token when it is dropped, unless it is disarmed.
+    #[track_caller]
+    pub fn cancel_on_drop(self) -> CancelOnDrop {
+        CancelOnDrop { token: self, armed: true, location: Location::caller() }
     }
 }

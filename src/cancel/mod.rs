@@ -15,15 +15,17 @@
 
 mod callbacks;
 mod cancelled;
+mod deadline;
 mod guard;
 mod ledger;
 mod node;
+mod registration;
+mod subtree;
 mod timer;
 mod token;
-mod tree;
 mod wait;
 
-pub use callbacks::Registration;
 pub use cancelled::{CancelKind, Cancelled};
 pub use guard::CancelOnDrop;
+pub use registration::Registration;
 pub use token::CancellationToken;

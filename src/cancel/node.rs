@@ -16,17 +16,15 @@
 //! code (callback, destructor of a callback or of a cause) runs under any of them.
 
 use std::convert::Infallible;
-use std::panic::Location;
 use std::sync::{Arc, Weak};
 
-use super::cancelled::{CancelKind, Cancelled, Cause};
+use super::cancelled::Cancelled;
 use super::ledger::Ledger;
 use super::timer;
-use super::tree::{self, Tree};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
-use crate::sync::time::{self, Instant};
+use crate::sync::time::Instant;
 
 pub(super) type Callback = Box<dyn FnOnce(&Cancelled) + Send>;
 
@@ -38,6 +36,14 @@ const UNWATCHED: u8 = 2;
 /// The key of a node that stands in no list.
 const UNLISTED: u64 = u64::MAX;
 
+/// What all nodes of one tree share.
+#[derive(Default)]
+pub(super) struct Tree {
+    /// Held while a subtree is marked, so that nobody can see it half done.
+    pub(super) marking: Mutex<()>,
+    next_callback: AtomicU64,
+}
+
 pub(super) struct Node {
     status: AtomicU8,
     /// In the parent's `children`; written under the parent's `state` lock, read by this node's drop.
@@ -47,6 +53,12 @@ pub(super) struct Node {
     deadline: Option<Instant>,
     own_deadline: Option<OwnDeadline>,
     state: Mutex<State>,
+}
+
+/// A deadline that no node above undercuts.
+pub(super) struct OwnDeadline {
+    pub(super) key: timer::Key,
+    pub(super) exceeded: Cancelled,
 }
 
 #[derive(Default)]
@@ -64,18 +76,6 @@ struct Signal {
     receiver: Receiver<Infallible>,
 }
 
-struct OwnDeadline {
-    key: timer::Key,
-    exceeded: Cancelled,
-}
-
-/// A deadline asked for, not yet compared with those above.
-pub(super) struct Requested {
-    pub(super) at: Instant,
-    pub(super) cause: Option<Cause>,
-    pub(super) location: &'static Location<'static>,
-}
-
 /// What marking one node takes out of it.
 pub(super) struct Marked {
     pub(super) children: Ledger<Weak<Node>>,
@@ -83,150 +83,89 @@ pub(super) struct Marked {
     pub(super) sender: Option<Sender<Infallible>>,
 }
 
+/// What the status says, without a look at the clock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Live,
+    Cancelled,
+    Unwatched,
+}
+
 impl Node {
-    pub(super) fn root(requested: Option<Requested>) -> Arc<Self> {
-        let node = Arc::new(Self::new(Arc::default(), None, None, requested));
-        match &node.own_deadline {
-            Some(own) if own.key.at() <= time::now() => node.born_cancelled(own.exceeded.clone()),
-            Some(_) => node.watch(),
-            None => {}
-        }
-        node
-    }
-
-    pub(super) fn child(self: &Arc<Self>, requested: Option<Requested>) -> Arc<Self> {
-        let expired = requested.as_ref().is_some_and(|requested| requested.at <= time::now());
-        if expired {
-            self.expire(); // one above may be earlier still, and the timer late: then its cause is the first
-        }
-        let node = Arc::new(Self::new(self.tree.clone(), Some(self.clone()), self.deadline, requested));
-        let mut state = self.state.lock();
-        let born = match (&state.cause, &node.own_deadline) {
-            (Some(cause), _) => Some(cause.clone()),
-            (None, Some(own)) if expired => Some(own.exceeded.clone()),
-            _ => None,
-        };
-        if let Some(cause) = born {
-            drop(state);
-            node.born_cancelled(cause);
-            return node;
-        }
-        let key = state.next_child;
-        state.next_child += 1;
-        state.children.push(key, Arc::downgrade(&node));
-        node.key.store(key, Ordering::Relaxed);
-        // Relaxed: `self.state` is held. The child's own lock is not needed for invariant 1: the walk that could
-        // mark it has to take the list from under the lock that is held here.
-        node.status.store(self.status.load(Ordering::Relaxed), Ordering::Relaxed);
-        drop(state);
-        node.watch();
-        node
-    }
-
-    fn new(
-        tree: Arc<Tree>,
-        parent: Option<Arc<Node>>,
-        inherited: Option<Instant>,
-        requested: Option<Requested>,
-    ) -> Self {
-        let own_deadline = requested
-            .filter(|requested| inherited.is_none_or(|earlier| requested.at < earlier))
-            .map(|Requested { at, cause, location }| OwnDeadline {
-                key: timer::Key::new(at),
-                exceeded: Cancelled::new(CancelKind::DeadlineExceeded, cause, location),
-            });
-        Self {
+    /// A live node that is not listed yet; `own_deadline` is earlier than that of the parent.
+    pub(super) fn new(parent: Option<Arc<Node>>, own_deadline: Option<OwnDeadline>) -> Arc<Self> {
+        let inherited = parent.as_ref().and_then(|parent| parent.deadline);
+        Arc::new(Self {
             status: AtomicU8::new(LIVE),
             key: AtomicU64::new(UNLISTED),
-            tree,
+            tree: parent.as_ref().map_or_else(Arc::default, |parent| Arc::clone(&parent.tree)),
             parent,
             deadline: own_deadline.as_ref().map(|own| own.key.at()).or(inherited),
             own_deadline,
             state: Mutex::new(State::default()),
-        }
+        })
     }
 
-    fn born_cancelled(&self, cause: Cancelled) {
+    /// Lists a new child; `false` if this node is cancelled, and the child with it.
+    pub(super) fn adopt(&self, child: &Arc<Node>) -> bool {
+        let mut state = self.state.lock();
+        if let Some(cause) = state.cause.clone() {
+            drop(state);
+            child.set_cancelled(cause);
+            return false;
+        }
+        let key = state.next_child;
+        state.next_child += 1;
+        state.children.push(key, Arc::downgrade(child));
+        // Relaxed, both: read by whoever finds the child through this list, or is handed it, hence after this lock.
+        child.key.store(key, Ordering::Relaxed);
+        child.status.store(self.status.load(Ordering::Relaxed), Ordering::Relaxed);
+        true
+    }
+
+    /// Cancels a node that nobody else has seen yet.
+    pub(super) fn set_cancelled(&self, cause: Cancelled) {
         self.state.lock().cause = Some(cause);
         self.status.store(CANCELLED, Ordering::Release);
     }
 
-    /// Gives the own deadline to the timer.
-    fn watch(self: &Arc<Self>) {
-        let Some(own) = &self.own_deadline else { return };
-        if !timer::insert(own.key, Arc::downgrade(self)) {
-            let _state = self.state.lock();
-            if self.status.load(Ordering::Relaxed) == LIVE {
-                self.status.store(UNWATCHED, Ordering::Relaxed);
-            }
-        }
-        // A canceller marks first and takes the deadline back after. If it came before the insertion above, the
-        // timer's lock makes its mark visible here; if it came later, it found the entry itself.
-        if self.is_marked() {
-            timer::remove([own.key]);
+    /// Notes that no thread watches the deadline.
+    pub(super) fn set_unwatched(&self) {
+        let _state = self.state.lock();
+        if self.status.load(Ordering::Relaxed) == LIVE {
+            self.status.store(UNWATCHED, Ordering::Relaxed); // only asks polls to look at the clock: carries nothing
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
-    pub(super) fn own_key(&self) -> Option<timer::Key> {
-        self.own_deadline.as_ref().map(|own| own.key)
-    }
-
-    /// The status alone, without a look at the clock.
-    ///
-    /// Acquire: pairs with the Release in `mark` and `born_cancelled`, so whoever sees the mark sees what the
+    /// Acquire: pairs with the Release in `mark` and `set_cancelled`, so that whoever sees the mark sees what the
     /// canceller wrote before.
     #[inline]
-    pub(super) fn is_marked(&self) -> bool {
-        self.status.load(Ordering::Acquire) == CANCELLED
-    }
-
-    /// One load of `status` (Acquire, as in `is_marked`); the clock only for a deadline that nobody watches.
-    #[inline]
-    pub(super) fn is_cancelled(self: &Arc<Self>) -> bool {
+    pub(super) fn status(&self) -> Status {
         match self.status.load(Ordering::Acquire) {
-            LIVE => false,
-            CANCELLED => true,
-            _ => self.expire(),
+            LIVE => Status::Live,
+            CANCELLED => Status::Cancelled,
+            _ => Status::Unwatched,
         }
     }
 
-    /// Where no thread watches the deadline, tries once more to start it.
-    pub(super) fn ensure_watched(&self) {
-        if self.status.load(Ordering::Relaxed) == UNWATCHED {
-            timer::retry();
-        }
+    pub(super) fn is_marked(&self) -> bool {
+        self.status() == Status::Cancelled
     }
 
     pub(super) fn cause(&self) -> Option<Cancelled> {
         self.state.lock().cause.clone()
     }
 
-    /// Cancels by the effective deadline if it has passed; says whether the node is cancelled.
-    #[cold]
-    pub(super) fn expire(self: &Arc<Self>) -> bool {
-        let now = time::now();
-        if self.deadline.is_some_and(|at| at <= now) {
-            // Invariant 4: the nearest node with a deadline of its own is the owner of the effective one.
-            let mut owner = self;
-            while let (None, Some(parent)) = (&owner.own_deadline, &owner.parent) {
-                owner = parent;
-            }
-            owner.fire();
-        }
-        self.is_marked()
+    pub(super) fn parent(&self) -> Option<&Arc<Node>> {
+        self.parent.as_ref()
     }
 
-    /// Cancels by the own deadline, with the callbacks on a thread of their own: whoever found the deadline passed
-    /// (the timer, a waiter, a poll) must not be held up by them.
-    pub(super) fn fire(self: &Arc<Self>) {
-        let Some(own) = &self.own_deadline else { return };
-        if let Some(callbacks) = tree::cancel(self, own.exceeded.clone()) {
-            callbacks.run_elsewhere();
-        }
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub(super) fn own_deadline(&self) -> Option<&OwnDeadline> {
+        self.own_deadline.as_ref()
     }
 
     /// Marks this node alone; `None` if it was cancelled before. The caller holds `tree.marking`.
@@ -236,7 +175,7 @@ impl Node {
             return None;
         }
         state.cause = Some(cause.clone());
-        self.status.store(CANCELLED, Ordering::Release); // pairs with the Acquire loads of `status`
+        self.status.store(CANCELLED, Ordering::Release); // pairs with the Acquire in `status`
         Some(Marked {
             children: std::mem::take(&mut state.children),
             callbacks: state.callbacks.keys().collect(),
@@ -250,7 +189,9 @@ impl Node {
         if let Some(cause) = state.cause.clone() {
             return Err((callback, cause));
         }
-        let key = self.tree.next_callback();
+        // Relaxed: registrations that the program orders read one variable in that order, and it carries nothing else.
+        // Under the lock, so that the keys of one node ascend.
+        let key = self.tree.next_callback.fetch_add(1, Ordering::Relaxed);
         state.callbacks.push(key, callback);
         Ok(key)
     }
@@ -271,7 +212,7 @@ impl Node {
     }
 
     fn take_link(&mut self) -> Option<(Arc<Node>, u64)> {
-        let key = self.key.load(Ordering::Relaxed);
+        let key = self.key.load(Ordering::Relaxed); // written before this node was handed out
         self.parent.take().map(|parent| (parent, key))
     }
 }
@@ -285,8 +226,7 @@ impl Drop for Node {
         let mut link = self.take_link();
         while let Some((parent, key)) = link {
             if key != UNLISTED {
-                let entry = parent.state.lock().children.remove(key);
-                drop(entry);
+                parent.state.lock().children.remove(key);
             }
             link = Arc::into_inner(parent).and_then(|mut parent| parent.take_link());
         }

@@ -12,7 +12,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use super::node::Node;
 use crate::panics;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::thread;
@@ -25,6 +24,12 @@ const LINGER: Duration = Duration::from_millis(50);
 
 /// The helper never sleeps longer than this at a time, so that no platform's limit on timeouts matters.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What can come due.
+pub(super) trait Due: Send + Sync {
+    /// Called once by the helper thread, with no lock held; does not wait for others.
+    fn due(self: Arc<Self>);
+}
 
 /// The place of one deadline: the time, and a number that tells equal times apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,14 +62,14 @@ struct Timer {
 
 #[derive(Default)]
 struct State {
-    deadlines: BTreeMap<Key, Weak<Node>>,
+    deadlines: BTreeMap<Key, Weak<dyn Due>>,
     helper: bool,
     sleeps_until: Option<Instant>,
     lingers: bool,
 }
 
 /// Adds a deadline; `false` if no thread watches it because none could be created.
-pub(super) fn insert(key: Key, node: Weak<Node>) -> bool {
+pub(super) fn insert(key: Key, node: Weak<dyn Due>) -> bool {
     let mut state = TIMER.state.lock();
     state.deadlines.insert(key, node);
     let started = state.ensure_helper();
@@ -106,13 +111,13 @@ impl State {
     // between the start and its failure would count on a helper that does not exist.
     fn ensure_helper(&mut self) -> bool {
         if !self.helper {
-            let builder = thread::Builder::new().name("gristmill-deadlines".to_owned());
+            let builder = thread::Builder::new().name("gristmill-timer".to_owned());
             self.helper = builder.spawn(help).is_ok();
         }
         self.helper
     }
 
-    fn take_due(&mut self, now: Instant) -> Vec<Weak<Node>> {
+    fn take_due(&mut self, now: Instant) -> Vec<Weak<dyn Due>> {
         let mut due = Vec::new();
         while let Some(first) = self.deadlines.first_entry().filter(|first| first.key().at <= now) {
             due.push(first.remove());
@@ -154,9 +159,9 @@ fn sleep(state: &mut MutexGuard<'_, State>, now: Instant, until: Instant) -> boo
     !timed_out
 }
 
-/// Cancels by deadline. The node may die here, and with it values of the user's, whose destructors may panic.
-fn fire(node: Arc<Node>) {
-    if let Err(panic) = panics::catch(|| "deadline", move || node.fire()) {
+/// What comes due may die here, and with it values of the user's, whose destructors may panic.
+fn fire(due: Arc<dyn Due>) {
+    if let Err(panic) = panics::catch(|| "deadline", move || due.due()) {
         std::mem::forget(panic);
     }
 }

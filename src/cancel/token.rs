@@ -7,11 +7,10 @@ use std::panic::Location;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-use super::callbacks::{self, Registration};
 use super::cancelled::{CancelKind, Cancelled, Cause};
-use super::guard::CancelOnDrop;
-use super::node::{Callback, Node, Requested};
-use super::tree;
+use super::deadline::{self, Requested};
+use super::node::Node;
+use super::subtree;
 use crate::sync::channel::Receiver;
 use crate::sync::time::{self, Duration, Instant};
 
@@ -52,7 +51,7 @@ pub struct CancellationToken(pub(super) Arc<Node>);
 impl CancellationToken {
     /// A token without parent or deadline.
     pub fn new() -> Self {
-        Self(Node::root(None))
+        Self(deadline::root(None))
     }
 
     /// A token that is cancelled with [`CancelKind::DeadlineExceeded`] after `timeout`.
@@ -61,14 +60,14 @@ impl CancellationToken {
     /// gives a token without deadline.
     #[track_caller]
     pub fn with_timeout(timeout: Duration) -> Self {
-        Self(Node::root(after(timeout, None)))
+        Self(deadline::root(after(timeout, None)))
     }
 
     /// A token that is cancelled with [`CancelKind::DeadlineExceeded`] at `deadline`; at once if that is not in the
     /// future.
     #[track_caller]
     pub fn with_deadline(deadline: Instant) -> Self {
-        Self(Node::root(Some(at(deadline, None))))
+        Self(deadline::root(Some(at(deadline, None))))
     }
 
     /// As [`with_timeout`](Self::with_timeout), with a cause that is reported if the deadline is what cancels, and
@@ -78,7 +77,7 @@ impl CancellationToken {
         timeout: Duration,
         cause: impl Into<Box<dyn Error + Send + Sync + 'static>>,
     ) -> Self {
-        Self(Node::root(after(timeout, Some(cause.into()))))
+        Self(deadline::root(after(timeout, Some(cause.into()))))
     }
 
     /// A token that is cancelled with this one, or on its own without touching this one.
@@ -86,7 +85,7 @@ impl CancellationToken {
     /// The child of a cancelled token is born cancelled, with its parent's record. It keeps its parent's deadline.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self(self.0.child(None))
+        Self(deadline::child(&self.0, None))
     }
 
     /// A child with a timeout of its own, counted from now; without effect if the deadline above is no later.
@@ -96,14 +95,14 @@ impl CancellationToken {
     #[must_use]
     #[track_caller]
     pub fn child_with_timeout(&self, timeout: Duration) -> Self {
-        Self(self.0.child(after(timeout, None)))
+        Self(deadline::child(&self.0, after(timeout, None)))
     }
 
     /// A child with a deadline of its own; without effect if the deadline above is no later.
     #[must_use]
     #[track_caller]
     pub fn child_with_deadline(&self, deadline: Instant) -> Self {
-        Self(self.0.child(Some(at(deadline, None))))
+        Self(deadline::child(&self.0, Some(at(deadline, None))))
     }
 
     /// As [`child_with_timeout`](Self::child_with_timeout), with a cause that is reported if this timeout is what
@@ -115,7 +114,7 @@ impl CancellationToken {
         timeout: Duration,
         cause: impl Into<Box<dyn Error + Send + Sync + 'static>>,
     ) -> Self {
-        Self(self.0.child(after(timeout, Some(cause.into()))))
+        Self(deadline::child(&self.0, after(timeout, Some(cause.into()))))
     }
 
     /// Cancels the token and all below it; `true` if this call did it, `false` if it was cancelled before.
@@ -135,7 +134,7 @@ impl CancellationToken {
     }
 
     pub(super) fn cancel_at(&self, cause: Option<Cause>, location: &'static Location<'static>) -> bool {
-        let callbacks = tree::cancel(&self.0, Cancelled::new(CancelKind::Cancelled, cause, location));
+        let callbacks = subtree::cancel(&self.0, Cancelled::new(CancelKind::Cancelled, cause, location));
         callbacks.is_some_and(|callbacks| {
             callbacks.run();
             true
@@ -147,7 +146,7 @@ impl CancellationToken {
     /// Whoever sees `true` also sees what the canceller wrote before it cancelled.
     #[inline]
     pub fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
+        deadline::is_cancelled(&self.0)
     }
 
     /// `Ok` while the token is live; made for `?`.
@@ -177,32 +176,8 @@ impl CancellationToken {
     /// Nothing is ever received. It also disconnects when the last handle of the token (clones and descendants) is dropped
     /// uncancelled, since nobody can cancel it then: keep the token as long as the receiver.
     pub fn cancelled(&self) -> Receiver<Infallible> {
-        self.0.ensure_watched();
+        deadline::ensure_watched(&self.0);
         self.0.receiver()
-    }
-
-    /// Calls `callback` once when the token is cancelled; at once, in this thread, if it is cancelled already.
-    ///
-    /// It runs in the thread that cancels; for a deadline, in a thread made for the callbacks of that deadline, so that a
-    /// slow one delays no other deadline (in whichever thread saw the deadline pass, if none can be made). The callbacks
-    /// of all tokens that one call cancels run in the order in which they were registered. A panic in one is caught: the
-    /// panic hook reports it, its payload is dropped, and the others run. A callback that holds a clone of the token keeps it alive.
-    pub fn on_cancel(&self, callback: impl FnOnce(&Cancelled) + Send + 'static) -> Registration {
-        let callback: Callback = Box::new(callback);
-        self.0.ensure_watched();
-        match self.0.register(callback) {
-            Ok(key) => Registration::new(&self.0, key),
-            Err((callback, cause)) => {
-                callbacks::run_one(callback, &cause);
-                Registration::spent()
-            }
-        }
-    }
-
-    /// A guard that cancels the token when it is dropped, unless it is disarmed.
-    #[track_caller]
-    pub fn cancel_on_drop(self) -> CancelOnDrop {
-        CancelOnDrop::new(self, Location::caller())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Waiting for a cancel, and sleeping until one.
 
-use super::CancellationToken;
 use super::cancelled::Cancelled;
+use super::deadline;
+use super::token::CancellationToken;
 use crate::sync::time::{self, Duration, Instant};
 
 impl CancellationToken {
@@ -38,11 +39,11 @@ impl CancellationToken {
             return Some(cancelled);
         }
         let receiver = self.0.receiver();
-        let deadline = self.deadline();
+        let own = self.deadline();
         loop {
             let now = time::now();
-            if deadline.is_some_and(|at| at <= now) {
-                self.0.expire();
+            if own.is_some_and(|at| at <= now) {
+                deadline::expire(&self.0);
             }
             if let Some(cancelled) = self.cause() {
                 return Some(cancelled);
@@ -51,7 +52,7 @@ impl CancellationToken {
                 return None;
             }
             // The token is alive here, so the receiver disconnects by a cancel only; the loop looks why it woke.
-            let earliest = [deadline, limit].into_iter().flatten().min();
+            let earliest = [own, limit].into_iter().flatten().min();
             let _ = match earliest {
                 Some(at) => receiver.recv_timeout(at.saturating_duration_since(now)).map_err(drop),
                 None => receiver.recv().map_err(drop),

@@ -63,7 +63,6 @@ pub struct ThreadPoolBuilder<'env, S = ()> {
     plan: Plan<'env, S>,
     /// Whether `build` waits for the workers' states.
     await_state: bool,
-    naps: bool,
 }
 
 impl ThreadPoolBuilder<'_> {
@@ -77,7 +76,6 @@ impl ThreadPoolBuilder<'_> {
             token: None,
             plan: Plan { on_start: None, on_stop: None, make: Arc::new(|_| ()), finish: None },
             await_state: false,
-            naps: true,
         }
     }
 }
@@ -164,7 +162,7 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
         make: impl Fn(usize) -> T + Send + Sync + 'env,
         finish: impl Fn(usize, T) + Send + Sync + 'env,
     ) -> ThreadPoolBuilder<'env, T> {
-        let Self { workers, queue_bound, name, stack_size, stop_grace, token, plan, naps, .. } = self;
+        let Self { workers, queue_bound, name, stack_size, stop_grace, token, plan, .. } = self;
         let Plan { on_start, on_stop, .. } = plan;
         let plan = Plan { on_start, on_stop, make: Arc::new(make), finish: Some(Arc::new(finish)) };
         ThreadPoolBuilder {
@@ -176,16 +174,7 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
             token,
             plan,
             await_state: true,
-            naps,
         }
-    }
-
-    /// Lets blocked submitters rely on wake-ups alone, to show in model-checked runs that they can.
-    #[cfg(any(gristmill_shuttle, gristmill_loom))]
-    #[doc(hidden)]
-    pub fn without_naps(mut self) -> Self {
-        self.naps = false;
-        self
     }
 
     /// Runs `body` with a pool whose tasks may borrow from outside of this call, and returns when every task has ended and
@@ -231,8 +220,8 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
         panics::note_locations();
         let workers = self.workers.unwrap_or_else(thread::available_cores);
         self.check(workers)?;
-        let Self { queue_bound, name, stack_size, stop_grace, token, plan, await_state, naps, .. } = self;
-        let core = Arc::new(Core::new(Gate::new(name, workers, queue_bound, stop_grace, token, naps)));
+        let Self { queue_bound, name, stack_size, stop_grace, token, plan, await_state, .. } = self;
+        let core = Arc::new(Core::new(Gate::new(name, workers, queue_bound, stop_grace, token)));
         let gate = &core.gate;
         let cancelled = gate.token.as_ref().map(|token| {
             let gate = Arc::downgrade(gate);

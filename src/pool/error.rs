@@ -27,7 +27,7 @@ pub enum TaskError {
         cause: Cancelled,
     },
     /// The pool was shut down before the task started; its closure never ran in the pool, and is in the
-    /// [`Report`](super::Report).
+    /// [`ShutdownReport`](super::ShutdownReport).
     #[error("{name} was handed back by a shutdown before it started")]
     Returned {
         /// The task's name.

@@ -64,7 +64,6 @@ impl Gate {
         bound: usize,
         grace: Duration,
         token: Option<CancellationToken>,
-        naps: bool,
     ) -> Self {
         let stop = token.as_ref().map_or_else(CancellationToken::new, CancellationToken::child);
         Self {
@@ -75,7 +74,7 @@ impl Gate {
             stop,
             counters: Counters::new(workers),
             running: Running::new(workers),
-            space: Space::new(naps),
+            space: Space::new(),
             wakeup: WakeUp::new(),
             phase: AtomicU8::new(Phase::Open as u8),
             finished: AtomicBool::new(false),

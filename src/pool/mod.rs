@@ -3,7 +3,7 @@
 //! Use it for tasks that are submitted one by one and whose results are wanted one by one. For a stream of items through
 //! stages, in order, a pipeline needs less code; for one loop over a slice that is already in memory, rayon's parallel iterators do.
 //!
-//! * Every accepted task ends as exactly one of: succeeded, panicked, cancelled, handed back; the [`Report`] counts them.
+//! * Every accepted task ends as exactly one of: succeeded, panicked, cancelled, handed back; the [`ShutdownReport`] counts them.
 //! * A panic ends its task and becomes a [`TaskError`]; the worker lives on.
 //! * The queue is bounded. [`submit`](Submitter::submit) waits for space, [`try_submit`](Submitter::try_submit) refuses, and the task
 //!   comes back in the [`SubmitError`].
@@ -42,7 +42,10 @@ pub use error::{BuildError, Refusal, SubmitError, TaskError, WaitCancelled, Wait
 pub use handle::{CancelOutcome, ScopedTaskHandle, TaskHandle};
 pub use options::TaskOptions;
 pub use owned::ThreadPool;
-pub use report::{Report, ReturnedTask, StuckTask};
+pub use report::{ShutdownReport, ReturnedTask, StuckTask};
 pub use scope::ScopedPool;
 pub use shutdown::Shutdown;
 pub use submitter::Submitter;
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests;

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use super::builder::ThreadPoolBuilder;
 use super::error::BuildError;
-use super::report::Report;
+use super::report::ShutdownReport;
 use super::scope::ScopedPool;
 use super::shutdown::{Shutdown, Threads};
 use super::submitter::Submitter;
@@ -69,7 +69,7 @@ impl<S: 'static> ThreadPool<S> {
 
     /// Ends the pool in the given way and says what became of its tasks.
     ///
-    /// If the report [is complete](Report::is_complete), every task has ended and every thread is gone. If tasks would not
+    /// If the report [is complete](ShutdownReport::is_complete), every task has ended and every thread is gone. If tasks would not
     /// stop in time, it names them, and their threads go on: call this again to wait longer, with
     /// [`Shutdown::Drain`] without limit; [`detach`](Self::detach) them; or drop the pool, which waits.
     ///
@@ -89,7 +89,7 @@ impl<S: 'static> ThreadPool<S> {
     /// assert_eq!((report.submitted(), report.succeeded()), (100, 100));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn shutdown(&self, mode: Shutdown) -> Report<'static> {
+    pub fn shutdown(&self, mode: Shutdown) -> ShutdownReport<'static> {
         self.threads.shutdown(self.submitter.core(), mode)
     }
 

@@ -17,7 +17,7 @@ use crate::panics::Panic;
 /// what a result means is up to whoever holds the handle.
 #[derive(Debug)]
 #[must_use = "a report may hold tasks that never started, and name tasks that are still running"]
-pub struct Report<'env> {
+pub struct ShutdownReport<'env> {
     pub(super) totals: Totals,
     pub(super) returned: Vec<ReturnedTask<'env>>,
     pub(super) stuck: Vec<StuckTask>,
@@ -25,7 +25,7 @@ pub struct Report<'env> {
     pub(super) joined: bool,
 }
 
-impl<'env> Report<'env> {
+impl<'env> ShutdownReport<'env> {
     /// How many tasks were accepted.
     pub fn submitted(&self) -> u64 {
         self.totals.submitted
@@ -86,7 +86,7 @@ impl<'env> Report<'env> {
     }
 }
 
-impl fmt::Display for Report<'_> {
+impl fmt::Display for ShutdownReport<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::report::Report;
+use super::report::ShutdownReport;
 use super::shutdown::{Shutdown, Threads};
 use super::submitter::Submitter;
 
@@ -28,7 +28,7 @@ impl<'scope, 'env, S: 'static> ScopedPool<'scope, 'env, S> {
     }
 
     /// As [`ThreadPool::shutdown`](super::ThreadPool::shutdown). Whatever the report says, the scope itself does not end before every thread has.
-    pub fn shutdown(&self, mode: Shutdown) -> Report<'env> {
+    pub fn shutdown(&self, mode: Shutdown) -> ShutdownReport<'env> {
         self.threads.shutdown(self.submitter.core(), mode)
     }
 }

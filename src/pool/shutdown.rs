@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::error::UNNAMED;
 use super::gate::{Phase, deadline};
-use super::report::{Report, ReturnedTask, StuckTask};
+use super::report::{ShutdownReport, ReturnedTask, StuckTask};
 use super::running::Sighting;
 use super::seat::Seat;
 use crate::cancel::Registration;
@@ -52,7 +52,7 @@ impl<'scope> Threads<'scope> {
     }
 
     /// Ends the pool in the given way and says what became of its tasks.
-    pub(super) fn shutdown<'env>(&self, core: &Core<'env>, mode: Shutdown) -> Report<'env> {
+    pub(super) fn shutdown<'env>(&self, core: &Core<'env>, mode: Shutdown) -> ShutdownReport<'env> {
         let gate = &*core.gate;
         gate.advance(Phase::Closed);
         let drain = match mode {
@@ -73,7 +73,7 @@ impl<'scope> Threads<'scope> {
         if gate.wait_finished(deadline(gate.grace)) { self.finish(core) } else { report(core, false) }
     }
 
-    fn finish<'env>(&self, core: &Core<'env>) -> Report<'env> {
+    fn finish<'env>(&self, core: &Core<'env>) -> ShutdownReport<'env> {
         self.join();
         let report = report(core, true);
         debug_assert_eq!(report.totals.submitted, report.totals.ended(), "the counts close");
@@ -113,13 +113,13 @@ fn stop(core: &Core<'_>) {
     core.hand_back_queue();
 }
 
-fn report<'env>(core: &Core<'env>, joined: bool) -> Report<'env> {
+fn report<'env>(core: &Core<'env>, joined: bool) -> ShutdownReport<'env> {
     let stuck = |sighting: Sighting| StuckTask {
         name: sighting.name.unwrap_or_else(|| Arc::from(UNNAMED)),
         worker: sighting.worker,
         elapsed: sighting.elapsed,
     };
-    Report {
+    ShutdownReport {
         totals: if joined { core.gate.counters.closed() } else { core.gate.counters.totals() },
         returned: core.take_returned().into_iter().map(ReturnedTask::new).collect(),
         stuck: if joined { Vec::new() } else { core.gate.running.sightings().into_iter().map(stuck).collect() },

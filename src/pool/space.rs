@@ -28,13 +28,11 @@ pub(super) struct Space {
     blocked: Padded<AtomicBool>,
     lock: Mutex<()>,
     freed: Condvar,
-    naps: bool,
 }
 
 impl Space {
-    /// `naps` is false only in model-checked runs that show that nothing depends on a time-out.
-    pub(super) fn new(naps: bool) -> Self {
-        Self { blocked: Padded(AtomicBool::new(false)), lock: Mutex::new(()), freed: Condvar::new(), naps }
+    pub(super) fn new() -> Self {
+        Self { blocked: Padded(AtomicBool::new(false)), lock: Mutex::new(()), freed: Condvar::new() }
     }
 
     /// After a pop: wakes the blocked submitters if the queue is half empty.
@@ -68,16 +66,8 @@ impl Space {
             if left.is_some_and(|left| left.is_zero()) {
                 return None;
             }
-            match (self.naps, left) {
-                (true, left) => {
-                    self.freed.wait_for(&mut guard, left.map_or(nap, |left| left.min(nap)));
-                    nap = (nap * 2).min(longest);
-                }
-                (false, Some(left)) => {
-                    self.freed.wait_for(&mut guard, left);
-                }
-                (false, None) => self.freed.wait(&mut guard),
-            }
+            self.freed.wait_for(&mut guard, left.map_or(nap, |left| left.min(nap)));
+            nap = (nap * 2).min(longest);
         }
     }
 }

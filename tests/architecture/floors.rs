@@ -13,7 +13,14 @@ pub(crate) const FLOORS: &[Floor] = &[
         name: "ground",
         modules: &[("sync", "the one door to locks, atomics, channels, threads and the clock")],
     },
-    Floor { name: "floor 0", modules: &[("panics", "a caught panic as a value")] },
+    Floor {
+        name: "floor 0",
+        modules: &[("panics", "a caught panic as a value"), ("wakeup", "how workers park and are woken")],
+    },
+    Floor {
+        name: "floor 1",
+        modules: &[("cancel", "tokens: the right to be told to stop, with cause and deadline")],
+    },
 ];
 
 /// The height of a top module, 0 being the ground.

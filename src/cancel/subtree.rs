@@ -15,48 +15,26 @@ use super::callbacks::Callbacks;
 use super::cancelled::Cancelled;
 use super::node::Node;
 use super::timer;
-use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU64, Ordering};
-
-/// What all nodes of one tree share.
-#[derive(Default)]
-pub(super) struct Tree {
-    marking: Mutex<()>,
-    callbacks: AtomicU64,
-}
-
-impl Tree {
-    /// A number that orders the callbacks of the whole tree by registration.
-    ///
-    /// Relaxed: the counter carries nothing else, and two registrations that are ordered by the program read it in
-    /// that order because it is one variable.
-    pub(super) fn next_callback(&self) -> u64 {
-        self.callbacks.fetch_add(1, Ordering::Relaxed)
-    }
-}
 
 /// Cancels `root` and all below it; `None` if it was cancelled before. The caller runs the callbacks.
 pub(super) fn cancel(root: &Arc<Node>, cause: Cancelled) -> Option<Callbacks> {
-    // Declared before the guard: what is dropped with these may be the user's, and must go after the lock.
-    let mut marked = Vec::new();
-    let mut callbacks = Vec::new();
-    let mut deadlines = Vec::new();
-
     let marking = root.tree.marking.lock();
     if root.is_marked() {
-        drop(marking);
+        drop(marking); // before `cause`, which is the user's
         return None;
     }
-    marked.push(root.clone());
+    let mut callbacks = Vec::new();
+    let mut deadlines = Vec::new();
+    // Keeps each node alive past the lock: the last reference to one drops values of the user's.
+    let mut marked = vec![Arc::clone(root)];
     let mut next = 0;
-    while let Some(node) = marked.get(next).cloned() {
+    while let Some(node) = marked.get(next) {
         next += 1;
-        if let Some(taken) = node.mark(&cause) {
-            drop(taken.sender); // wakes whoever waits for it
-            callbacks.extend(taken.callbacks.into_iter().map(|key| (key, node.clone())));
-            deadlines.extend(node.own_key());
-            marked.extend(taken.children.into_values().filter_map(|child| child.upgrade()));
-        }
+        let Some(taken) = node.mark(&cause) else { continue };
+        drop(taken.sender); // wakes whoever waits for it
+        callbacks.extend(taken.callbacks.into_iter().map(|key| (key, Arc::clone(node))));
+        deadlines.extend(node.own_deadline().map(|own| own.key));
+        marked.extend(taken.children.into_values().filter_map(|child| child.upgrade()));
     }
     drop(marking);
 

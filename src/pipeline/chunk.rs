@@ -1,0 +1,88 @@
+//! A run of neighbouring items that travels as one, and the source index of each of its items.
+
+use crate::sync::time::{Duration, Instant};
+
+use super::error::Failure;
+
+/// The source index of every item of a chunk: what errors name.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// Item `k` has the index `first + k`: nothing was filtered out or multiplied so far.
+    Dense(u64),
+    /// Item `k` has the index at place `k`.
+    Listed(Vec<u64>),
+}
+
+impl Origin {
+    pub(super) fn index(&self, place: usize) -> u64 {
+        match self {
+            Self::Dense(first) => first + place as u64,
+            // One past the end is asked for by a failure that follows the last item.
+            Self::Listed(indices) => indices.get(place).or(indices.last()).copied().unwrap_or(0),
+        }
+    }
+
+    /// The origin of `count` items from `place` on.
+    pub(super) fn range(&self, place: usize, count: usize) -> Self {
+        match self {
+            Self::Dense(first) => Self::Dense(*first + place as u64),
+            Self::Listed(indices) => Self::Listed(indices[place..place + count].to_vec()),
+        }
+    }
+
+    /// How many source items are completely covered by the items before `place`.
+    pub(super) fn sources_before(&self, place: usize) -> usize {
+        match self {
+            Self::Dense(_) => place,
+            Self::Listed(indices) => {
+                let mut sources = indices[..place].to_vec();
+                sources.dedup();
+                let cut_short = sources.last().is_some_and(|last| indices.get(place) == Some(last));
+                sources.len() - usize::from(cut_short)
+            }
+        }
+    }
+}
+
+/// Items that are processed together, in order.
+#[derive(Debug)]
+pub struct Chunk<T, E> {
+    /// The place of the first item in the order of its segment's input.
+    pub(super) first: usize,
+    /// How many places of that order the chunk covers: what to add to `first` to get the next chunk's.
+    pub(super) span: usize,
+    pub(super) items: Vec<T>,
+    pub(super) origin: Origin,
+    /// How many source items leave the window when the chunk leaves the pipeline.
+    pub(super) credit: usize,
+    /// What ends the run once the items have been delivered.
+    pub(super) failure: Option<Box<Failure<E>>>,
+    /// Time that was spent on it in its segment so far: reading it.
+    pub(super) spent: Duration,
+    /// Since when the chunk has been ready for the next stage.
+    pub(super) since: Instant,
+}
+
+/// Orders chunks by place, lowest first out of a [`BinaryHeap`](std::collections::BinaryHeap).
+#[derive(Debug)]
+pub(super) struct Parked<U, E>(pub(super) Chunk<U, E>);
+
+impl<U, E> PartialEq for Parked<U, E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.first == other.0.first
+    }
+}
+
+impl<U, E> Eq for Parked<U, E> {}
+
+impl<U, E> PartialOrd for Parked<U, E> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<U, E> Ord for Parked<U, E> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.0.first.cmp(&self.0.first)
+    }
+}

@@ -1,0 +1,181 @@
+//! A run with all its parts: starts the workers, adds up what they did, and says how it ended.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::cancel::CancellationToken;
+use crate::panics;
+use crate::sync::Mutex;
+use crate::sync::thread;
+use crate::sync::time::{self, Instant};
+
+use super::deliver::Deliver;
+use super::error::{Failure, PipelineError, PipelineErrorKind, What};
+use super::feed::Feed;
+use super::plan::{Plan, Settings};
+use super::report::Report;
+use super::run::{Ending, Run};
+use super::segment::{Segment, SegmentLocal, Upstream};
+use super::step::Step;
+use super::tally::Tally;
+use super::worker::Worker;
+
+/// What a worker keeps for the whole pipeline.
+pub(super) type Local<P, S, E> = SegmentLocal<
+    <P as Upstream<E>>::Local,
+    <S as Step<<P as Upstream<E>>::Item, E>>::Local,
+    <S as Step<<P as Upstream<E>>::Item, E>>::Out,
+>;
+
+/// A run that its workers share.
+pub(super) struct Core<P, S, D, E>
+where
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+{
+    pub(super) run: Run<E>,
+    pub(super) segment: Segment<P, S, D, P::Item, S::Out, E>,
+    tally: Mutex<Tally>,
+    names: Arc<[String]>,
+    ordered: bool,
+    started: Instant,
+}
+
+impl<P, S, D, E> Core<P, S, D, E>
+where
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    D: Deliver<S::Out, E>,
+    E: Send,
+{
+    /// Checks the settings and puts the parts together; nothing is read yet.
+    pub(super) fn new<Q>(
+        plan: Q,
+        step: S,
+        settings: Settings,
+        token: &CancellationToken,
+        deliver: impl FnOnce(usize, &Run<E>) -> D,
+    ) -> Result<Self, PipelineError<E>>
+    where
+        Q: Plan<E, Item = P::Item, Running = P>,
+    {
+        panics::note_locations();
+        let invalid = if settings.window == 0 {
+            Some("window")
+        } else if settings.workers == Some(0) {
+            Some("workers")
+        } else {
+            None
+        };
+        let names: Arc<[String]> = settings.stages.iter().map(|stage| stage.name().to_owned()).collect();
+        let workers = settings.workers.unwrap_or_else(thread::available_cores).min(settings.window).max(1);
+        let run = Run::new(settings.window.max(1), workers, token);
+        let started = time::now();
+        let last = settings.stages.len() - 1;
+        let tally = Tally::new(settings.stages);
+        if let Some(setting) = invalid {
+            let report = make_report(&run, tally, started, 0, 0);
+            return Err(PipelineError::new(PipelineErrorKind::InvalidSetting { setting }, report));
+        }
+        let feed = Arc::new(Feed::new());
+        let up = plan.build(Arc::clone(&feed));
+        let deliver = deliver(last, &run);
+        let segment = Segment::new(up, settings.segment_start..last, feed, step, deliver, settings.ordered);
+        segment.up.begin(&run);
+        Ok(Self { run, segment, tally: Mutex::new(tally), names, ordered: settings.ordered, started })
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.run.workers
+    }
+
+    pub(super) fn worker(&self, owner: bool) -> Worker {
+        Worker::new(Arc::clone(&self.names), owner)
+    }
+
+    /// The whole life of a worker without a sink of its own.
+    pub(super) fn serve(&self) {
+        self.guard(|| {
+            let mut me = self.worker(false);
+            let mut local = self.segment.local();
+            let _: Option<()> = me.work(
+                &self.run,
+                |me| ControlFlow::Continue(self.segment.work(&self.run, me, &mut local)),
+                || false,
+            );
+            self.settle(me, local);
+        });
+    }
+
+    /// Runs a worker's body. What panics there is not a stage (these are caught one by one) but a destructor: of an item, or of a
+    /// worker's state. It ends the run like any other panic.
+    pub(super) fn guard(&self, body: impl FnOnce()) {
+        if let Err(panic) = panics::catch(|| "a destructor", body) {
+            let index = self.run.read.load(crate::sync::atomic::Ordering::SeqCst) as u64;
+            self.run.halt(Ending::Failed(Box::new(Failure { stage: 0, index, what: What::Panic(panic) })));
+        }
+    }
+
+    /// Adds up what a worker counted; drops its state.
+    pub(super) fn settle(&self, me: Worker, local: Local<P, S, E>) {
+        let mut tally = self.tally.lock();
+        tally.idle += me.idle;
+        tally.failed.clone_from(&me.failed);
+        self.segment.settle(&me, &local, &mut tally);
+        drop(tally);
+        drop(local); // user data: outside the lock
+    }
+
+    /// Ends the run, once all its workers have: gives the delivery back, and how the run went.
+    pub(super) fn conclude(self, missing: usize) -> (D, Report, Option<PipelineErrorKind<E>>) {
+        let Self { run, segment, tally, names, ordered, started } = self;
+        let mut tally = tally.into_inner();
+        segment.conclude(&mut tally);
+        let finished = run.finished();
+        let Segment { up, feed, step, turn, deliver, .. } = segment;
+        // What was given up is the user's data, and so is the source: their destructors may panic too.
+        let leftovers = panics::catch(|| "a destructor", || drop((up, feed, step, turn)));
+        if let Err(panic) = leftovers {
+            let index = run.read.load(crate::sync::atomic::Ordering::SeqCst) as u64;
+            run.halt(Ending::Failed(Box::new(Failure { stage: 0, index, what: What::Panic(panic) })));
+        }
+        let mut report = make_report(&run, tally, started, run.workers - missing, missing);
+        let kind = match run.take_ending() {
+            None | Some(Ending::Abandoned) => None,
+            // The last item had left before anybody looked at the token.
+            Some(Ending::Cancelled(_)) if finished => None,
+            Some(Ending::Cancelled(cancelled)) => Some(PipelineErrorKind::Cancelled(cancelled)),
+            Some(Ending::Failed(failure)) => {
+                let Failure { stage, index, what } = *failure;
+                if ordered && !matches!(&what, What::Panic(panic) if panic.name() == "a destructor") {
+                    report.finished = index; // exactly the items before it are through
+                }
+                let stage = names[stage].clone();
+                Some(match what {
+                    What::Error(source) => PipelineErrorKind::Failed { stage, index, source },
+                    What::Panic(panic) => PipelineErrorKind::Panicked { index, panic },
+                    What::ReceiverGone => PipelineErrorKind::ReceiverGone { stage, index },
+                })
+            }
+        };
+        (deliver, report, kind)
+    }
+}
+
+fn make_report<E>(run: &Run<E>, tally: Tally, started: Instant, workers: usize, missing: usize) -> Report {
+    let read = run.read.load(crate::sync::atomic::Ordering::SeqCst) as u64;
+    let mut stages = tally.stages;
+    if let Some(source) = stages.first_mut() {
+        source.items_in = read + source.failed;
+        source.items_out = read;
+    }
+    Report {
+        stages,
+        workers,
+        missing_workers: missing,
+        elapsed: time::now().saturating_duration_since(started),
+        idle: tally.idle,
+        read,
+        finished: run.through(),
+    }
+}

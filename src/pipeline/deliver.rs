@@ -1,0 +1,292 @@
+//! Where a segment's results go, one chunk after the other: a serial stage in front of the next segment, the sink, or a thread
+//! that owns the sink.
+//!
+//! Lock order: `state` is taken by whoever has the turn, so it is never contended; user code runs under it.
+
+use std::sync::Arc;
+
+use crate::panics;
+use crate::sync::time::{self, Duration};
+use crate::sync::{Mutex, Padded};
+
+use super::chunk::Chunk;
+use super::error::{Failure, What};
+use super::feed::Feed;
+use super::report::StageReport;
+use super::run::Run;
+use super::sink::{Refused, Sink};
+use super::tally::Tally;
+use super::worker::Worker;
+
+/// Takes a segment's results.
+pub trait Deliver<U, E>: Sync {
+    /// False where one thread alone takes results, in its own time.
+    const SHARED: bool;
+
+    /// Delivers a chunk and empties it; false when the run is over.
+    fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool;
+
+    /// Adds up what was counted, once all workers have ended.
+    fn conclude(&self, tally: &mut Tally);
+}
+
+/// What a serial point counts.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    taken: u64,
+    failed: u64,
+    busy: Duration,
+    waiting: Duration,
+}
+
+impl Counts {
+    pub(super) fn add_to(&self, report: &mut StageReport) {
+        report.items_in += self.taken + self.failed;
+        report.items_out += self.taken;
+        report.failed += self.failed;
+        report.busy += self.busy;
+        report.waiting += self.waiting;
+    }
+}
+
+/// Feeds a chunk to a sink, item by item; false when the run is over.
+pub(super) fn drain<U, E, K: Sink<U, E>>(
+    run: &Run<E>,
+    me: &mut Worker,
+    stage: usize,
+    sink: &mut K,
+    counts: &mut Counts,
+    chunk: &mut Chunk<U, E>,
+) -> bool {
+    counts.waiting += me.now.saturating_duration_since(chunk.since);
+    let mut taken = 0;
+    let outcome = panics::catch(
+        || me.stage_name(stage),
+        || -> Result<(), Refused<E>> {
+            for item in chunk.items.drain(..) {
+                if run.stopped() {
+                    return Err(Refused::Stopped);
+                }
+                sink.accept(item)?;
+                taken += 1;
+            }
+            Ok(())
+        },
+    );
+    let now = time::now();
+    counts.busy += now.saturating_duration_since(me.now);
+    counts.taken += taken as u64;
+    me.now = now;
+    let what = match outcome {
+        Ok(Ok(())) => {
+            let Some(failure) = chunk.failure.take() else {
+                run.release(chunk.credit);
+                return true;
+            };
+            run.count_in_part(chunk.origin.sources_before(taken));
+            run.fail(failure);
+            return false;
+        }
+        Ok(Err(Refused::Stopped)) => None,
+        Ok(Err(Refused::Failed(what))) => Some(what),
+        Err(panic) => Some(What::Panic(panic)),
+    };
+    run.count_in_part(chunk.origin.sources_before(taken));
+    if let Some(what) = what {
+        counts.failed += 1;
+        let failure = Box::new(Failure { stage, index: chunk.origin.index(taken), what });
+        if !run.halt_if_reaction(&failure) {
+            run.fail(failure);
+        }
+    }
+    false
+}
+
+/// A sink that any worker may run.
+pub(super) struct Shared<K> {
+    stage: usize,
+    state: Padded<Mutex<(K, Counts)>>,
+}
+
+impl<K> Shared<K> {
+    pub(super) fn new(stage: usize, sink: K) -> Self {
+        Self { stage, state: Padded(Mutex::new((sink, Counts::default()))) }
+    }
+
+    pub(super) fn into_sink(self) -> K {
+        self.state.0.into_inner().0
+    }
+}
+
+impl<U, E, K: Sink<U, E> + Send> Deliver<U, E> for Shared<K> {
+    const SHARED: bool = true;
+
+    fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool {
+        let mut state = self.state.lock();
+        let (sink, counts) = &mut *state;
+        drain(run, me, self.stage, sink, counts, chunk)
+    }
+
+    fn conclude(&self, tally: &mut Tally) {
+        self.state.lock().1.add_to(&mut tally.stages[self.stage]);
+    }
+}
+
+/// The sink belongs to one thread, which takes the chunks from the segment's [`Turn`](super::turn::Turn) itself.
+#[derive(Debug)]
+pub(super) struct Owned;
+
+impl<U, E> Deliver<U, E> for Owned {
+    const SHARED: bool = false;
+
+    fn deliver(&self, _: &Run<E>, _: &mut Worker, _: &mut Chunk<U, E>) -> bool {
+        unreachable!("chunks for an owned sink are always parked")
+    }
+
+    fn conclude(&self, _: &mut Tally) {}
+}
+
+/// A delivery that passes something on to a segment below.
+pub trait Relay<U, E>: Deliver<U, E> {
+    /// What it passes on.
+    type Out: Send;
+}
+
+/// The closure of a serial stage.
+pub trait SerialCall<U, E>: Send {
+    /// What it gives.
+    type Out: Send;
+
+    /// Runs it on one item.
+    fn call(&mut self, item: U) -> Result<Self::Out, E>;
+}
+
+/// A serial stage that cannot fail.
+#[derive(Debug)]
+pub struct Sure<F>(pub(super) F);
+
+impl<U, V: Send, E, F: FnMut(U) -> V + Send> SerialCall<U, E> for Sure<F> {
+    type Out = V;
+
+    #[inline]
+    fn call(&mut self, item: U) -> Result<V, E> {
+        Ok((self.0)(item))
+    }
+}
+
+/// A serial stage that may fail.
+#[derive(Debug)]
+pub struct Fallible<F>(pub(super) F);
+
+impl<U, V: Send, E, F: FnMut(U) -> Result<V, E> + Send> SerialCall<U, E> for Fallible<F> {
+    type Out = V;
+
+    #[inline]
+    fn call(&mut self, item: U) -> Result<V, E> {
+        (self.0)(item)
+    }
+}
+
+struct SerialState<G> {
+    call: G,
+    counts: Counts,
+    /// The place of the next item in the order of the segment below.
+    next: usize,
+}
+
+/// A serial stage in front of a segment.
+#[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
+pub struct Serial<G, V, E> {
+    stage: usize,
+    state: Padded<Mutex<SerialState<G>>>,
+    below: Arc<Feed<V, E>>,
+}
+
+impl<G, V, E> Serial<G, V, E> {
+    pub(super) fn new(stage: usize, call: G, below: Arc<Feed<V, E>>) -> Self {
+        let state = SerialState { call, counts: Counts::default(), next: 0 };
+        Self { stage, state: Padded(Mutex::new(state)), below }
+    }
+}
+
+impl<U, E, G> Deliver<U, E> for Serial<G, G::Out, E>
+where
+    E: Send,
+    G: SerialCall<U, E>,
+{
+    const SHARED: bool = true;
+
+    fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool {
+        let mut state = self.state.lock();
+        let SerialState { call, counts, next } = &mut *state;
+        counts.waiting += me.now.saturating_duration_since(chunk.since);
+        let mut items = Vec::with_capacity(chunk.items.len());
+        let outcome = panics::catch(
+            || me.stage_name(self.stage),
+            || -> Result<(), E> {
+                for item in chunk.items.drain(..) {
+                    if run.stopped() {
+                        break;
+                    }
+                    items.push(call.call(item)?);
+                }
+                Ok(())
+            },
+        );
+        let now = time::now();
+        counts.busy += now.saturating_duration_since(me.now);
+        counts.taken += items.len() as u64;
+        me.now = now;
+        let what = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(What::Error(error)),
+            Err(panic) => Some(What::Panic(panic)),
+        };
+        let origin = chunk.origin.range(0, items.len());
+        let failure = match what {
+            None => chunk.failure.take(),
+            Some(what) => {
+                counts.failed += 1;
+                // What this stage has passed on before still goes on; nothing after it is needed.
+                run.end_source();
+                let index = chunk.origin.index(items.len());
+                Some(Box::new(Failure { stage: self.stage, index, what }))
+            }
+        };
+        if failure.as_ref().is_some_and(|failure| run.halt_if_reaction(failure)) || run.stopped() {
+            return false;
+        }
+        if items.is_empty() && failure.is_none() {
+            run.release(chunk.credit);
+            return true;
+        }
+        let failed = failure.is_some();
+        let span = items.len();
+        let passed = Chunk {
+            first: *next,
+            span,
+            items,
+            origin,
+            credit: chunk.credit,
+            failure,
+            spent: Duration::ZERO,
+            since: now,
+        };
+        *next += span;
+        self.below.put(run, passed);
+        // After a failure nothing more may come: the turn is not passed on.
+        !failed
+    }
+
+    fn conclude(&self, tally: &mut Tally) {
+        self.state.lock().counts.add_to(&mut tally.stages[self.stage]);
+    }
+}
+
+impl<U, E, G> Relay<U, E> for Serial<G, G::Out, E>
+where
+    E: Send,
+    G: SerialCall<U, E>,
+{
+    type Out = G::Out;
+}

@@ -1,0 +1,97 @@
+//! Chunks that lie ready in front of a segment: what the stage before has let through, and what a worker gave back.
+//!
+//! Ordered by place, so that what is taken is always what the order waits for most. `Run::queued` counts the entries of all
+//! feeds, for those who look for work without a lock.
+//!
+//! Lock order: `entries` is a leaf; no user code runs under it.
+
+use std::collections::VecDeque;
+use std::vec;
+
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::time::{Duration, Instant};
+use crate::sync::{Mutex, Padded};
+
+use super::chunk::{Chunk, Origin};
+use super::error::Failure;
+use super::run::Run;
+
+/// A chunk from whose front pieces are taken; an iterator, because cutting a vector again and again would copy its tail each time.
+struct Entry<T, E> {
+    first: usize,
+    items: vec::IntoIter<T>,
+    origin: Origin,
+    /// How many items were taken so far: where `items` stands in `origin`.
+    taken: usize,
+    credit: usize,
+    failure: Option<Box<Failure<E>>>,
+    since: Instant,
+}
+
+/// The queue in front of a segment.
+#[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
+pub struct Feed<T, E> {
+    entries: Padded<Mutex<VecDeque<Entry<T, E>>>>,
+    count: AtomicUsize,
+}
+
+impl<T, E> Feed<T, E> {
+    pub(super) fn new() -> Self {
+        Self { entries: Padded(Mutex::new(VecDeque::new())), count: AtomicUsize::new(0) }
+    }
+
+    /// Adds a chunk at its place, and wakes a worker for it.
+    pub(super) fn put(&self, run: &Run<E>, chunk: Chunk<T, E>) {
+        let Chunk { first, items, origin, credit, failure, since, .. } = chunk;
+        let entry = Entry { first, items: items.into_iter(), origin, taken: 0, credit, failure, since };
+        let mut entries = self.entries.lock();
+        let place = entries.partition_point(|other| other.first <= first);
+        entries.insert(place, entry);
+        self.count.store(entries.len(), Ordering::SeqCst);
+        run.queued.fetch_add(1, Ordering::SeqCst);
+        drop(entries);
+        run.wake_one();
+    }
+
+    /// Takes up to `want` items from the front.
+    ///
+    /// Where every item stands for one source item their credit goes with them; otherwise all of it goes with the last piece, so
+    /// that the window never counts too few.
+    #[inline]
+    pub(super) fn take(&self, run: &Run<E>, want: usize) -> Option<Chunk<T, E>> {
+        if self.count.load(Ordering::Acquire) == 0 { None } else { self.take_piece(run, want) }
+    }
+
+    fn take_piece(&self, run: &Run<E>, want: usize) -> Option<Chunk<T, E>> {
+        let mut entries = self.entries.lock();
+        let entry = entries.front_mut()?;
+        let left = entry.items.len();
+        let span = left.min(want);
+        let whole = span == left;
+        let one_to_one = entry.credit == left;
+        let credit = match (whole, one_to_one) {
+            (true, _) => entry.credit,
+            (false, true) => span,
+            (false, false) => 0,
+        };
+        let chunk = Chunk {
+            first: entry.first,
+            span,
+            items: entry.items.by_ref().take(span).collect(),
+            origin: entry.origin.range(entry.taken, span),
+            credit,
+            failure: if whole { entry.failure.take() } else { None },
+            spent: Duration::ZERO,
+            since: entry.since,
+        };
+        entry.first += span;
+        entry.taken += span;
+        entry.credit -= credit;
+        if whole {
+            entries.pop_front();
+            self.count.store(entries.len(), Ordering::SeqCst);
+            run.queued.fetch_sub(1, Ordering::SeqCst);
+        }
+        Some(chunk)
+    }
+}

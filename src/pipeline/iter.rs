@@ -1,0 +1,342 @@
+//! The lazy forms: the caller pulls the results out of a running pipeline.
+
+use std::fmt;
+use std::ops::{ControlFlow, Deref};
+use std::sync::Arc;
+use std::vec;
+
+use crate::cancel::CancellationToken;
+use crate::sync::thread;
+
+use super::builder::Pipeline;
+use super::core::{Core, Local};
+use super::deliver::Owned;
+use super::error::PipelineError;
+use super::plan::{Errors, Plan};
+use super::ready::with_workers;
+use super::report::{Report, StageKind};
+use super::run::{Ending, Run};
+use super::segment::Upstream;
+use super::step::Step;
+use super::worker::Worker;
+
+/// The caller's side of a running pipeline: works until a chunk of results is there.
+trait Pull<T> {
+    /// The next results; the ones given before have left the pipeline. `None` when there are no more.
+    fn pull(&mut self) -> Option<vec::IntoIter<T>>;
+}
+
+struct Puller<C, P, S, E>
+where
+    C: Deref<Target = Core<P, S, Owned, E>>,
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    core: C,
+    /// Taken when the results have ended.
+    working: Option<(Worker, Local<P, S, E>)>,
+    /// What to release when the chunk that is being consumed is used up.
+    credit: usize,
+}
+
+impl<C, P, S, E> Puller<C, P, S, E>
+where
+    C: Deref<Target = Core<P, S, Owned, E>>,
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    fn new(core: C) -> Self {
+        let working = Some((core.worker(true), core.segment.local()));
+        Self { core, working, credit: 0 }
+    }
+
+    /// The results have ended, or nobody wants them any more.
+    fn end(&mut self) {
+        if !self.core.run.finished() {
+            self.core.run.halt(Ending::Abandoned);
+        }
+        if let Some((me, local)) = self.working.take() {
+            self.core.guard(|| self.core.settle(me, local));
+        }
+    }
+}
+
+impl<C, P, S, E> Pull<S::Out> for Puller<C, P, S, E>
+where
+    C: Deref<Target = Core<P, S, Owned, E>>,
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    fn pull(&mut self) -> Option<vec::IntoIter<S::Out>> {
+        let core = &*self.core;
+        core.run.release(std::mem::take(&mut self.credit));
+        let (me, local) = self.working.as_mut()?;
+        let mut chunk = None;
+        core.guard(|| {
+            chunk = me.work(
+                &core.run,
+                |me| match core.segment.turn.take_ready() {
+                    Some(chunk) => {
+                        me.found(&core.run);
+                        ControlFlow::Break(chunk)
+                    }
+                    None => ControlFlow::Continue(core.segment.work(&core.run, me, local)),
+                },
+                || core.segment.turn.is_ready(),
+            );
+        });
+        let Some(chunk) = chunk else {
+            self.end();
+            return None;
+        };
+        core.segment.turn.advance(chunk.span, None);
+        if let Some(failure) = chunk.failure {
+            core.run.count_in_part(chunk.origin.sources_before(chunk.items.len()));
+            core.run.fail(failure);
+        } else {
+            self.credit = chunk.credit;
+        }
+        Some(chunk.items.into_iter())
+    }
+}
+
+impl<C, P, S, E> Drop for Puller<C, P, S, E>
+where
+    C: Deref<Target = Core<P, S, Owned, E>>,
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The results of a running pipeline, inside [`Pipeline::with_iter`].
+///
+/// Ends when the results do, or when the run fails or is cancelled; what [`Pipeline::with_iter`] returns says which.
+pub struct Results<'run, T> {
+    current: vec::IntoIter<T>,
+    puller: Box<dyn Pull<T> + 'run>,
+}
+
+impl<T> fmt::Debug for Results<'_, T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Results").field("at_hand", &self.current.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T> Iterator for Results<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        loop {
+            if let Some(item) = self.current.next() {
+                return Some(item);
+            }
+            self.current = self.puller.pull()?;
+        }
+    }
+}
+
+/// The results of a running pipeline with threads of its own, from [`Pipeline::into_iter_with`].
+///
+/// Gives the results; if the run fails or is cancelled, the error comes last. Dropping it stops the run and waits for its threads.
+pub struct PipelineIter<T, E> {
+    current: vec::IntoIter<T>,
+    engine: Option<Box<dyn Engine<T, E>>>,
+    report: Option<Report>,
+}
+
+/// A puller that owns its threads.
+trait Engine<T, E>: Pull<T> {
+    /// Waits for the threads and says how the run went.
+    fn finish(self: Box<Self>) -> Result<Report, PipelineError<E>>;
+}
+
+struct Threads<P, S, E>
+where
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    puller: Puller<Arc<Core<P, S, Owned, E>>, P, S, E>,
+    workers: Vec<thread::JoinHandle<()>>,
+    missing: usize,
+}
+
+impl<P, S, E> Pull<S::Out> for Threads<P, S, E>
+where
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    fn pull(&mut self) -> Option<vec::IntoIter<S::Out>> {
+        self.puller.pull()
+    }
+}
+
+impl<P, S, E> Engine<S::Out, E> for Threads<P, S, E>
+where
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    fn finish(self: Box<Self>) -> Result<Report, PipelineError<E>> {
+        let Self { mut puller, workers, missing } = *self;
+        puller.end();
+        for worker in workers {
+            // Every panic is caught inside.
+            let _ = worker.join();
+        }
+        let core = Arc::clone(&puller.core);
+        drop(puller);
+        // The workers have ended and dropped theirs.
+        let core = Arc::into_inner(core).expect("the last owner of a run whose threads have ended");
+        let (Owned, report, kind) = core.conclude(missing);
+        match kind {
+            Some(kind) => Err(PipelineError::new(kind, report)),
+            None => Ok(report),
+        }
+    }
+}
+
+impl<T, E> PipelineIter<T, E> {
+    /// Stops the run if it still goes on, waits for its threads, and gives the report.
+    ///
+    /// # Errors
+    /// What ended the run early, if the iterator has not given it yet. Stopping it here is no error.
+    pub fn finish(mut self) -> Result<Report, PipelineError<E>> {
+        match (self.engine.take(), self.report.take()) {
+            (Some(engine), _) => engine.finish(),
+            (None, Some(report)) => Ok(report),
+            (None, None) => unreachable!("the report is kept when the engine ends"),
+        }
+    }
+}
+
+impl<T, E> Iterator for PipelineIter<T, E> {
+    type Item = Result<T, PipelineError<E>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.current.next() {
+                return Some(Ok(item));
+            }
+            if let Some(more) = self.engine.as_mut()?.pull() {
+                self.current = more;
+                continue;
+            }
+            return match self.engine.take()?.finish() {
+                Ok(report) => {
+                    self.report = Some(report);
+                    None
+                }
+                Err(error) => {
+                    self.report = Some(error.report().clone());
+                    Some(Err(error))
+                }
+            };
+        }
+    }
+}
+
+impl<T, E> std::iter::FusedIterator for PipelineIter<T, E> {}
+
+impl<T, E> Drop for PipelineIter<T, E> {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            // Whoever drops it does not ask how it went.
+            let _ = engine.finish();
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for PipelineIter<T, E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PipelineIter")
+            .field("at_hand", &self.current.len())
+            .field("ended", &self.engine.is_none())
+            .finish()
+    }
+}
+
+impl<P, S, T, M> Pipeline<P, S, T, M>
+where
+    M: Errors,
+    P: Plan<M::Error>,
+    P::Running: Sync,
+    S: Step<P::Item, M::Error, Out = T>,
+    T: Send,
+{
+    /// Runs the pipeline while `body` pulls its results on the calling thread; the parts may borrow.
+    pub fn with_iter<R>(
+        mut self,
+        token: &CancellationToken,
+        body: impl FnOnce(Results<'_, T>) -> R,
+    ) -> (Option<R>, Result<Report, PipelineError<M::Error>>) {
+        self.settings.stage("iterator".into(), StageKind::Sink);
+        let core = match Core::new(self.plan, self.step, self.settings, token, |_, _| Owned) {
+            Ok(core) => core,
+            Err(error) => return (None, Err(error)),
+        };
+        let mut value = None;
+        let missing = with_workers(&core, || {
+            // Dropped last, also when `body` unwinds or leaks the iterator: the workers must end.
+            let _stop = StopOnDrop(&core.run);
+            let puller = Puller::new(&core);
+            value = Some(body(Results { current: Vec::new().into_iter(), puller: Box::new(puller) }));
+        });
+        let (Owned, report, kind) = core.conclude(missing);
+        match kind {
+            Some(kind) => (value, Err(PipelineError::new(kind, report))),
+            None => (value, Ok(report)),
+        }
+    }
+
+    /// Runs the pipeline on threads of its own, and gives its results as an iterator; the parts own what they use.
+    pub fn into_iter_with(
+        mut self,
+        token: &CancellationToken,
+    ) -> Result<PipelineIter<T, M::Error>, PipelineError<M::Error>>
+    where
+        P::Running: Send + 'static,
+        <P::Running as Upstream<M::Error>>::Local: 'static,
+        S: 'static,
+        S::Local: 'static,
+        T: 'static,
+        P::Item: 'static,
+        M::Error: 'static,
+    {
+        self.settings.stage("iterator".into(), StageKind::Sink);
+        let core = Arc::new(Core::new(self.plan, self.step, self.settings, token, |_, _| Owned)?);
+        let mut workers = Vec::new();
+        let mut missing = 0;
+        for number in 1..core.workers() {
+            let shared = Arc::clone(&core);
+            let builder = thread::Builder::new().name(format!("gristmill-{number}"));
+            match builder.spawn(move || shared.serve()) {
+                Ok(worker) => workers.push(worker),
+                Err(_) => missing += 1,
+            }
+        }
+        let engine = Threads { puller: Puller::new(core), workers, missing };
+        Ok(PipelineIter { current: Vec::new().into_iter(), engine: Some(Box::new(engine)), report: None })
+    }
+}
+
+struct StopOnDrop<'run, E>(&'run Run<E>);
+
+impl<E> Drop for StopOnDrop<'_, E> {
+    fn drop(&mut self) {
+        if !self.0.finished() {
+            self.0.halt(Ending::Abandoned);
+        }
+    }
+}

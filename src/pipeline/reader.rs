@@ -1,0 +1,276 @@
+//! Reading the source: one reader at a time, in bursts, without letting an item wait behind a source that blocks.
+//!
+//! # Invariants
+//! 1. Nobody parks on `source`: workers only try its lock, and whoever has it reads one chunk.
+//! 2. What the reader has read of its chunk before a read that may block lies in `open`, where another worker takes it if
+//!    the reader does not move for [`STALL`]. So no item waits behind a source that blocks, unless the source has shown
+//!    itself to be fast (`trust`), or there is no other worker (then a chunk ends before such a read).
+//! 3. `read` counts an item only after it lies in the reader's hands, and at most `room()` items are asked for.
+//!
+//! Lock order: `source`, then `open`. The user's iterator runs under `source` alone.
+
+use crate::panics;
+use crate::sync::atomic::Ordering;
+use crate::sync::time::{self, Duration, Instant};
+use crate::sync::{Mutex, Padded, hint};
+
+use super::chunk::{Chunk, Origin};
+use super::error::{Failure, What};
+use super::report::StageReport;
+use super::run::Run;
+use super::segment::{Advance, Upstream};
+use super::source::{Readiness, Reading, Source};
+use super::tally::Tally;
+use super::worker::Worker;
+
+/// A reader that has not moved for this long is taken to be blocked.
+const STALL: Duration = Duration::from_micros(5);
+
+/// A chunk that takes longer than this to read has met a pause.
+const PAUSE: Duration = Duration::from_micros(70);
+
+/// Items without a pause before a source is read in longer bursts, at first; four times as many after each pause.
+const FIRST_PENALTY: usize = 256;
+const HIGHEST_PENALTY: usize = 1 << 16;
+
+/// The stage number of every source.
+const SOURCE: usize = 0;
+
+/// The source and how far it is trusted not to block.
+struct Trusted<S> {
+    source: S,
+    /// Items read between two publications.
+    trust: usize,
+    /// Items read without a pause since `trust` last fell.
+    good: usize,
+    penalty: usize,
+}
+
+/// The head of a pipeline: the source, and what of it is in the reader's hands.
+#[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
+pub struct Reader<S, T> {
+    source: Padded<Mutex<Trusted<S>>>,
+    readiness: Readiness,
+    /// First place and items: invariant 2.
+    open: Padded<Mutex<(usize, Vec<T>)>>,
+}
+
+/// What a worker keeps for the source.
+#[derive(Debug)]
+pub struct ReaderLocal<T> {
+    /// An empty buffer to read into.
+    spare: Vec<T>,
+    /// `read` as it was when the worker last saw it move, and when that was.
+    seen: Option<(usize, Instant)>,
+    busy: Duration,
+    failed: u64,
+}
+
+impl<S, T> Reader<S, T> {
+    pub(super) fn new(source: S, readiness: Readiness) -> Self {
+        let trusted = Trusted { source, trust: 1, good: 0, penalty: FIRST_PENALTY };
+        Self { source: Padded(Mutex::new(trusted)), readiness, open: Padded(Mutex::new((0, Vec::new()))) }
+    }
+
+    /// Makes what has been read so far visible to the others.
+    fn publish<E>(&self, run: &Run<E>, first: usize, items: &mut Vec<T>) {
+        let mut open = self.open.lock();
+        if open.1.is_empty() {
+            open.0 = first;
+            std::mem::swap(items, &mut open.1);
+            run.opened.store(true, Ordering::SeqCst);
+            drop(open);
+            run.wake_one();
+        } else {
+            open.1.append(items);
+        }
+    }
+
+    /// Takes what a blocked reader has read, once it has not moved for long enough.
+    fn steal<E>(&self, run: &Run<E>, local: &mut ReaderLocal<T>) -> Option<Chunk<T, E>> {
+        let read = run.read.load(Ordering::Relaxed);
+        let now = time::now();
+        match local.seen {
+            Some((seen, since)) if seen == read => {
+                if now.saturating_duration_since(since) > STALL {
+                    let mut open = self.open.lock();
+                    if !open.1.is_empty() {
+                        let items = std::mem::replace(&mut open.1, std::mem::take(&mut local.spare));
+                        run.opened.store(false, Ordering::SeqCst);
+                        return Some(source_chunk(open.0, items, None, now, Duration::ZERO));
+                    }
+                }
+            }
+            _ => local.seen = Some((read, now)),
+        }
+        // The reader is at work: do not disturb its cache lines meanwhile.
+        for _ in 0..48 {
+            hint::spin_loop();
+        }
+        None
+    }
+
+    /// Reads one chunk of at most `want` items.
+    fn pull<E>(
+        &self,
+        run: &Run<E>,
+        trusted: &mut Trusted<S>,
+        me: &mut Worker,
+        local: &mut ReaderLocal<T>,
+        want: usize,
+    ) -> Option<Chunk<T, E>>
+    where
+        S: Source<E, Item = T>,
+    {
+        if run.source_ended() {
+            return None; // ended between the look and the lock
+        }
+        let polled = self.readiness == Readiness::Polled;
+        let alone = run.workers == 1;
+        let mut want = want.min(run.room());
+        if alone && !polled {
+            want = want.min(trusted.trust);
+        }
+        let start = run.read.load(Ordering::Relaxed);
+        let mut items = std::mem::take(&mut local.spare);
+        let (mut got, mut ended, mut failure) = (0, false, None);
+        while got < want && !ended && !run.source_ended() && !run.stopped() {
+            if !items.is_empty() && !polled && !alone {
+                self.publish(run, start + got - items.len(), &mut items);
+            }
+            let limit = if polled { want - got } else { trusted.trust.min(want - got) };
+            let before = items.len();
+            let reading =
+                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, got == 0, &mut items));
+            got += items.len() - before;
+            run.read.store(start + got, Ordering::SeqCst);
+            let what = match reading {
+                Ok(Reading::Full) => continue,
+                Ok(Reading::Pause) => break,
+                Ok(Reading::End) => None,
+                Ok(Reading::Failed(error)) => Some(What::Error(error)),
+                Err(panic) => Some(What::Panic(panic)),
+            };
+            ended = true;
+            failure = what.map(|what| Box::new(Failure { stage: SOURCE, index: (start + got) as u64, what }));
+        }
+        let now = time::now();
+        let spent = now.saturating_duration_since(me.now);
+        local.busy += spent;
+        me.now = now;
+        if spent > PAUSE {
+            (trusted.trust, trusted.good) = (1, 0);
+            trusted.penalty = (trusted.penalty * 4).min(HIGHEST_PENALTY);
+        } else if self.readiness == Readiness::Ready {
+            trusted.good += got;
+            if trusted.good > trusted.penalty {
+                trusted.trust = trusted.trust.saturating_mul(2);
+            }
+        }
+        if run.opened.load(Ordering::Relaxed) {
+            // Take back what nobody took.
+            let mut open = self.open.lock();
+            open.1.append(&mut items);
+            std::mem::swap(&mut items, &mut open.1);
+            run.opened.store(false, Ordering::SeqCst);
+        }
+        if let Some(failure) = &failure {
+            local.failed += 1;
+            if run.halt_if_reaction(failure) {
+                return None;
+            }
+        }
+        if items.is_empty() && failure.is_none() {
+            local.spare = items;
+            if ended {
+                run.end_source();
+            }
+            return None;
+        }
+        let first = start + got - items.len();
+        let chunk = source_chunk(first, items, failure, now, spent);
+        if ended {
+            run.end_source();
+        }
+        Some(chunk)
+    }
+}
+
+fn source_chunk<T, E>(
+    first: usize,
+    items: Vec<T>,
+    failure: Option<Box<Failure<E>>>,
+    since: Instant,
+    spent: Duration,
+) -> Chunk<T, E> {
+    let count = items.len();
+    let origin = Origin::Dense(first as u64);
+    Chunk { first, span: count, items, origin, credit: count, failure, spent, since }
+}
+
+impl<S, E> Upstream<E> for Reader<S, S::Item>
+where
+    S: Source<E>,
+{
+    type Item = S::Item;
+    type Local = ReaderLocal<S::Item>;
+
+    fn begin(&self, run: &Run<E>) {
+        self.source.lock().source.begin(&run.token);
+    }
+
+    fn local(&self) -> Self::Local {
+        ReaderLocal { spare: Vec::new(), seen: None, busy: Duration::ZERO, failed: 0 }
+    }
+
+    fn advance(
+        &self,
+        run: &Run<E>,
+        me: &mut Worker,
+        local: &mut Self::Local,
+        want: usize,
+    ) -> Advance<S::Item, E> {
+        if run.source_ended() {
+            return Advance::Nothing;
+        }
+        if run.room() >= want && !run.reading.load(Ordering::Relaxed) {
+            if let Some(mut trusted) = self.source.try_lock() {
+                run.reading.store(true, Ordering::SeqCst);
+                me.found(run);
+                let chunk = self.pull(run, &mut trusted, me, local, want);
+                run.reading.store(false, Ordering::SeqCst);
+                drop(trusted);
+                // The source is free for another reader.
+                run.wake_one();
+                return chunk.map_or(Advance::Worked, Advance::Chunk);
+            }
+        }
+        if run.opened.load(Ordering::Acquire) {
+            if let Some(chunk) = self.steal(run, local) {
+                me.found(run);
+                return Advance::Chunk(chunk);
+            }
+        } else {
+            local.seen = None;
+        }
+        Advance::Nothing
+    }
+
+    fn recycle(&self, local: &mut Self::Local, buffer: Vec<S::Item>) {
+        if local.spare.capacity() == 0 {
+            local.spare = buffer;
+        }
+    }
+
+    fn paced(&self, run: &Run<E>, chunk: usize) {
+        run.read_chunk.store(chunk, Ordering::Relaxed);
+    }
+
+    fn settle(&self, _: &Worker, local: &Self::Local, tally: &mut Tally) {
+        let report: &mut StageReport = &mut tally.stages[SOURCE];
+        report.busy += local.busy;
+        report.failed += local.failed;
+    }
+
+    fn conclude(&self, _: &mut Tally) {}
+}

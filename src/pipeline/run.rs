@@ -1,0 +1,229 @@
+//! One run: the window, the reasons to stop, and who sleeps. Shared by all its workers.
+//!
+//! # Invariants
+//! 1. `read - released <= window`, at every instant, inside the source's `next` too: readers check before they read, and
+//!    `released` only grows.
+//! 2. The first ending wins; it is stored before `stop` is set, and `stop` before anybody is woken.
+//! 3. Whoever makes `finished()` true wakes all: the reader that sets `ended`, or the releaser of the last item. Both write
+//!    first and look at the other's value afterwards (sequentially consistent), so one of them sees both.
+//! 4. Only workers that have nothing to do park, and each of them waits for a worker that is in user code. So cancellation is
+//!    polled and has to wake nobody, except a source or sink that waits on a channel: these select on `token`.
+//!
+//! Lock order: `ending` is a leaf.
+
+use crate::cancel::{CancellationToken, Cancelled};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, Padded};
+use crate::wakeup::WakeUp;
+
+use super::error::{Failure, What};
+
+/// Why a run ended before its source did.
+#[derive(Debug)]
+pub(super) enum Ending<E> {
+    Failed(Box<Failure<E>>),
+    Cancelled(Cancelled),
+    /// The lazy iterator was dropped; nobody asks why.
+    Abandoned,
+}
+
+/// The state that all workers of a run share.
+#[derive(Debug)]
+pub struct Run<E> {
+    pub(super) window: usize,
+    pub(super) workers: usize,
+    /// Items taken from the source.
+    pub(super) read: Padded<AtomicUsize>,
+    /// Items that have left the pipeline, whole chunks at a time.
+    released: Padded<AtomicUsize>,
+    /// Items of chunks that were delivered in part when the run ended.
+    in_part: AtomicUsize,
+    /// Chunks that lie ready in front of a segment, all segments together.
+    pub(super) queued: Padded<AtomicUsize>,
+    /// A reader is at work.
+    pub(super) reading: Padded<AtomicBool>,
+    /// A reader has items that another worker may take.
+    pub(super) opened: AtomicBool,
+    /// How much room a reader waits for.
+    pub(super) read_chunk: Padded<AtomicUsize>,
+    /// The source has ended, or must not be read any more.
+    ended: AtomicBool,
+    stop: AtomicBool,
+    ending: Mutex<Option<Ending<E>>>,
+    /// A child of the caller's token, cancelled when the run ends early, to wake what waits on a channel.
+    pub(super) token: CancellationToken,
+    caller: CancellationToken,
+    pub(super) sleepers: WakeUp,
+    /// Where the thread that owns a thread-bound sink parks; apart, because results are for it alone.
+    pub(super) owner: WakeUp,
+    /// A worker went idle: a long chunk should be split. Cleared by whoever looks.
+    pub(super) hungry: Padded<AtomicBool>,
+}
+
+impl<E> Run<E> {
+    pub(super) fn new(window: usize, workers: usize, token: &CancellationToken) -> Self {
+        Self {
+            window,
+            workers,
+            read: Padded(AtomicUsize::new(0)),
+            released: Padded(AtomicUsize::new(0)),
+            in_part: AtomicUsize::new(0),
+            queued: Padded(AtomicUsize::new(0)),
+            reading: Padded(AtomicBool::new(false)),
+            opened: AtomicBool::new(false),
+            read_chunk: Padded(AtomicUsize::new(1)),
+            ended: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            ending: Mutex::new(None),
+            token: token.child(),
+            caller: token.clone(),
+            sleepers: WakeUp::new(),
+            owner: WakeUp::new(),
+            hungry: Padded(AtomicBool::new(false)),
+        }
+    }
+
+    /// How many items may still be read.
+    #[inline]
+    pub(super) fn room(&self) -> usize {
+        // `released` first: a stale value only makes the room too small.
+        let released = self.released.load(Ordering::SeqCst);
+        self.window.saturating_sub(self.read.load(Ordering::SeqCst) - released)
+    }
+
+    /// The most items that one chunk may hold: with half a worker's share of the window, waiting for a whole chunk of room always
+    /// ends, because others hold work that will leave.
+    #[inline]
+    pub(super) fn largest_chunk(&self) -> usize {
+        (self.window / (2 * self.workers)).max(1)
+    }
+
+    #[inline]
+    pub(super) fn stopped(&self) -> bool {
+        if self.stop.load(Ordering::Acquire) {
+            return true;
+        }
+        if self.caller.is_cancelled() {
+            self.halt_cancelled();
+            return true;
+        }
+        false
+    }
+
+    /// As [`stopped`](Self::stopped), but only looks: for use where no lock may be taken.
+    pub(super) fn must_stop(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) || self.caller.is_cancelled()
+    }
+
+    /// Ends the run if an error comes after the caller's cancellation: it is a reaction then, and not the cause.
+    pub(super) fn halt_if_reaction(&self, failure: &Failure<E>) -> bool {
+        let reaction = matches!(failure.what, What::Error(_)) && self.caller.is_cancelled();
+        if reaction {
+            self.halt_cancelled();
+        }
+        reaction
+    }
+
+    #[cold]
+    fn halt_cancelled(&self) {
+        if let Some(cancelled) = self.caller.cause() {
+            self.halt(Ending::Cancelled(cancelled));
+        }
+    }
+
+    /// Ends the run early. The first ending stays.
+    #[cold]
+    pub(super) fn halt(&self, ending: Ending<E>) {
+        let late = {
+            let mut first = self.ending.lock();
+            if first.is_none() {
+                *first = Some(ending);
+                None
+            } else {
+                Some(ending)
+            }
+        };
+        drop(late); // user data: outside the lock
+        self.stop.store(true, Ordering::SeqCst);
+        self.token.cancel();
+        self.wake_all();
+    }
+
+    #[cold]
+    pub(super) fn fail(&self, failure: Box<Failure<E>>) {
+        self.halt(Ending::Failed(failure));
+    }
+
+    pub(super) fn wake_one(&self) {
+        if !self.sleepers.wake_one() && self.owner.idle() > 0 {
+            self.owner.wake_one();
+        }
+    }
+
+    fn wake_all(&self) {
+        self.sleepers.wake_all();
+        self.owner.wake_all();
+    }
+
+    /// Nothing more will be read.
+    pub(super) fn end_source(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.wake_if_finished();
+    }
+
+    #[inline]
+    pub(super) fn source_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Items have left the pipeline: their room in the window is free.
+    pub(super) fn release(&self, items: usize) {
+        if items == 0 {
+            return;
+        }
+        self.released.fetch_add(items, Ordering::SeqCst);
+        if self.source_ended() {
+            self.wake_if_finished();
+        } else {
+            self.wake_one();
+        }
+    }
+
+    /// Items of a chunk that was cut short are through; their room is not needed any more.
+    pub(super) fn count_in_part(&self, items: usize) {
+        self.in_part.fetch_add(items, Ordering::Relaxed);
+    }
+
+    fn wake_if_finished(&self) {
+        if self.finished() {
+            self.wake_all();
+        } else {
+            self.wake_one();
+        }
+    }
+
+    /// Everything that was read has left, and nothing more will be read.
+    #[inline]
+    pub(super) fn finished(&self) -> bool {
+        self.source_ended() && self.released.load(Ordering::SeqCst) == self.read.load(Ordering::SeqCst)
+    }
+
+    /// Whether a worker that looks now would find something to do. Every change that makes it true is followed by a wake-up.
+    pub(super) fn has_work(&self) -> bool {
+        self.queued.load(Ordering::SeqCst) > 0
+            || !self.source_ended()
+                && (self.opened.load(Ordering::SeqCst)
+                    || !self.reading.load(Ordering::SeqCst)
+                        && self.room() >= self.read_chunk.load(Ordering::SeqCst))
+    }
+
+    /// How many items are through, once all workers have ended.
+    pub(super) fn through(&self) -> u64 {
+        (self.released.load(Ordering::Relaxed) + self.in_part.load(Ordering::Relaxed)) as u64
+    }
+
+    /// Why the run ended early, if it did; by value, once.
+    pub(super) fn take_ending(&self) -> Option<Ending<E>> {
+        self.ending.lock().take()
+    }
+}

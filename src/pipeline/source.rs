@@ -1,0 +1,184 @@
+//! Where items come from: plain iterators, iterators that may fail, channels.
+
+use std::convert::Infallible;
+
+use crate::cancel::CancellationToken;
+use crate::sync::channel::{Receiver, Select, TryRecvError};
+
+/// What a source says about waiting; decides how much a reader may hold privately while it reads on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Computes or looks up its items: read in bursts, once it has shown itself to be fast.
+    Ready,
+    /// May wait at any item: every item is made visible to the other workers before the next is asked for.
+    MayBlock,
+    /// Says by itself that the next item is not there yet: read as long as items are there.
+    Polled,
+}
+
+/// How a read ended.
+#[derive(Debug)]
+pub enum Reading<E> {
+    /// As many items as asked for.
+    Full,
+    /// Fewer: there is nothing more for the moment.
+    Pause,
+    /// Fewer: there is nothing more.
+    End,
+    /// The source failed after the items that were read.
+    Failed(E),
+}
+
+/// A source of items; errors are of type `E`.
+pub trait Source<E>: Send {
+    /// What it gives.
+    type Item: Send;
+
+    /// How to read it.
+    fn readiness(&self) -> Readiness;
+
+    /// The run begins: `token` ends waits.
+    fn begin(&mut self, token: &CancellationToken);
+
+    /// Appends up to `limit` items. Waits for one only if `may_wait`.
+    fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<Self::Item>) -> Reading<E>;
+}
+
+/// An iterator whose items cannot fail.
+#[derive(Debug)]
+pub struct Items<I> {
+    iterator: I,
+    readiness: Readiness,
+}
+
+/// An iterator that knows how many items are left has them, or computes them; one that does not may be waiting for somebody.
+fn guess<I: Iterator>(iterator: &I) -> Readiness {
+    match iterator.size_hint() {
+        (usize::MAX, None) => Readiness::Ready, // endless, like `0..`: computed
+        (least, Some(most)) if least == most => Readiness::Ready,
+        _ => Readiness::MayBlock,
+    }
+}
+
+impl<I: Iterator> Items<I> {
+    pub(super) fn new(iterator: I) -> Self {
+        let readiness = guess(&iterator);
+        Self { iterator, readiness }
+    }
+}
+
+impl<I, E> Source<E> for Items<I>
+where
+    I: Iterator + Send,
+    I::Item: Send,
+{
+    type Item = I::Item;
+
+    fn readiness(&self) -> Readiness {
+        self.readiness
+    }
+
+    fn begin(&mut self, _: &CancellationToken) {}
+
+    #[inline]
+    fn read(&mut self, limit: usize, _: bool, into: &mut Vec<I::Item>) -> Reading<E> {
+        let before = into.len();
+        into.extend(self.iterator.by_ref().take(limit));
+        if into.len() - before < limit { Reading::End } else { Reading::Full }
+    }
+}
+
+/// An iterator of results: the first error ends the run.
+#[derive(Debug)]
+pub struct TryItems<I> {
+    iterator: I,
+    readiness: Readiness,
+}
+
+impl<I: Iterator> TryItems<I> {
+    pub(super) fn new(iterator: I) -> Self {
+        let readiness = guess(&iterator);
+        Self { iterator, readiness }
+    }
+}
+
+impl<I, T, E> Source<E> for TryItems<I>
+where
+    I: Iterator<Item = Result<T, E>> + Send,
+    T: Send,
+{
+    type Item = T;
+
+    fn readiness(&self) -> Readiness {
+        self.readiness
+    }
+
+    fn begin(&mut self, _: &CancellationToken) {}
+
+    #[inline]
+    fn read(&mut self, limit: usize, _: bool, into: &mut Vec<T>) -> Reading<E> {
+        for _ in 0..limit {
+            match self.iterator.next() {
+                Some(Ok(item)) => into.push(item),
+                Some(Err(error)) => return Reading::Failed(error),
+                None => return Reading::End,
+            }
+        }
+        Reading::Full
+    }
+}
+
+/// The receiving side of a channel; ends when all senders are gone.
+#[derive(Debug)]
+pub struct Incoming<T> {
+    receiver: Receiver<T>,
+    cancelled: Option<Receiver<Infallible>>,
+}
+
+impl<T> Incoming<T> {
+    pub(super) fn new(receiver: Receiver<T>) -> Self {
+        Self { receiver, cancelled: None }
+    }
+
+    /// Waits until there may be an item, or the run ends.
+    fn wait(&self) {
+        let mut select = Select::new();
+        select.recv(&self.receiver);
+        if let Some(cancelled) = &self.cancelled {
+            select.recv(cancelled);
+        }
+        select.ready();
+    }
+}
+
+impl<T: Send, E> Source<E> for Incoming<T> {
+    type Item = T;
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Polled
+    }
+
+    fn begin(&mut self, token: &CancellationToken) {
+        self.cancelled = Some(token.cancelled());
+    }
+
+    fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<T>) -> Reading<E> {
+        let before = into.len();
+        let mut waited = false;
+        while into.len() - before < limit {
+            match self.receiver.try_recv() {
+                Ok(item) => into.push(item),
+                Err(TryRecvError::Disconnected) => return Reading::End,
+                Err(TryRecvError::Empty) if into.len() > before || !may_wait || waited => {
+                    return Reading::Pause;
+                }
+                Err(TryRecvError::Empty) => {
+                    // Once: what woke us may have been the token, and that is the caller's to look at.
+                    self.wait();
+                    waited = true;
+                }
+            }
+        }
+        Reading::Full
+    }
+}
