@@ -73,6 +73,7 @@ where
     fn pull(&mut self) -> Option<vec::IntoIter<S::Out>> {
         let core = &*self.core;
         core.run.release(std::mem::take(&mut self.credit));
+        core.run.offer_work();
         let (me, local) = self.working.as_mut()?;
         let mut chunk = None;
         core.guard(|| {

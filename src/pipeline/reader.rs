@@ -246,7 +246,7 @@ where
                 run.reading.store(false, Ordering::SeqCst);
                 drop(trusted);
                 // The source is free for another reader.
-                run.wake_one();
+                run.offer_work();
                 return chunk.map_or(Advance::Worked, Advance::Chunk);
             }
         }

@@ -237,6 +237,7 @@ where
                         me.found(&core.run);
                         if drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk) {
                             core.segment.turn.advance(chunk.span, Some(chunk.items));
+                            core.run.offer_work();
                         }
                         ControlFlow::Continue(true)
                     },

@@ -134,6 +134,7 @@ where
         let want = self.pace.chunk();
         if let Some(chunk) = self.feed.take(run, want) {
             me.found(run);
+            run.offer_work();
             self.process(run, me, local, chunk);
             return true;
         }
@@ -335,6 +336,10 @@ where
                 local.results = spare.take().unwrap_or_default();
             }
             turn = self.turn.advance(span, spare);
+            if turn.is_some() {
+                // There is room in the window, and more to deliver before this worker looks for work.
+                run.offer_work();
+            }
         }
         true
     }

@@ -42,7 +42,7 @@ pub use error::{BuildError, Refusal, SubmitError, TaskError, WaitCancelled, Wait
 pub use handle::{CancelOutcome, ScopedTaskHandle, TaskHandle};
 pub use options::TaskOptions;
 pub use owned::ThreadPool;
-pub use report::{ShutdownReport, ReturnedTask, StuckTask};
+pub use report::{ReturnedTask, ShutdownReport, StuckTask};
 pub use scope::ScopedPool;
 pub use shutdown::Shutdown;
 pub use submitter::Submitter;
