@@ -33,7 +33,11 @@
 //! A module imports only from the floors below it and from its own folder; a test holds `src/` to this list.
 //!
 //! ```text
+<<<<<<< HEAD
 //! floor 5  pipeline  stages, order, window, report
+=======
+//! floor 3  pool      workers over a bounded queue: submit, wait, cancel, shut down
+>>>>>>> wip-pool
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
 //! floor 0  panics    a caught panic as a value
 //!          wakeup    how workers park and are woken
@@ -46,9 +50,16 @@
 pub mod cancel;
 pub mod panics;
 pub mod pipeline;
+pub mod pool;
 #[doc(hidden)]
 pub mod sync;
 mod wakeup;
 
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
+pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineError, PipelineErrorKind, Report};
+pub use pool::{
+    BuildError, CancelOutcome, Refusal, ReturnedTask, ScopedPool, ScopedTaskHandle, Shutdown, ShutdownReport,
+    StuckTask, SubmitError, Submitter, TaskContext, TaskError, TaskHandle, TaskOptions, ThreadPool,
+    ThreadPoolBuilder, WaitCancelled, WaitError,
+};

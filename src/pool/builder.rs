@@ -1,0 +1,331 @@
+//! Building a pool: each setting, its default, and the reason for it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::Core;
+use super::error::BuildError;
+use super::gate::{Gate, Phase};
+use super::owned::ThreadPool;
+use super::scope::ScopedPool;
+use super::shutdown::{Join, Threads};
+use super::submitter::Submitter;
+use super::worker::{Plan, live};
+use crate::cancel::CancellationToken;
+use crate::panics::{self, Panic};
+use crate::sync::channel::{Receiver, Sender, bounded};
+use crate::sync::thread;
+
+/// The largest number of workers that a pool may have.
+pub const MAX_WORKERS: usize = 1 << 16;
+
+/// The largest bound that a queue may have. The queue is allocated whole at the start, some 16 bytes a place.
+pub const MAX_QUEUE_BOUND: usize = 1 << 24;
+
+/// Long enough that workers do not run dry while a submitter has lost its core for a few milliseconds of short tasks, and
+/// short enough that what is queued stays below a megabyte at a few hundred bytes a task.
+const DEFAULT_QUEUE_BOUND: usize = 1024;
+
+/// A task that polls its token does so every few milliseconds; one that has not stopped after a second is worth a report.
+const DEFAULT_STOP_GRACE: Duration = Duration::from_secs(1);
+
+const DEFAULT_NAME: &str = "gristmill";
+
+/// Settings of a pool; made by [`ThreadPool::builder`].
+///
+/// | setting | default | why |
+/// |---|---|---|
+/// | [`workers`](Self::workers) | the cores this process may use | more threads than cores only add switches to CPU-bound work |
+/// | [`queue_bound`](Self::queue_bound) | 1024 tasks | bridges a submitter's pause, and stays below a megabyte |
+/// | [`name`](Self::name) | `gristmill` | threads are `gristmill-0`, `gristmill-1` … in debuggers and `ps` |
+/// | [`stack_size`](Self::stack_size) | the platform's | |
+/// | [`stop_grace`](Self::stop_grace) | 1 s | tasks that poll their token stop sooner; the others get reported |
+/// | [`token`](Self::token), hooks, [`worker_state`](Self::worker_state) | none | |
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::builder().workers(2).queue_bound(16).name("mill").build()?;
+/// let name = pool.submit(|| std::thread::current().name().map(str::to_owned))?;
+/// assert!(name.wait()?.is_some_and(|name| name.starts_with("mill-")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a builder does nothing until `build` or `scope`"]
+pub struct ThreadPoolBuilder<'env, S = ()> {
+    workers: Option<usize>,
+    queue_bound: usize,
+    name: Arc<str>,
+    stack_size: Option<usize>,
+    stop_grace: Duration,
+    token: Option<CancellationToken>,
+    plan: Plan<'env, S>,
+    /// Whether `build` waits for the workers' states.
+    await_state: bool,
+}
+
+impl ThreadPoolBuilder<'_> {
+    pub(super) fn new() -> Self {
+        Self {
+            workers: None,
+            queue_bound: DEFAULT_QUEUE_BOUND,
+            name: Arc::from(DEFAULT_NAME),
+            stack_size: None,
+            stop_grace: DEFAULT_STOP_GRACE,
+            token: None,
+            plan: Plan { on_start: None, on_stop: None, make: Arc::new(|_| ()), finish: None },
+            await_state: false,
+        }
+    }
+}
+
+impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
+    /// The number of workers, 1 to [`MAX_WORKERS`]. Zero is an error at `build`: a pool without workers would accept tasks
+    /// and never run them.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// How many tasks may be queued, 1 to [`MAX_QUEUE_BOUND`]; those that are running do not count. Zero is an error at
+    /// `build`: it would mean that a task is handed over only to a worker that is idle at that instant, and `try_submit`
+    /// would fail by chance.
+    pub fn queue_bound(mut self, bound: usize) -> Self {
+        self.queue_bound = bound;
+        self
+    }
+
+    /// The pool's name; worker `i` runs on a thread named `name-i`.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The stack size of each worker, in bytes.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// How long a shutdown that has cancelled the running tasks waits for them before it reports them as stuck.
+    /// `Duration::ZERO` reports at once what is running; `Duration::MAX` waits without limit.
+    pub fn stop_grace(mut self, grace: Duration) -> Self {
+        self.stop_grace = grace;
+        self
+    }
+
+    /// A token for the whole pool. When it is cancelled, queued tasks do not start and end as cancelled, the tokens of
+    /// running tasks are cancelled, and blocked submissions and waits for all tasks end. The pool itself stays until it is
+    /// shut down or dropped, and refuses submissions.
+    pub fn token(mut self, token: &CancellationToken) -> Self {
+        self.token = Some(token.clone());
+        self
+    }
+
+    /// Called on each worker's thread before anything else, with the worker's index. A panic in it is kept for the
+    /// report; the worker goes on.
+    pub fn on_worker_start(mut self, hook: impl Fn(usize) + Send + Sync + 'env) -> Self {
+        self.plan.on_start = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called on each worker's thread after everything else. A panic in it is kept for the report.
+    pub fn on_worker_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'env) -> Self {
+        self.plan.on_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Gives each worker a state of its own: `make` makes it and `finish` ends it, each once per worker, on the worker's
+    /// thread, so that neither `Send` nor a lock is needed. Tasks get it from their
+    /// [`TaskContext`](super::TaskContext::state).
+    ///
+    /// `build` then waits until all states are made. A panic in `make` is an error of `build`, and the states that were made are
+    /// ended. A panic in `finish` is kept for the report.
+    ///
+    /// ```
+    /// use gristmill::ThreadPool;
+    ///
+    /// let pool = ThreadPool::builder()
+    ///     .workers(1)
+    ///     .worker_state(|_worker| 0_u64, |worker, rounds| println!("worker {worker}: {rounds} rounds"))
+    ///     .build()?;
+    /// let rounds = pool.task().submit(|context| {
+    ///     *context.state() += 10;
+    ///     *context.state()
+    /// })?;
+    /// assert_eq!(rounds.wait()?, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn worker_state<T: 'static>(
+        self,
+        make: impl Fn(usize) -> T + Send + Sync + 'env,
+        finish: impl Fn(usize, T) + Send + Sync + 'env,
+    ) -> ThreadPoolBuilder<'env, T> {
+        let Self { workers, queue_bound, name, stack_size, stop_grace, token, plan, .. } = self;
+        let Plan { on_start, on_stop, .. } = plan;
+        let plan = Plan { on_start, on_stop, make: Arc::new(make), finish: Some(Arc::new(finish)) };
+        ThreadPoolBuilder {
+            workers,
+            queue_bound,
+            name,
+            stack_size,
+            stop_grace,
+            token,
+            plan,
+            await_state: true,
+        }
+    }
+
+    /// Runs `body` with a pool whose tasks may borrow from outside of this call, and returns when every task has ended and
+    /// every thread is gone, also if `body` panics.
+    ///
+    /// ```
+    /// use gristmill::ThreadPool;
+    ///
+    /// let words = ["grist", "for", "the", "mill"];
+    /// let letters = ThreadPool::builder().workers(2).scope(|pool| {
+    ///     let halves = words.chunks(2).map(|half| pool.submit(move || half.concat().len()));
+    ///     let halves: Vec<_> = halves.collect::<Result<_, _>>().expect("the pool is open");
+    ///     halves.into_iter().map(|half| half.wait().expect("it does not panic")).sum::<usize>()
+    /// })?;
+    /// assert_eq!(letters, 15);
+    /// # Ok::<(), gristmill::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`build`](ThreadPoolBuilder::build); `body` has not been called then.
+    pub fn scope<R>(
+        self,
+        body: impl for<'scope> FnOnce(&ScopedPool<'scope, 'env, S>) -> R,
+    ) -> Result<R, BuildError> {
+        thread::scope(|scope| {
+            let (submitter, threads) = self.start(|thread, life| {
+                let handle = thread.spawn_scoped(scope, life)?;
+                Ok(Box::new(move || drop(handle.join())))
+            })?;
+            let pool = ScopedPool::new(submitter, threads);
+            Ok(body(&pool))
+        })
+    }
+
+    /// Checks the settings and starts the workers; `spawn` starts one thread.
+    fn start<'scope>(
+        self,
+        mut spawn: impl FnMut(thread::Builder, Life<'scope>) -> io::Result<Join<'scope>>,
+    ) -> Result<(Submitter<'env, S>, Threads<'scope>), BuildError>
+    where
+        'env: 'scope,
+    {
+        panics::note_locations();
+        let workers = self.workers.unwrap_or_else(thread::available_cores);
+        self.check(workers)?;
+        let Self { queue_bound, name, stack_size, stop_grace, token, plan, await_state, .. } = self;
+        let core = Arc::new(Core::new(Gate::new(name, workers, queue_bound, stop_grace, token)));
+        let gate = &core.gate;
+        let cancelled = gate.token.as_ref().map(|token| {
+            let gate = Arc::downgrade(gate);
+            token.on_cancel(move |_| gate.upgrade().iter().for_each(|gate| gate.wake_everybody()))
+        });
+        let (states, made) = if await_state { Some(bounded(workers)) } else { None }.unzip();
+        let mut joins = Vec::new();
+        let mut failed = None;
+        for worker in 0..workers {
+            let mut thread = thread::Builder::new().name(format!("{}-{worker}", gate.name));
+            if let Some(bytes) = stack_size {
+                thread = thread.stack_size(bytes);
+            }
+            let life = a_life(&core, worker, plan.clone(), states.clone());
+            match spawn(thread, life) {
+                Ok(join) => joins.push(join),
+                Err(source) => {
+                    failed = Some(BuildError::Thread { worker, source });
+                    break;
+                }
+            }
+        }
+        drop(states);
+        let failed = failed.or_else(|| made.and_then(first_failure));
+        let threads = Threads::new(joins, cancelled);
+        match failed {
+            None => Ok((Submitter::new(core), threads)),
+            Some(error) => {
+                gate.advance(Phase::Closed);
+                threads.join();
+                Err(error)
+            }
+        }
+    }
+
+    fn check(&self, workers: usize) -> Result<(), BuildError> {
+        if !(1..=MAX_WORKERS).contains(&workers) {
+            return Err(BuildError::Workers { workers });
+        }
+        if !(1..=MAX_QUEUE_BOUND).contains(&self.queue_bound) {
+            return Err(BuildError::QueueBound { bound: self.queue_bound });
+        }
+        // Above this the platform's rounding up to whole pages overflows.
+        if let Some(bytes) = self.stack_size.filter(|bytes| isize::try_from(*bytes).is_err()) {
+            return Err(BuildError::StackSize { bytes });
+        }
+        if self.name.contains('\0') {
+            return Err(BuildError::Name { name: Arc::clone(&self.name) });
+        }
+        Ok(())
+    }
+}
+
+impl<S: 'static> ThreadPoolBuilder<'static, S> {
+    /// Starts the pool.
+    ///
+    /// # Errors
+    /// A setting is out of range, a thread could not be created, or a worker's state could not be made. Nothing is left: the
+    /// threads that had started have been joined, and the states that were made have been ended.
+    pub fn build(self) -> Result<ThreadPool<S>, BuildError> {
+        let (submitter, threads) = self.start(|thread, life| {
+            let handle = thread.spawn(life)?;
+            Ok(Box::new(move || drop(handle.join())))
+        })?;
+        Ok(ThreadPool::new_owner(submitter, threads))
+    }
+}
+
+type Life<'scope> = Box<dyn FnOnce() + Send + 'scope>;
+type Made = (usize, Result<(), Panic>);
+
+fn a_life<'scope, 'env: 'scope, S: 'static>(
+    core: &Arc<Core<'env>>,
+    worker: usize,
+    plan: Plan<'env, S>,
+    states: Option<Sender<Made>>,
+) -> Life<'scope> {
+    let core = Arc::clone(core);
+    Box::new(move || {
+        live(&core, worker, plan, |made| {
+            if let Some(states) = states {
+                // Only a build that has failed already does not listen.
+                let _ = states.send((worker, made));
+            }
+        });
+    })
+}
+
+/// Waits for all states; the failure of the lowest worker.
+fn first_failure(made: Receiver<Made>) -> Option<BuildError> {
+    let failures = made.into_iter().filter_map(|(worker, made)| made.err().map(|source| (worker, source)));
+    let (worker, source) = failures.min_by_key(|(worker, _)| *worker)?;
+    Some(BuildError::State { worker, source })
+}
+
+impl<S> fmt::Debug for ThreadPoolBuilder<'_, S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ThreadPoolBuilder")
+            .field("workers", &self.workers)
+            .field("queue_bound", &self.queue_bound)
+            .field("name", &self.name)
+            .field("stack_size", &self.stack_size)
+            .field("stop_grace", &self.stop_grace)
+            .finish_non_exhaustive()
+    }
+}

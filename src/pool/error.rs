@@ -1,0 +1,252 @@
+//! What can go wrong with a task, a submission, a wait or the building of a pool.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::cancel::Cancelled;
+use crate::panics::Panic;
+
+/// What a task without a name is called in errors and reports.
+pub(super) const UNNAMED: &str = "task";
+
+/// Why a task gave no value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// The task panicked; the payload, the text, the task's name and the location are kept.
+    #[error(transparent)]
+    Panicked(#[from] Panic),
+    /// The task was cancelled before it started; its closure never ran and is dropped.
+    #[error("{name} was cancelled before it started")]
+    Cancelled {
+        /// The task's name.
+        name: Arc<str>,
+        /// Who cancelled it, and why.
+        #[source]
+        cause: Cancelled,
+    },
+    /// The pool was shut down before the task started; its closure never ran in the pool, and is in the
+    /// [`ShutdownReport`](super::ShutdownReport).
+    #[error("{name} was handed back by a shutdown before it started")]
+    Returned {
+        /// The task's name.
+        name: Arc<str>,
+    },
+}
+
+impl TaskError {
+    /// The name of the task; `task` if it was given none.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Panicked(panic) => panic.name(),
+            Self::Cancelled { name, .. } | Self::Returned { name } => name,
+        }
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panicked(&self) -> bool {
+        matches!(self, Self::Panicked(_))
+    }
+
+    /// Whether the task was cancelled before it started.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled { .. })
+    }
+
+    /// Whether a shutdown handed the task back before it started.
+    pub fn is_returned(&self) -> bool {
+        matches!(self, Self::Returned { .. })
+    }
+}
+
+/// Why a submission was refused.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The queue is full.
+    #[error("the queue is full")]
+    Full,
+    /// The queue was full until the time was over.
+    #[error("the queue was still full when the time was over")]
+    TimedOut,
+    /// The pool is closed.
+    #[error("the pool is closed")]
+    Closed,
+    /// The pool's token or the task's was cancelled.
+    #[error("the pool or the task was cancelled")]
+    Cancelled(#[source] Cancelled),
+}
+
+/// A task that was not accepted, and why. The task is unchanged: [`into_task`](Self::into_task) gives it back.
+#[must_use = "the task that was refused is in here"]
+pub struct SubmitError<F> {
+    task: F,
+    refusal: Refusal,
+}
+
+impl<F> SubmitError<F> {
+    pub(super) fn new(task: F, refusal: Refusal) -> Self {
+        Self { task, refusal }
+    }
+
+    /// The task, as it was handed in.
+    pub fn into_task(self) -> F {
+        self.task
+    }
+
+    /// Why it was refused.
+    pub fn refusal(&self) -> &Refusal {
+        &self.refusal
+    }
+
+    /// The task and why it was refused.
+    pub fn into_parts(self) -> (F, Refusal) {
+        (self.task, self.refusal)
+    }
+
+    /// Whether the queue was full.
+    pub fn is_full(&self) -> bool {
+        matches!(self.refusal, Refusal::Full)
+    }
+
+    /// Whether the queue was full until the time was over.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self.refusal, Refusal::TimedOut)
+    }
+
+    /// Whether the pool is closed.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.refusal, Refusal::Closed)
+    }
+
+    /// Whether the pool's token or the task's was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.refusal, Refusal::Cancelled(_))
+    }
+}
+
+// By hand, all three: the task is seldom `Debug`, and the error must not depend on it.
+impl<F> fmt::Debug for SubmitError<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SubmitError").field("refusal", &self.refusal).finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Display for SubmitError<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the task was not accepted: {}", self.refusal)
+    }
+}
+
+impl<F> std::error::Error for SubmitError<F> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.refusal {
+            Refusal::Cancelled(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+/// Why a wait for all tasks ended before they had.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// Tasks were still pending when the time was over.
+    #[error("tasks were still pending when the time was over")]
+    TimedOut,
+    /// The pool's token, or the token given to the wait, was cancelled.
+    #[error("the wait for the pool's tasks was cancelled")]
+    Cancelled(#[source] Cancelled),
+    /// The wait was called from a task of the same pool, which would have waited for itself.
+    #[error("a task cannot wait for all tasks of its own pool: it is one of them")]
+    OwnTask,
+}
+
+/// A wait that a token ended; the handle is given back.
+pub struct WaitCancelled<H> {
+    handle: H,
+    cause: Cancelled,
+}
+
+impl<H> WaitCancelled<H> {
+    pub(super) fn new(handle: H, cause: Cancelled) -> Self {
+        Self { handle, cause }
+    }
+
+    /// The handle, still good for another wait.
+    pub fn into_handle(self) -> H {
+        self.handle
+    }
+
+    /// Who cancelled the wait, and why.
+    pub fn cause(&self) -> &Cancelled {
+        &self.cause
+    }
+}
+
+impl<H> fmt::Debug for WaitCancelled<H> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("WaitCancelled").field("cause", &self.cause).finish_non_exhaustive()
+    }
+}
+
+impl<H> fmt::Display for WaitCancelled<H> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the wait for the task was cancelled")
+    }
+}
+
+impl<H> std::error::Error for WaitCancelled<H> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+/// Why a pool could not be built. Nothing of it is left: threads that had started have been joined.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No workers, or more than [`MAX_WORKERS`](super::MAX_WORKERS).
+    #[error("a pool needs 1 to {max} workers, not {workers}", max = super::MAX_WORKERS)]
+    Workers {
+        /// The number that was asked for.
+        workers: usize,
+    },
+    /// A queue bound of zero, or above [`MAX_QUEUE_BOUND`](super::MAX_QUEUE_BOUND).
+    #[error("a queue bound is 1 to {max} tasks, not {bound}", max = super::MAX_QUEUE_BOUND)]
+    QueueBound {
+        /// The bound that was asked for.
+        bound: usize,
+    },
+    /// A stack size that no address space can hold.
+    #[error("a stack of {bytes} bytes does not fit into the address space")]
+    StackSize {
+        /// The size that was asked for.
+        bytes: usize,
+    },
+    /// A thread name with a zero byte in it.
+    #[error("the pool's name {name:?} has a zero byte, which no thread name can hold")]
+    Name {
+        /// The name that was asked for.
+        name: Arc<str>,
+    },
+    /// The platform refused to create a worker's thread.
+    #[error("the thread of worker {worker} could not be created")]
+    Thread {
+        /// The index of the worker, from 0.
+        worker: usize,
+        /// What the platform said.
+        #[source]
+        source: io::Error,
+    },
+    /// A worker's state could not be made: its constructor panicked.
+    #[error("the state of worker {worker} could not be made")]
+    State {
+        /// The index of the worker, from 0.
+        worker: usize,
+        /// The panic of the constructor.
+        #[source]
+        source: Panic,
+    },
+}

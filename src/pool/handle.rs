@@ -1,0 +1,269 @@
+//! The handle of a task: its result, and the ways to wait for it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{TaskError, WaitCancelled};
+use super::gate::{Gate, deadline};
+use super::seat::Seat;
+use super::task::{Join, cancel_cause, name_of, own_token, take_up};
+use crate::cancel::{CancellationToken, Cancelled, Registration};
+use crate::sync::time::{self, Instant};
+use crate::sync::{hint, thread};
+
+/// How long a waiter looks before it parks: most tasks that a batch waits for are done or about to be.
+const SPINS: u32 = if cfg!(any(gristmill_shuttle, gristmill_loom)) { 0 } else { 64 };
+const YIELDS: u32 = if cfg!(any(gristmill_shuttle, gristmill_loom)) { 0 } else { 4 };
+
+/// A task that borrows nothing, as submitted to a [`ThreadPool`](super::ThreadPool).
+pub type TaskHandle<T> = ScopedTaskHandle<'static, T>;
+
+/// What [`cancel`](ScopedTaskHandle::cancel) did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CancelOutcome {
+    /// The task had not started and never will. Its closure is dropped; its handle gives [`TaskError::Cancelled`].
+    Prevented,
+    /// The task is running and its token is cancelled; it ends when it looks at it, with whatever it returns then.
+    Requested,
+    /// The task is running and has no token to look at: it was submitted without a context. It runs on.
+    RunsOn,
+    /// The task had ended before.
+    Finished,
+}
+
+/// The handle of a submitted task, and the only way to its result.
+///
+/// Dropping the handle detaches the task: it runs all the same, its result is dropped, and a panic in it is counted by the
+/// pool and seen by nobody else.
+///
+/// # Waiting from a task
+/// A task may wait for another task of its own pool. If that one has not started, the waiting worker runs it itself, and
+/// it never runs any other: so one worker and a queue of one are enough for any nesting, and no lock that the waiting task
+/// holds can be needed by a stranger. The stack grows with the depth of nesting: by the waiting task's frames plus under a
+/// kilobyte of the pool's own for each level; give the pool a `stack_size` to match if the depth is in the thousands. A time-out
+/// or a token bounds the waiting, not a task that the waiter runs itself.
+///
+/// Two tasks that wait for each other wait for ever, as two threads do; give such waits a time-out or a token.
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::new()?;
+/// let sum = pool.submit(|| (1..=10).sum::<u32>())?;
+/// assert_eq!(sum.wait()?, 55);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "dropping the handle detaches the task; say `drop(handle)` if that is meant"]
+pub struct ScopedTaskHandle<'env, T> {
+    task: Arc<dyn Join<T> + 'env>,
+    gate: Arc<Gate>,
+}
+
+/// What ended a wait before the task did.
+enum Interrupt {
+    TimedOut,
+    Cancelled(Cancelled),
+}
+
+impl<'env, T> ScopedTaskHandle<'env, T> {
+    pub(super) fn new(task: Arc<dyn Join<T> + 'env>, gate: Arc<Gate>) -> Self {
+        Self { task, gate }
+    }
+
+    /// Waits until the task has ended.
+    ///
+    /// # Errors
+    /// The task panicked, was cancelled before it started, or was handed back by a shutdown.
+    ///
+    /// # Panics
+    /// If a task waits for itself, or for a task that waits for it on the same thread: it would wait for ever.
+    ///
+    /// # Cancellation
+    /// A task that has not started is ended by its token and the pool's, and the wait with it. A running task is waited for
+    /// until it ends, since its result would be lost; [`wait_with`](Self::wait_with) leaves earlier.
+    pub fn wait(self) -> Result<T, TaskError> {
+        match self.block(None, None) {
+            Ok(()) => self.result(),
+            Err(_) => unreachable!("a wait without time-out and token ends with the task"),
+        }
+    }
+
+    /// The result, if the task has ended; the handle, if not.
+    ///
+    /// # Errors
+    /// The task has not ended.
+    pub fn try_wait(self) -> Result<Result<T, TaskError>, Self> {
+        if self.is_finished() { Ok(self.result()) } else { Err(self) }
+    }
+
+    /// Waits until the task has ended, for at most `timeout`. `Duration::MAX` waits without limit.
+    ///
+    /// # Errors
+    /// The time was over first; the handle is given back.
+    ///
+    /// # Panics
+    /// As [`wait`](Self::wait).
+    pub fn wait_timeout(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
+        match self.block(deadline(timeout), None) {
+            Ok(()) => Ok(self.result()),
+            Err(_) => Err(self),
+        }
+    }
+
+    /// Waits until the task has ended or `token` is cancelled.
+    ///
+    /// # Errors
+    /// The token was cancelled first; the handle is given back.
+    ///
+    /// # Panics
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Cancellation
+    /// Only the wait ends; the task goes on. To end the task, [`cancel`](Self::cancel) it.
+    pub fn wait_with(self, token: &CancellationToken) -> Result<Result<T, TaskError>, WaitCancelled<Self>> {
+        match self.block(None, Some(token)) {
+            Ok(()) => Ok(self.result()),
+            Err(Interrupt::Cancelled(cause)) => Err(WaitCancelled::new(self, cause)),
+            Err(Interrupt::TimedOut) => unreachable!("a wait without time-out does not time out"),
+        }
+    }
+
+    /// Whether the task has ended, in whatever way.
+    pub fn is_finished(&self) -> bool {
+        if self.task.is_done() {
+            return true;
+        }
+        self.end_if_cancelled();
+        self.task.is_done()
+    }
+
+    /// Cancels the task, and says what that did.
+    ///
+    /// A task that has not started is ended at once and its closure dropped before this returns. Its place in the queue
+    /// counts against the bound until a worker comes to it.
+    #[track_caller]
+    pub fn cancel(&self) -> CancelOutcome {
+        if self.task.is_done() {
+            return CancelOutcome::Finished;
+        }
+        // A token of its own is what gives the cause its kind and the caller's location.
+        let token = CancellationToken::new();
+        token.cancel();
+        let Some(cause) = token.cause() else { unreachable!("the token was cancelled just now") };
+        if self.task.cancel(&self.gate, None, cause) {
+            self.gate.settle();
+            return CancelOutcome::Prevented;
+        }
+        if self.task.is_done() {
+            return CancelOutcome::Finished;
+        }
+        match own_token(&*self.task, &self.gate) {
+            Some(token) => {
+                token.cancel();
+                CancelOutcome::Requested
+            }
+            None => CancelOutcome::RunsOn,
+        }
+    }
+
+    /// The task's name; `task` if it was given none.
+    pub fn name(&self) -> Arc<str> {
+        name_of(self.task.control())
+    }
+
+    fn result(&self) -> Result<T, TaskError> {
+        self.task.take().unwrap_or_else(|| unreachable!("only the one wait that consumes the handle takes the result"))
+    }
+
+    /// A queued task whose token or whose pool's token is cancelled never starts: whoever sees that first says so.
+    fn end_if_cancelled(&self) {
+        if let Some(cause) = cancel_cause(&*self.task, &self.gate) {
+            if self.task.cancel(&self.gate, None, cause) {
+                self.gate.settle();
+            }
+        }
+    }
+
+    fn block(&self, deadline: Option<Instant>, token: Option<&CancellationToken>) -> Result<(), Interrupt> {
+        if self.task.is_done() {
+            return Ok(());
+        }
+        if let Some(seat) = Seat::current_of(&self.gate) {
+            if take_up(&*self.task, &seat) {
+                return Ok(());
+            }
+            assert!(
+                !self.task.runs_on(seat.worker()),
+                "task `{}` waits for itself: it runs on this thread, below the wait",
+                self.name()
+            );
+        }
+        if self.look_for_a_moment() {
+            return Ok(());
+        }
+        self.park(deadline, token)
+    }
+
+    fn look_for_a_moment(&self) -> bool {
+        for _ in 0..SPINS {
+            if self.task.is_done() {
+                return true;
+            }
+            hint::spin_loop();
+        }
+        for _ in 0..YIELDS {
+            if self.task.is_done() {
+                return true;
+            }
+            thread::yield_now();
+        }
+        false
+    }
+
+    #[cold]
+    fn park(&self, deadline: Option<Instant>, token: Option<&CancellationToken>) -> Result<(), Interrupt> {
+        let given = self.task.control().and_then(|control| control.given());
+        let _unpark: Vec<Registration> =
+            [self.gate.token.as_ref(), given, token].into_iter().flatten().map(unpark_me).collect();
+        let interrupt = loop {
+            self.end_if_cancelled();
+            // From here on the end of the task unparks this thread; an end before is seen here.
+            if !self.task.watch(Some(thread::current())) {
+                return Ok(());
+            }
+            if let Some(cause) = token.and_then(CancellationToken::cause) {
+                break Interrupt::Cancelled(cause);
+            }
+            match deadline {
+                None => thread::park(),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(time::now());
+                    if left.is_zero() {
+                        break Interrupt::TimedOut;
+                    }
+                    thread::park_timeout(left);
+                }
+            }
+        };
+        // False: the task has ended after all, and a result beats an interrupt.
+        if self.task.watch(None) { Err(interrupt) } else { Ok(()) }
+    }
+}
+
+/// Unparks the calling thread when `token` is cancelled.
+fn unpark_me(token: &CancellationToken) -> Registration {
+    let me = thread::current();
+    token.on_cancel(move |_| me.unpark())
+}
+
+impl<T> fmt::Debug for ScopedTaskHandle<'_, T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TaskHandle")
+            .field("name", &self.name())
+            .field("finished", &self.task.is_done())
+            .finish_non_exhaustive()
+    }
+}

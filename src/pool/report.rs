@@ -1,0 +1,188 @@
+//! What a shutdown says: the counts, the tasks that never started, and those that would not stop.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::Queued;
+use super::counters::Totals;
+use super::seat::Seat;
+use super::task::{drop_quietly, name_of};
+use crate::panics::Panic;
+
+/// The account of a pool at the end of a [`shutdown`](super::ThreadPool::shutdown).
+///
+/// The counts close: `submitted` is the sum of `succeeded`, `panicked`, `cancelled`, `returned` and `pending`, and
+/// `pending` is 0 unless tasks would not stop. A task that returns an `Err` has succeeded, as far as the pool is concerned:
+/// what a result means is up to whoever holds the handle.
+#[derive(Debug)]
+#[must_use = "a report may hold tasks that never started, and name tasks that are still running"]
+pub struct ShutdownReport<'env> {
+    pub(super) totals: Totals,
+    pub(super) returned: Vec<ReturnedTask<'env>>,
+    pub(super) stuck: Vec<StuckTask>,
+    pub(super) panics: Vec<Panic>,
+    pub(super) joined: bool,
+}
+
+impl<'env> ShutdownReport<'env> {
+    /// How many tasks were accepted.
+    pub fn submitted(&self) -> u64 {
+        self.totals.submitted
+    }
+
+    /// How many tasks ran to their end.
+    pub fn succeeded(&self) -> u64 {
+        self.totals.succeeded
+    }
+
+    /// How many tasks panicked.
+    pub fn panicked(&self) -> u64 {
+        self.totals.panicked
+    }
+
+    /// How many tasks were cancelled before they started.
+    pub fn cancelled(&self) -> u64 {
+        self.totals.cancelled
+    }
+
+    /// How many tasks were handed back before they started, by this shutdown or an earlier one.
+    pub fn returned(&self) -> u64 {
+        self.totals.returned
+    }
+
+    /// How many tasks had not ended when this report was made; 0 if [`is_complete`](Self::is_complete).
+    pub fn pending(&self) -> u64 {
+        // Saturating: with the pool still open to its own tasks, the two sums are not of one instant.
+        self.totals.submitted.saturating_sub(self.totals.ended())
+    }
+
+    /// Whether every task has ended and every thread of the pool is gone, its thread-locals included.
+    ///
+    /// False after a deadline that running tasks let pass ([`stuck`](Self::stuck) names them), and for a shutdown that was
+    /// called from one of the pool's own tasks.
+    pub fn is_complete(&self) -> bool {
+        self.joined
+    }
+
+    /// The tasks that this shutdown handed back, in the order in which they left the queue.
+    pub fn tasks(&self) -> &[ReturnedTask<'env>] {
+        &self.returned
+    }
+
+    /// Gives the handed-back tasks out, to be run elsewhere or dropped.
+    pub fn into_tasks(self) -> Vec<ReturnedTask<'env>> {
+        self.returned
+    }
+
+    /// The tasks that were running when this report was made, with name and age.
+    pub fn stuck(&self) -> &[StuckTask] {
+        &self.stuck
+    }
+
+    /// Panics that belong to no task: of hooks, and of the ends of workers' states.
+    pub fn worker_panics(&self) -> &[Panic] {
+        &self.panics
+    }
+}
+
+impl fmt::Display for ShutdownReport<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} tasks: {} succeeded, {} panicked, {} cancelled, {} handed back",
+            self.submitted(),
+            self.succeeded(),
+            self.panicked(),
+            self.cancelled(),
+            self.returned(),
+        )?;
+        if self.pending() > 0 {
+            write!(formatter, ", {} pending", self.pending())?;
+        }
+        for task in &self.stuck {
+            write!(formatter, "\n{task}")?;
+        }
+        for panic in &self.panics {
+            write!(formatter, "\n{panic}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A task that was running when a shutdown stopped waiting for it.
+#[derive(Clone, Debug)]
+pub struct StuckTask {
+    pub(super) name: Arc<str>,
+    pub(super) worker: usize,
+    pub(super) elapsed: Duration,
+}
+
+impl StuckTask {
+    /// The task's name; `task` if it was given none. A task that waits for another and runs it itself is named, not the
+    /// other.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The index of the worker that runs it, from 0.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// For how long it had been running.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+}
+
+impl fmt::Display for StuckTask {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} still runs on worker {} after {:?}", self.name, self.worker, self.elapsed)
+    }
+}
+
+/// A task that a shutdown handed back before it started.
+///
+/// Its handle has already ended with [`TaskError::Returned`](super::TaskError::Returned). Run it here, submit
+/// `move || returned.run()` to another pool, or drop it.
+#[must_use = "dropping it drops a task that never ran"]
+pub struct ReturnedTask<'env> {
+    task: Option<Queued<'env>>,
+}
+
+impl<'env> ReturnedTask<'env> {
+    pub(super) fn new(task: Queued<'env>) -> Self {
+        Self { task: Some(task) }
+    }
+
+    /// The task's name; `task` if it was given none.
+    pub fn name(&self) -> Arc<str> {
+        name_of(self.task.as_ref().and_then(|task| task.control()))
+    }
+
+    /// Runs the task on the calling thread and drops its result. A task that asks its context for a worker's state finds it
+    /// only on a worker of a pool with the same type of state.
+    ///
+    /// # Errors
+    /// The task panicked.
+    pub fn run(mut self) -> Result<(), Panic> {
+        let Some(task) = self.task.take() else { return Ok(()) };
+        let result = task.run_returned(Seat::current().as_deref());
+        drop_quietly(task);
+        result
+    }
+}
+
+impl Drop for ReturnedTask<'_> {
+    fn drop(&mut self) {
+        // A panic of one closure's drop must not cost the others in the same report.
+        drop_quietly(self.task.take());
+    }
+}
+
+impl fmt::Debug for ReturnedTask<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ReturnedTask").field("name", &self.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! The pool whose tasks may borrow: its threads are those of a scope.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::report::ShutdownReport;
+use super::shutdown::{Shutdown, Threads};
+use super::submitter::Submitter;
+
+/// A pool for borrowed data, inside [`ThreadPoolBuilder::scope`](super::ThreadPoolBuilder::scope).
+///
+/// It does what [`ThreadPool`](super::ThreadPool) does; its tasks may borrow for `'env`, whatever outlives the scope. Submitting and
+/// waiting are methods of [`Submitter`], to which this dereferences. A task that submits to the same pool takes a clone of the
+/// submitter along, since the pool itself does not outlive the scope.
+pub struct ScopedPool<'scope, 'env, S: 'static = ()> {
+    submitter: Submitter<'env, S>,
+    threads: Threads<'scope>,
+}
+
+impl<'scope, 'env, S: 'static> ScopedPool<'scope, 'env, S> {
+    pub(super) fn new(submitter: Submitter<'env, S>, threads: Threads<'scope>) -> Self {
+        Self { submitter, threads }
+    }
+
+    /// The pool's submitter; clone it to hand it to tasks.
+    pub fn submitter(&self) -> &Submitter<'env, S> {
+        &self.submitter
+    }
+
+    /// As [`ThreadPool::shutdown`](super::ThreadPool::shutdown). Whatever the report says, the scope itself does not end before every thread has.
+    pub fn shutdown(&self, mode: Shutdown) -> ShutdownReport<'env> {
+        self.threads.shutdown(self.submitter.core(), mode)
+    }
+}
+
+impl<'env, S: 'static> Deref for ScopedPool<'_, 'env, S> {
+    type Target = Submitter<'env, S>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.submitter
+    }
+}
+
+impl<S: 'static> Drop for ScopedPool<'_, '_, S> {
+    fn drop(&mut self) {
+        self.threads.drain_on_drop(self.submitter.core());
+    }
+}
+
+impl<S: 'static> fmt::Debug for ScopedPool<'_, '_, S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ScopedPool")
+            .field("submitter", &self.submitter)
+            .field("threads", &self.threads)
+            .finish()
+    }
+}

@@ -1,0 +1,238 @@
+//! The way in: submitting to a pool, waiting for its tasks, closing it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Plain;
+use super::control::Control;
+use super::core::Core;
+use super::error::{Refusal, SubmitError, WaitError};
+use super::gate::{Phase, deadline};
+use super::handle::ScopedTaskHandle;
+use super::options::TaskOptions;
+use super::seat::Seat;
+use super::task::{Run, Task, Work, cancel_cause};
+use crate::cancel::{CancellationToken, Cancelled};
+use crate::sync::time::Instant;
+
+/// Submits tasks to a pool. Cheap to clone, and independent of who owns the pool's threads: a task that submits to its own
+/// pool takes a clone along.
+///
+/// [`ThreadPool`](super::ThreadPool) and [`ScopedPool`](super::ScopedPool) lend theirs by dereferencing. A submitter that
+/// outlives its pool is harmless: every submission is refused as closed.
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::new()?;
+/// let submitter = pool.submitter().clone();
+/// let outer = pool.submit(move || {
+///     let inner = submitter.submit(|| 20)?; // nested: cannot deadlock, even with one worker
+///     Ok::<i32, Box<dyn std::error::Error + Send + Sync>>(inner.wait()? + 1)
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Submitter<'env, S = ()> {
+    core: Arc<Core<'env>>,
+    state: PhantomData<fn(S)>,
+}
+
+/// How long a submission waits for space.
+#[derive(Clone, Copy)]
+pub(super) enum Patience {
+    None,
+    Until(Option<Instant>),
+}
+
+impl<'env, S: 'static> Submitter<'env, S> {
+    pub(super) fn new(core: Arc<Core<'env>>) -> Self {
+        Self { core, state: PhantomData }
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core<'env>> {
+        &self.core
+    }
+
+    /// Submits a task; waits while the queue is full.
+    ///
+    /// Called from a worker of this pool while the queue is full, it runs the task at once on the calling thread: a worker
+    /// never waits for its own queue. Use [`try_submit`](Self::try_submit) to be told instead.
+    ///
+    /// # Errors
+    /// The pool is closed, or its token is cancelled, before or during the wait. The task is in the error, unchanged.
+    ///
+    /// # Cancellation
+    /// The pool's token ends the wait; [`task`](Self::task) gives a task a token of its own, which does so too.
+    pub fn submit<F, T>(&self, task: F) -> Result<ScopedTaskHandle<'env, T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'env,
+        T: Send + 'env,
+    {
+        self.hand_in(Plain(task), None, Patience::Until(None)).map_err(plain)
+    }
+
+    /// Submits a task if there is space for it now.
+    ///
+    /// # Errors
+    /// The queue is full, the pool is closed, or its token is cancelled. The task is in the error, unchanged.
+    pub fn try_submit<F, T>(&self, task: F) -> Result<ScopedTaskHandle<'env, T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'env,
+        T: Send + 'env,
+    {
+        self.hand_in(Plain(task), None, Patience::None).map_err(plain)
+    }
+
+    /// Submits a task; waits at most `timeout` while the queue is full. `Duration::MAX` waits without limit.
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit), and if the queue was full all the time. The task is in the error, unchanged.
+    pub fn submit_timeout<F, T>(
+        &self,
+        task: F,
+        timeout: Duration,
+    ) -> Result<ScopedTaskHandle<'env, T>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'env,
+        T: Send + 'env,
+    {
+        self.hand_in(Plain(task), None, Patience::Until(deadline(timeout))).map_err(plain)
+    }
+
+    /// Options for one task: a name, a token; its closure takes a [`TaskContext`](super::TaskContext).
+    pub fn task(&self) -> TaskOptions<'_, 'env, S> {
+        TaskOptions::new(self)
+    }
+
+    pub(super) fn hand_in<W>(
+        &self,
+        work: W,
+        control: Option<Box<Control>>,
+        patience: Patience,
+    ) -> Result<ScopedTaskHandle<'env, W::Output>, SubmitError<W>>
+    where
+        W: Work + 'env,
+        W::Output: 'env,
+    {
+        let task = Arc::new(Task::new(work, control));
+        match self.accept(Arc::clone(&task) as Arc<dyn Run + 'env>, patience) {
+            Ok(()) => Ok(ScopedTaskHandle::new(task, Arc::clone(&self.core.gate))),
+            Err(refusal) => {
+                let work = task.reclaim().expect("a refused task is in nobody else's hands");
+                Err(SubmitError::new(work, refusal))
+            }
+        }
+    }
+
+    fn accept(&self, task: Arc<dyn Run + 'env>, patience: Patience) -> Result<(), Refusal> {
+        let core = &*self.core;
+        if let Some(cause) = cancel_cause(&*task, &core.gate) {
+            return Err(Refusal::Cancelled(cause));
+        }
+        match (core.offer(task), patience) {
+            (ControlFlow::Break(result), _) => result,
+            (ControlFlow::Continue(_), Patience::None) => Err(Refusal::Full),
+            (ControlFlow::Continue(task), Patience::Until(deadline)) => match Seat::current_of(&core.gate) {
+                Some(seat) => core.run_inline(&task, &seat),
+                None => core.wait_for_space(task, deadline),
+            },
+        }
+    }
+
+    /// Takes no more tasks, from anybody: tasks that submit to their own pool are refused too. What is queued still runs.
+    ///
+    /// Blocked submitters get their task back. Closing twice changes nothing.
+    pub fn close(&self) {
+        self.core.gate.advance(Phase::Closed);
+    }
+
+    /// Whether the pool takes no more tasks.
+    pub fn is_closed(&self) -> bool {
+        self.core.gate.phase() != Phase::Open
+    }
+
+    /// Waits until every accepted task has ended. The pool stays open; tasks that are submitted meanwhile are waited for
+    /// too, so with others submitting for ever this waits for ever.
+    ///
+    /// # Errors
+    /// The pool's token was cancelled while tasks were still running; or this is a task of the same pool.
+    pub fn wait(&self) -> Result<(), WaitError> {
+        self.wait_until(None, None)
+    }
+
+    /// Whether every accepted task has ended, as an error if not.
+    ///
+    /// # Errors
+    /// Tasks are pending ([`WaitError::TimedOut`]).
+    pub fn try_wait(&self) -> Result<(), WaitError> {
+        if self.core.gate.counters.quiet() { Ok(()) } else { Err(WaitError::TimedOut) }
+    }
+
+    /// As [`wait`](Self::wait), for at most `timeout`. `Duration::MAX` waits without limit.
+    ///
+    /// # Errors
+    /// As for [`wait`](Self::wait), and if the time was over first.
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<(), WaitError> {
+        self.wait_until(deadline(timeout), None)
+    }
+
+    /// As [`wait`](Self::wait), until `token` is cancelled.
+    ///
+    /// # Errors
+    /// As for [`wait`](Self::wait), and if `token` was cancelled first.
+    ///
+    /// # Cancellation
+    /// Only the wait ends; the tasks go on.
+    pub fn wait_with(&self, token: &CancellationToken) -> Result<(), WaitError> {
+        let gate = Arc::clone(&self.core.gate);
+        let _registration = token.on_cancel(move |_| gate.recheck_quiet());
+        self.wait_until(None, Some(token))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>, token: Option<&CancellationToken>) -> Result<(), WaitError> {
+        let gate = &*self.core.gate;
+        if Seat::current_of(gate).is_some() {
+            return Err(WaitError::OwnTask);
+        }
+        let cancelled = || -> Option<Cancelled> { gate.cancelled().or_else(|| token.and_then(CancellationToken::cause)) };
+        match gate.wait_quiet(deadline, cancelled) {
+            Some(result) => result.map_err(WaitError::Cancelled),
+            None => Err(WaitError::TimedOut),
+        }
+    }
+
+    /// How many tasks are queued now; a task that was cancelled counts until a worker comes to it.
+    pub fn queued(&self) -> usize {
+        self.core.queued()
+    }
+
+    /// The bound of the queue.
+    pub fn queue_bound(&self) -> usize {
+        self.core.gate.bound
+    }
+
+    /// The pool's name.
+    pub fn name(&self) -> &str {
+        &self.core.gate.name
+    }
+}
+
+fn plain<F>(error: SubmitError<Plain<F>>) -> SubmitError<F> {
+    let (Plain(task), refusal) = error.into_parts();
+    SubmitError::new(task, refusal)
+}
+
+impl<S> Clone for Submitter<'_, S> {
+    fn clone(&self) -> Self {
+        Self { core: Arc::clone(&self.core), state: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Submitter<'_, S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Submitter").field("pool", &self.core.gate.name).finish_non_exhaustive()
+    }
+}
