@@ -42,9 +42,10 @@ use crate::sync::time::{self, Duration, Instant};
 /// # Deadlines
 /// A deadline takes no thread of its own. One helper thread for the whole process starts with the first deadline,
 /// cancels each token at its time, and ends about 50 ms after the last token with a deadline is cancelled or dropped.
-/// If that thread cannot be created, nothing is lost and nothing panics: polls of such a token
-/// (`is_cancelled`, `check`, `cause`) then read the clock, and each new deadline, `cancelled` and `on_cancel` try to
-/// start the thread again. Waits (`wait`, `wait_timeout`, `sleep`) look at the clock themselves in any case.
+/// If that thread cannot be created, nothing panics and no deadline is lost: polls of such a token and its
+/// descendants (`is_cancelled`, `check`, `cause`) then read the clock, and each new deadline in the process, `cancelled`
+/// and `on_cancel` try to start the thread again. Until one of them succeeds, the token's callbacks and receivers learn of
+/// the deadline from the first poll or wait after it. Waits (`wait`, `wait_timeout`, `sleep`) look at the clock in any case.
 #[derive(Clone)]
 pub struct CancellationToken(pub(super) Arc<Node>);
 
@@ -92,6 +93,17 @@ impl CancellationToken {
     ///
     /// Zero gives a child that is cancelled already. A timeout too long for the clock, such as [`Duration::MAX`],
     /// sets no deadline.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::{CancelKind, CancellationToken};
+    ///
+    /// let batch = CancellationToken::new();
+    /// let item = batch.child_with_timeout(Duration::from_millis(1));
+    /// assert_eq!(item.wait().kind(), CancelKind::DeadlineExceeded);
+    /// assert!(!batch.is_cancelled());
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn child_with_timeout(&self, timeout: Duration) -> Self {
@@ -175,6 +187,22 @@ impl CancellationToken {
     ///
     /// Nothing is ever received. It also disconnects when the last handle of the token (clones and descendants) is dropped
     /// uncancelled, since nobody can cancel it then: keep the token as long as the receiver.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::CancellationToken;
+    ///
+    /// let token = CancellationToken::new();
+    /// let (sender, items) = crossbeam_channel::bounded(1);
+    /// sender.send("grain").unwrap();
+    /// let cancelled = token.cancelled();
+    /// crossbeam_channel::select! {
+    ///     recv(items) -> item => assert_eq!(item, Ok("grain")),
+    ///     recv(cancelled) -> _ => unreachable!("nobody cancelled"),
+    /// }
+    /// token.cancel();
+    /// assert!(cancelled.recv().is_err(), "disconnected");
+    /// ```
     pub fn cancelled(&self) -> Receiver<Infallible> {
         deadline::ensure_watched(&self.0);
         self.0.receiver()
