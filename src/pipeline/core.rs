@@ -15,9 +15,10 @@ use super::feed::Feed;
 use super::plan::{Plan, Settings};
 use super::report::Report;
 use super::run::{Ending, Run};
-use super::segment::{Segment, SegmentLocal, Upstream};
+use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::tally::Tally;
+use super::upstream::Upstream;
 use super::worker::Worker;
 
 /// What a worker keeps for the whole pipeline.
@@ -113,6 +114,14 @@ where
         if let Err(panic) = panics::catch(|| "a destructor", body) {
             let index = self.run.read.load(crate::sync::atomic::Ordering::SeqCst) as u64;
             self.run.halt(Ending::Failed(Box::new(Failure { stage: 0, index, what: What::Panic(panic) })));
+        }
+    }
+
+    /// Adds results that were handed to a lazy iterator to the count of the last stage.
+    pub(super) fn count_given(&self, items: u64) {
+        if let Some(last) = self.tally.lock().stages.last_mut() {
+            last.items_in += items;
+            last.items_out += items;
         }
     }
 

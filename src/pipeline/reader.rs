@@ -19,9 +19,9 @@ use super::chunk::{Chunk, Origin};
 use super::error::{Failure, What};
 use super::report::StageReport;
 use super::run::Run;
-use super::segment::{Advance, Upstream};
 use super::source::{Readiness, Reading, Source};
 use super::tally::Tally;
+use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
 /// A reader that has not moved for this long is taken to be blocked.

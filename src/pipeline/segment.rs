@@ -11,7 +11,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::time::{self, Duration, Instant};
 
 use super::chunk::{Chunk, Origin};
-use super::deliver::{Deliver, Relay};
+use super::deliver::Deliver;
 use super::error::{Failure, What};
 use super::feed::Feed;
 use super::pace::{Overdue, Pace};
@@ -19,56 +19,11 @@ use super::run::Run;
 use super::step::Step;
 use super::tally::Tally;
 use super::turn::Turn;
+use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
 /// Time between two samples of single calls.
 const SAMPLE_EVERY: Duration = Duration::from_micros(50);
-
-/// What came of asking for work.
-#[derive(Debug)]
-pub enum Advance<T, E> {
-    /// Items to process.
-    Chunk(Chunk<T, E>),
-    /// Some work was done further up.
-    Worked,
-    /// There is nothing to do.
-    Nothing,
-}
-
-/// What lies before a segment: the source, or another segment.
-pub trait Upstream<E>: Sync {
-    /// What it gives.
-    type Item: Send;
-    /// What each worker keeps for it.
-    type Local;
-
-    /// The run begins.
-    fn begin(&self, run: &Run<E>);
-
-    /// The state a worker starts with; runs no user code.
-    fn local(&self) -> Self::Local;
-
-    /// Looks for work, at most `want` items of it.
-    fn advance(
-        &self,
-        run: &Run<E>,
-        me: &mut Worker,
-        local: &mut Self::Local,
-        want: usize,
-    ) -> Advance<Self::Item, E>;
-
-    /// An empty buffer may be used again.
-    fn recycle(&self, local: &mut Self::Local, buffer: Vec<Self::Item>);
-
-    /// The segment below now takes chunks of this many items.
-    fn paced(&self, run: &Run<E>, chunk: usize);
-
-    /// Adds up what a worker counted.
-    fn settle(&self, me: &Worker, local: &Self::Local, tally: &mut Tally);
-
-    /// Adds up what was counted under locks, once all workers have ended.
-    fn conclude(&self, tally: &mut Tally);
-}
 
 /// A row of fused stages, and what it delivers to.
 pub(super) struct Segment<P, S, D, T, U, E> {
@@ -366,52 +321,5 @@ where
     pub(super) fn conclude(&self, tally: &mut Tally) {
         self.deliver.conclude(tally);
         self.up.conclude(tally);
-    }
-}
-
-/// A segment whose results go through a serial stage to the segment below.
-#[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
-pub struct Linked<P, S, D, T, U, E> {
-    pub(super) segment: Segment<P, S, D, T, U, E>,
-}
-
-impl<P, S, D, E> Upstream<E> for Linked<P, S, D, P::Item, S::Out, E>
-where
-    P: Upstream<E>,
-    S: Step<P::Item, E>,
-    D: Relay<S::Out, E>,
-    E: Send,
-{
-    type Item = D::Out;
-    type Local = SegmentLocal<P::Local, S::Local, S::Out>;
-
-    fn begin(&self, run: &Run<E>) {
-        self.segment.up.begin(run);
-    }
-
-    fn local(&self) -> Self::Local {
-        self.segment.local()
-    }
-
-    fn advance(
-        &self,
-        run: &Run<E>,
-        me: &mut Worker,
-        local: &mut Self::Local,
-        _: usize,
-    ) -> Advance<Self::Item, E> {
-        if self.segment.work(run, me, local) { Advance::Worked } else { Advance::Nothing }
-    }
-
-    fn recycle(&self, _: &mut Self::Local, _: Vec<Self::Item>) {}
-
-    fn paced(&self, _: &Run<E>, _: usize) {}
-
-    fn settle(&self, me: &Worker, local: &Self::Local, tally: &mut Tally) {
-        self.segment.settle(me, local, tally);
-    }
-
-    fn conclude(&self, tally: &mut Tally) {
-        self.segment.conclude(tally);
     }
 }
