@@ -93,10 +93,11 @@ impl Format {
             Some(tagged) => split_tagged(tagged)?,
             None => self.split_untagged(line)?,
         };
-        let path = match escaped {
-            true => name::unescape(name)?,
+        let path = if escaped {
+            name::unescape(name)?
+        } else {
             // No file name holds a zero byte; `sha256sum` takes what stands before it.
-            false => PathBuf::from(OsStr::from_bytes(name.split(|&byte| byte == 0).next()?)),
+            PathBuf::from(OsStr::from_bytes(name.split(|&byte| byte == 0).next()?))
         };
         Some(Listed { path, digest: parse_digest(digits)? })
     }

@@ -282,7 +282,7 @@ fn verdicts_keep_the_order_of_the_list() {
         // Sizes that make neighbours end out of turn.
         tree.file(index.to_string(), vec![b'x'; if index % 7 == 0 { 300_000 } else { 1 }]);
         list.extend(expand(&format!("W  {index}\n")));
-        expected.push_str(&format!("{index}: FAILED\n"));
+        expected.extend([&index.to_string(), ": FAILED\n"]);
     }
     assert_eq!(check(&tree, &list).0, expected);
 }

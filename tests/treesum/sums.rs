@@ -143,7 +143,7 @@ fn paths_are_named_as_they_were_given() {
     let mut command = treesum(["d/f", "d", "d/", "./d//", "d/f"]);
     command.current_dir(tree.root());
     let names = ["d/f", "d/f", "d/f", "./d//f", "d/f"];
-    let expected: String = names.iter().map(|name| format!("{SHA256_OF_ABC}  {name}\n")).collect();
+    let expected = names.map(|name| format!("{SHA256_OF_ABC}  {name}\n")).concat();
     assert_eq!(outcome(command), (expected, String::new(), Some(0)));
 }
 
@@ -174,8 +174,20 @@ fn links_and_special_files_are_passed_over() {
 fn missing_path_is_named_and_the_rest_goes_on() {
     let tree = Tree::new();
     tree.file("there", "abc");
-    let names =
-        ["missing", "there", "", "two words", "it's", "new\nline", "a:b", "there/below", "[é]", "$HOME"];
+    let names = [
+        "missing",
+        "there",
+        "",
+        "two words",
+        "it's",
+        "new\nline",
+        "a:b",
+        "there/below",
+        "[é]",
+        "$HOME",
+        "\u{1}",
+        "a\tb'\u{1b}c",
+    ];
     let run = |mut command: Command| {
         command.args(["--"]).args(names).current_dir(tree.root());
         outcome(command)
@@ -207,7 +219,8 @@ fn what_may_not_be_read_is_named() {
     let tree = Tree::new();
     let program_copy = tree.path("program");
     fs::copy(program(), &program_copy).expect("a copy that other users may run");
-    let closed = |path: PathBuf| fs::set_permissions(path, fs::Permissions::from_mode(0)).expect("own file");
+    let closed =
+        |path: PathBuf| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("own file");
     tree.file("tree/1", "abc");
     closed(tree.file("tree/2", "secret"));
     tree.file("tree/3/inside", "unreachable");
