@@ -9,7 +9,7 @@ export LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2}
 export CARGO_TARGET_DIR=$builds/loom RUSTFLAGS="--cfg gristmill_loom -C debug-assertions"
 echo "at most $LOOM_MAX_PREEMPTIONS preemptions"
 if has_cargo_command nextest; then
-    run cargo nextest run --release --profile models --test 'loom_*'
+    run cargo nextest run --no-fail-fast --release --profile models --test 'loom_*'
 else
-    run cargo test --release --test 'loom_*' -- --test-threads=1
+    run cargo test --no-fail-fast --release --test 'loom_*' -- --test-threads=1
 fi

@@ -6,4 +6,4 @@ toolchain=$(nightly) || skip "there is no nightly toolchain"
 has_component "$toolchain" miri || skip "the component miri cannot be installed for $toolchain"
 has_component "$toolchain" rust-src || skip "the component rust-src cannot be installed for $toolchain"
 export CARGO_TARGET_DIR=$builds/miri MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-strict-provenance"
-run cargo "+$toolchain" miri test --lib
+run cargo "+$toolchain" miri test --no-fail-fast --lib

@@ -26,4 +26,4 @@ else
     export TSAN_OPTIONS="suppressions=$PWD/ci/thread-sanitizer.suppressions ${TSAN_OPTIONS:-}"
     build_std=()
 fi
-run cargo "+$toolchain" test "${build_std[@]}" --target "$host" --lib "${tests[@]}" -- --test-threads=1
+run cargo "+$toolchain" test --no-fail-fast "${build_std[@]}" --target "$host" --lib "${tests[@]}" -- --test-threads=1

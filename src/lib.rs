@@ -2,11 +2,38 @@
 //!
 //! No async, no global runtime, no hidden threads: when a call returns, no thread of it is left running.
 //!
+//! # Which to use
+//!
+//! | You have | Use |
+//! |---|---|
+//! | items from an iterator, a channel or a slice that go through steps; results in order; bounded memory | [`Pipeline`] |
+//! | tasks that come up over time, each with a result to wait for | `ThreadPool` |
+//! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
+//! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
+//! | thousands of sockets or timers to wait for | an async runtime |
+//!
+//! # Example
+//!
+//! The first failure ends the run, and the error says where it was:
+//!
+//! ```
+//! use gristmill::{CancellationToken, Pipeline};
+//!
+//! let outcome = Pipeline::from_iter(["12", "30", "oops", "7"])
+//!     .try_map("parse", |line: &str| line.parse::<u64>())
+//!     .collect::<Vec<_>>()
+//!     .run(&CancellationToken::new());
+//! let error = outcome.unwrap_err();
+//! assert_eq!(error.to_string(), "parse failed at item 2: invalid digit found in string");
+//! assert_eq!((error.stage(), error.index()), (Some("parse"), Some(2)));
+//! ```
+//!
 //! # Floors
 //!
 //! A module imports only from the floors below it and from its own folder; a test holds `src/` to this list.
 //!
 //! ```text
+//! floor 5  pipeline  stages, order, window, report
 //! floor 3  pool      workers over a bounded queue: submit, wait, cancel, shut down
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
 //! floor 0  panics    a caught panic as a value

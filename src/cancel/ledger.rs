@@ -72,12 +72,13 @@ mod tests {
 
     #[test]
     fn one_entry_that_stays_does_not_keep_the_memory_of_those_that_went() {
-        for stays in [0, 50_000, 99_999] {
+        let pushed = if cfg!(miri) { 1_000 } else { 100_000 };
+        for stays in [0, pushed / 2, pushed - 1] {
             let mut ledger = Ledger::default();
-            for key in 0..100_000 {
+            for key in 0..pushed {
                 ledger.push(key, ());
             }
-            for key in (0..100_000).filter(|key| *key != stays) {
+            for key in (0..pushed).filter(|key| *key != stays) {
                 ledger.remove(key);
             }
             assert!(ledger.keys().eq([stays]));

@@ -22,7 +22,7 @@ use super::cancelled::Cancelled;
 use super::ledger::Ledger;
 use super::timer;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
 use crate::sync::time::Instant;
 
@@ -39,9 +39,31 @@ const UNLISTED: u64 = u64::MAX;
 /// What all nodes of one tree share.
 #[derive(Default)]
 pub(super) struct Tree {
-    /// Held while a subtree is marked, so that nobody can see it half done.
-    pub(super) marking: Mutex<()>,
+    marking: Mutex<()>,
+    is_marking: AtomicBool,
     next_callback: AtomicU64,
+}
+
+impl Tree {
+    /// Runs `mark` as the only walk in this tree.
+    pub(super) fn marking<R>(&self, mark: impl FnOnce() -> R) -> R {
+        let _marking = self.marking.lock();
+        self.is_marking.store(true, Ordering::Relaxed);
+        let answer = mark();
+        self.is_marking.store(false, Ordering::Relaxed);
+        answer
+    }
+
+    /// Waits for a walk in progress.
+    ///
+    /// Threads that make child below child faster than the walk marks would keep it going for ever. So a new child
+    /// waits for it, and each thread adds at most the one that it was about to add. Relaxed: only the speed of the
+    /// walk depends on it.
+    fn wait_for_marking(&self) {
+        if self.is_marking.load(Ordering::Relaxed) {
+            drop(self.marking.lock());
+        }
+    }
 }
 
 pub(super) struct Node {
@@ -108,6 +130,7 @@ impl Node {
 
     /// Lists a new child; `false` if this node is cancelled, and the child with it.
     pub(super) fn adopt(&self, child: &Arc<Node>) -> bool {
+        self.tree.wait_for_marking();
         let mut state = self.state.lock();
         if let Some(cause) = state.cause.clone() {
             drop(state);
@@ -168,7 +191,7 @@ impl Node {
         self.own_deadline.as_ref()
     }
 
-    /// Marks this node alone; `None` if it was cancelled before. The caller holds `tree.marking`.
+    /// Marks this node alone; `None` if it was cancelled before. Called from within `Tree::marking`.
     pub(super) fn mark(&self, cause: &Cancelled) -> Option<Marked> {
         let mut state = self.state.lock();
         if state.cause.is_some() {

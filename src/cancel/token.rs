@@ -184,7 +184,8 @@ impl CancellationToken {
 /// `None` where the clock cannot reach that far.
 #[track_caller]
 fn after(timeout: Duration, cause: Option<Cause>) -> Option<Requested> {
-    time::now().checked_add(timeout).map(|deadline| at(deadline, cause))
+    let location = Location::caller(); // here, since in the closure it would be the closure's
+    time::now().checked_add(timeout).map(|at| Requested { at, cause, location })
 }
 
 #[track_caller]

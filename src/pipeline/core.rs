@@ -166,8 +166,8 @@ fn make_report<E>(run: &Run<E>, tally: Tally, started: Instant, workers: usize, 
     let read = run.read.load(crate::sync::atomic::Ordering::SeqCst) as u64;
     let mut stages = tally.stages;
     if let Some(source) = stages.first_mut() {
-        source.items_in = read + source.failed;
-        source.items_out = read;
+        source.items_in = read;
+        source.items_out = read - source.failed;
     }
     Report {
         stages,

@@ -5,7 +5,8 @@
 //! 2. What the reader has read of its chunk before a read that may block lies in `open`, where another worker takes it if
 //!    the reader does not move for [`STALL`]. So no item waits behind a source that blocks, unless the source has shown
 //!    itself to be fast (`trust`), or there is no other worker (then a chunk ends before such a read).
-//! 3. `read` counts an item only after it lies in the reader's hands, and at most `room()` items are asked for.
+//! 3. `read` counts an item only after it lies in the reader's hands, and at most `room()` items are asked for. The item at which the
+//!    source fails counts too.
 //!
 //! Lock order: `source`, then `open`. The user's iterator runs under `source` alone.
 
@@ -152,6 +153,10 @@ impl<S, T> Reader<S, T> {
                 Err(panic) => Some(What::Panic(panic)),
             };
             ended = true;
+            if what.is_some() {
+                // The item that failed counts as read and never leaves: the run is not finished before the failure has ended it.
+                run.read.store(start + got + 1, Ordering::SeqCst);
+            }
             failure = what.map(|what| Box::new(Failure { stage: SOURCE, index: (start + got) as u64, what }));
         }
         let now = time::now();

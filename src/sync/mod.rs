@@ -52,6 +52,10 @@ pub mod fault;
 
 // In an ordinary test build the model channel is there too, to be compared with crossbeam's.
 #[cfg(any(test, gristmill_shuttle, gristmill_loom, gristmill_model_std))]
+#[cfg_attr(
+    not(any(gristmill_shuttle, gristmill_loom, gristmill_model_std)),
+    allow(unreachable_pub, unused_imports, dead_code)
+)]
 mod model_channel;
 
 /// Multi-producer multi-consumer channels.

@@ -21,6 +21,7 @@ pub(crate) const FLOORS: &[Floor] = &[
         name: "floor 1",
         modules: &[("cancel", "tokens: the right to be told to stop, with cause and deadline")],
     },
+    Floor { name: "floor 5", modules: &[("pipeline", "stages, order, window, report")] },
 ];
 
 /// The height of a top module, 0 being the ground.

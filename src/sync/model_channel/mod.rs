@@ -1,9 +1,10 @@
 //! A bounded channel with crossbeam's names and behaviour, on this crate's own locks, so that models see every step.
 //!
 //! It is the channel of every model configuration and never ships. It errs on the safe side: any change wakes all who
-//! wait. What crossbeam promises and the conformance suite checks on both: first in, first out; errors hand the value
-//! back; no sender left and nothing queued disconnects receivers; no receiver left disconnects senders and discards
-//! what is queued; [`Select`] calls a disconnected operation ready. Capacity 0 is a meeting of two threads, as there.
+//! wait. What crossbeam does and the conformance suite checks on both: first in, first out; errors hand the value
+//! back; no sender left and nothing queued disconnects receivers; no receiver left disconnects senders, and what is
+//! queued then stays until they are gone too; [`Select`] calls a disconnected operation ready. Capacity 0 is a meeting
+//! of two threads, as there.
 //!
 //! Invariants, under [`Channel::state`]:
 //! 1. `queue.len() <= capacity`; with capacity 0 only `meeting` holds values, otherwise it is empty.

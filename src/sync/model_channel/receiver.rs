@@ -102,10 +102,9 @@ impl<T> Drop for Receiver<T> {
         let mut state = self.channel.state.lock();
         state.receivers -= 1;
         if state.receivers == 0 {
-            let discarded = std::mem::take(&mut state.queue);
+            // What is queued stays until the last sender is gone too, as in crossbeam's bounded channel (only its
+            // unbounded one discards here).
             self.channel.announce(&mut state);
-            drop(state);
-            drop(discarded);
         }
     }
 }

@@ -7,7 +7,8 @@ use std::sync::PoisonError;
 /// A lock around a value.
 #[derive(Default)]
 pub struct Mutex<T> {
-    inner: shuttle::sync::Mutex<T>,
+    // Boxed: shuttle's own is ten times the size of what ships, and would make every type around it a large one.
+    inner: Box<shuttle::sync::Mutex<T>>,
 }
 
 /// Access to a locked value; unlocks when dropped.
@@ -21,7 +22,7 @@ pub struct MutexGuard<'a, T> {
 impl<T> Mutex<T> {
     /// An unlocked value.
     pub fn new(value: T) -> Self {
-        Self { inner: shuttle::sync::Mutex::new(value) }
+        Self { inner: Box::new(shuttle::sync::Mutex::new(value)) }
     }
 
     /// Waits for the lock.

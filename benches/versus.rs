@@ -1,0 +1,64 @@
+//! gristmill and its peers on the same work in the same run.
+//!
+//! ```text
+//! cargo bench --bench versus                                  # everything, some minutes
+//! cargo bench --bench versus -- map                           # the groups whose title contains "map"
+//! cargo bench --bench versus -- map --rounds 9 --workers 4
+//! taskset -c 0 cargo bench --bench versus -- map              # Linux: all threads pinned to one core
+//! ```
+//!
+//! Every case of a group runs once per round, the rounds interleave the cases, and each round starts with another
+//! case, so that a disturbance of the machine falls on all of them alike. The first round warms up and is dropped.
+//! Printed are the median with the smallest and the largest value, and the ratio of the medians to the first case
+//! of the group, which is the plain sequential loop wherever there is one. Compare only inside one table. A table
+//! says so below when something else ran on the machine: the loop waited for a core, or moved by a quarter.
+//!
+//! Every case returns a checksum of what it computed. A wrong one is printed, marked in the table, and makes the
+//! exit status 1. A filter that selects nothing makes it 2.
+//!
+//! Under `cargo test --benches` cargo does not pass `--bench`; every case then runs on a thousandth of the items for
+//! one round, which checks the sums and measures nothing.
+//!
+//! A group is one file in `versus/` with one function `run`, listed in [`GROUPS`].
+
+// The peers are measured as their users write them: on their own threads and channels, by the real clock.
+#![allow(clippy::disallowed_methods)]
+
+mod versus {
+    pub(crate) mod by_hand;
+    pub(crate) mod disturbance;
+    pub(crate) mod grind;
+    pub(crate) mod harness;
+    pub(crate) mod options;
+    pub(crate) mod ours;
+    pub(crate) mod table;
+
+    pub(crate) mod crowd;
+    pub(crate) mod fused;
+    pub(crate) mod lone;
+    pub(crate) mod map;
+    pub(crate) mod memory;
+    pub(crate) mod start_stop;
+    pub(crate) mod tasks;
+}
+
+use clap::Parser;
+use std::process::ExitCode;
+use versus::{crowd, fused, harness::Bench, lone, map, memory, options::Options, start_stop, tasks};
+
+/// In the order in which they run and print.
+const GROUPS: [fn(&mut Bench); 7] =
+    [map::run, fused::run, lone::run, crowd::run, memory::run, start_stop::run, tasks::run];
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if let Some(case) = &options.memory_case {
+        return memory::run_child(case, &options);
+    }
+    let mut bench = Bench::new(options);
+    println!("{}", bench.heading());
+    for group in GROUPS {
+        group(&mut bench);
+    }
+    bench.finish()
+}

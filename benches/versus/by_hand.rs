@@ -1,0 +1,120 @@
+//! What a competent person writes with crossbeam channels and scoped threads: the peer that matters most.
+
+use super::grind::in_order;
+use crossbeam_channel::{Receiver, bounded};
+use std::{collections::VecDeque, thread};
+
+/// Items on their way in each channel of the per-item forms.
+const ITEMS_BOUND: usize = 1024;
+/// Chunks on their way in each channel of the chunked form.
+const CHUNKS_BOUND: usize = 8;
+
+/// Ordered map over `0..items`, one message per item: a feeding thread, `workers` threads, reordering in the caller.
+pub(crate) fn per_item(items: u64, workers: usize, stage: impl Fn(u64) -> u64 + Sync) -> u64 {
+    let (sender, receiver) = bounded(ITEMS_BOUND);
+    thread::scope(|scope| {
+        scope.spawn(move || (0..items).try_for_each(|index| sender.send((index, index))));
+        let mut sum = 0;
+        reorder(map(scope, receiver, workers, &stage), |value| sum = in_order(sum, value));
+        sum
+    })
+}
+
+/// Like [`per_item`], with messages of `chunk` items that the workers change in place.
+pub(crate) fn in_chunks(items: u64, chunk: u64, workers: usize, stage: impl Fn(u64) -> u64 + Sync) -> u64 {
+    let (sender, receiver) = bounded(CHUNKS_BOUND);
+    let map_chunk = |mut values: Vec<u64>| {
+        for value in &mut values {
+            *value = stage(*value);
+        }
+        values
+    };
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            (0..items.div_ceil(chunk)).try_for_each(|number| {
+                let first = number * chunk;
+                sender.send((number, (first..items.min(first + chunk)).collect()))
+            })
+        });
+        let mut sum = 0;
+        reorder(map(scope, receiver, workers, &map_chunk), |values: Vec<u64>| {
+            sum = values.into_iter().fold(sum, in_order);
+        });
+        sum
+    })
+}
+
+/// Two stages with a thread and a channel each: order keeps itself, every item crosses three threads.
+pub(crate) fn thread_per_stage(
+    items: u64,
+    first: impl Fn(u64) -> u64 + Send,
+    second: impl Fn(u64) -> u64 + Send,
+) -> u64 {
+    let (source, to_first) = bounded(ITEMS_BOUND);
+    let (from_first, to_second) = bounded(ITEMS_BOUND);
+    let (from_second, sink) = bounded(ITEMS_BOUND);
+    thread::scope(|scope| {
+        scope.spawn(move || (0..items).try_for_each(|index| source.send(index)));
+        scope.spawn(move || to_first.iter().try_for_each(|value| from_first.send(first(value))));
+        scope.spawn(move || to_second.iter().try_for_each(|value| from_second.send(second(value))));
+        sink.iter().fold(0, in_order)
+    })
+}
+
+/// Two stages of `workers` threads each with a channel between them, reordering once, in the caller.
+pub(crate) fn workers_per_stage(
+    items: u64,
+    workers: usize,
+    first: impl Fn(u64) -> u64 + Sync,
+    second: impl Fn(u64) -> u64 + Sync,
+) -> u64 {
+    let (sender, receiver) = bounded(ITEMS_BOUND);
+    thread::scope(|scope| {
+        scope.spawn(move || (0..items).try_for_each(|index| sender.send((index, index))));
+        let between = map(scope, receiver, workers, &first);
+        let mut sum = 0;
+        reorder(map(scope, between, workers, &second), |value| sum = in_order(sum, value));
+        sum
+    })
+}
+
+/// Starts `workers` threads that map numbered messages, with a channel as wide as the one they read from.
+pub(crate) fn map<'scope, T, U>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    receiver: Receiver<(u64, T)>,
+    workers: usize,
+    stage: &'scope (impl Fn(T) -> U + Sync),
+) -> Receiver<(u64, U)>
+where
+    T: Send + 'scope,
+    U: Send + 'scope,
+{
+    let (sender, results) = bounded(receiver.capacity().unwrap_or(ITEMS_BOUND));
+    for _ in 0..workers {
+        let (receiver, sender) = (receiver.clone(), sender.clone());
+        scope.spawn(move || {
+            receiver.iter().try_for_each(|(number, message)| sender.send((number, stage(message))))
+        });
+    }
+    // Held by the workers alone from here on: if they all panic, whoever feeds them learns it.
+    drop(receiver);
+    results
+}
+
+/// Hands on numbered messages in the order of their numbers, parking those that come early.
+pub(crate) fn reorder<T>(messages: Receiver<(u64, T)>, mut sink: impl FnMut(T)) {
+    let mut next = 0;
+    let mut parked: VecDeque<Option<T>> = VecDeque::new();
+    for (number, message) in messages {
+        let place = usize::try_from(number - next).expect("fewer messages than addresses are parked");
+        if place >= parked.len() {
+            parked.resize_with(place + 1, || None);
+        }
+        parked[place] = Some(message);
+        while let Some(Some(_)) = parked.front() {
+            let message = parked.pop_front().flatten().expect("the front was just looked at");
+            next += 1;
+            sink(message);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The library's own cases: for each group a function that adds them.
+
+use super::{
+    fused,
+    grind::{any_order, in_order, ordered_sum, unordered_sum, work},
+    harness::Group,
+    lone::{self, Arrivals, Lone},
+    memory,
+    start_stop::Meeting,
+    tasks,
+};
+use crossbeam_channel::Receiver;
+use gristmill::{CancellationToken, Pipeline, ThreadPool};
+
+/// Why no error of these pipelines and tasks is handled: a bench has no use for half a result.
+const SOUND: &str = "nothing in it fails";
+
+/// Ordered map, in every form that the library offers.
+pub(crate) fn map(group: &mut Group<'_>, items: u32, rounds: u32, workers: usize) {
+    let ordered = ordered_sum(items, rounds);
+    group.case("gristmill, default window", ordered, move || in_window(items, rounds, workers, None));
+    for window in [1024, 256] {
+        let name = format!("gristmill, window {window}");
+        group.case(name, ordered, move || in_window(items, rounds, workers, Some(window)));
+    }
+    group.case("gristmill, source may block", ordered, move || {
+        let mut sum = 0;
+        Pipeline::from_iter(0..u64::from(items))
+            .source_may_block()
+            .workers(workers)
+            .map("grind", |index| work(index, rounds))
+            .for_each("sum", |value| sum = in_order(sum, value))
+            .run(&CancellationToken::new())
+            .expect(SOUND);
+        sum
+    });
+    group.case("gristmill, lazy iterator", ordered, move || {
+        Pipeline::from_iter(0..u64::from(items))
+            .workers(workers)
+            .map("grind", |index| work(index, rounds))
+            .with_iter(&CancellationToken::new(), |values| values.fold(0, in_order))
+            .expect(SOUND)
+            .0
+    });
+    group.case("gristmill, unordered", unordered_sum(items, rounds), move || {
+        let mut sum = 0;
+        Pipeline::from_iter(0..u64::from(items))
+            .workers(workers)
+            .map("grind", |index| work(index, rounds))
+            .unordered()
+            .for_each("sum", |value| sum = any_order(sum, value))
+            .run(&CancellationToken::new())
+            .expect(SOUND);
+        sum
+    });
+}
+
+/// Ordered map with more workers than cores.
+pub(crate) fn crowd(group: &mut Group<'_>, items: u32, rounds: u32, workers: usize) {
+    let ordered = ordered_sum(items, rounds);
+    group.case("gristmill, default window", ordered, move || in_window(items, rounds, workers, None));
+    group.case("gristmill, window 1024", ordered, move || in_window(items, rounds, workers, Some(1024)));
+}
+
+/// An ordered map with that window, or the default one.
+pub(crate) fn in_window(items: u32, rounds: u32, workers: usize, window: Option<usize>) -> u64 {
+    let mut source = Pipeline::from_iter(0..u64::from(items)).workers(workers);
+    if let Some(window) = window {
+        source = source.window(window);
+    }
+    let mut sum = 0;
+    source
+        .map("grind", |index| work(index, rounds))
+        .for_each("sum", |value| sum = in_order(sum, value))
+        .run(&CancellationToken::new())
+        .expect(SOUND);
+    sum
+}
+
+/// Two stages that fuse.
+pub(crate) fn fused(group: &mut Group<'_>, items: u64, workers: usize, expected: u64) {
+    for (name, window) in [("gristmill, default window", None), ("gristmill, window 256", Some(256))] {
+        group.case(name, expected, move || {
+            let mut source = Pipeline::from_iter(0..items).workers(workers);
+            if let Some(window) = window {
+                source = source.window(window);
+            }
+            let mut sum = 0;
+            source
+                .map("first", fused::first)
+                .map("second", fused::second)
+                .for_each("sum", |value| sum = in_order(sum, value))
+                .run(&CancellationToken::new())
+                .expect(SOUND);
+            sum
+        });
+    }
+}
+
+/// A lone item out of a channel.
+pub(crate) fn lone_from_receiver(items: Receiver<Lone>, arrivals: &Arrivals, workers: usize) {
+    Pipeline::from_receiver(items)
+        .workers(workers)
+        .map("grind", lone::stage)
+        .for_each("arrive", |item| arrivals.arrived(item))
+        .run(&CancellationToken::new())
+        .expect(SOUND);
+}
+
+/// A lone item out of an iterator that blocks.
+pub(crate) fn lone_from_iterator(items: &Receiver<Lone>, arrivals: &Arrivals, workers: usize) {
+    Pipeline::from_iter(items.iter())
+        .source_may_block()
+        .workers(workers)
+        .map("grind", lone::stage)
+        .for_each("arrive", |item| arrivals.arrived(item))
+        .run(&CancellationToken::new())
+        .expect(SOUND);
+}
+
+/// The memory group's work through a window of 1024.
+pub(crate) fn memory(items: u64, workers: usize) -> u64 {
+    let mut sum = 0;
+    Pipeline::from_iter(0..items)
+        .window(1024)
+        .workers(workers)
+        .map("grind", memory::stage)
+        .for_each("sum", |value| sum = in_order(sum, value))
+        .run(&CancellationToken::new())
+        .expect(SOUND);
+    sum
+}
+
+/// A pool started, met by all its workers, and stopped; the drop waits until its threads have ended.
+pub(crate) fn start_stop(meeting: &Meeting, workers: usize) {
+    let pool = pool(workers);
+    let submit = |_| {
+        let meeting = meeting.clone();
+        pool.submit(move || meeting.attend()).expect(SOUND)
+    };
+    let handles: Vec<_> = (0..workers).map(submit).collect();
+    for handle in handles {
+        handle.wait().expect(SOUND);
+    }
+}
+
+/// A pool with the bounded queue that the hand-written one has.
+pub(crate) fn pool(workers: usize) -> ThreadPool {
+    ThreadPool::builder().workers(workers).queue_bound(tasks::QUEUE).build().expect(SOUND)
+}
+
+/// Many tasks, all their handles kept and waited for in order.
+pub(crate) fn flood(group: &mut Group<'_>, tasks: u32, rounds: u32, workers: usize) {
+    let pool = pool(workers);
+    group.case("gristmill, with handles", unordered_sum(tasks, rounds), move || {
+        let submit = |index| pool.submit(move || work(index, rounds)).expect(SOUND);
+        let handles: Vec<_> = (0..u64::from(tasks)).map(submit).collect();
+        handles.into_iter().map(|handle| handle.wait().expect(SOUND)).fold(0, any_order)
+    });
+}
+
+/// One empty task at a time.
+pub(crate) fn round_trip(group: &mut Group<'_>, trips: u32, workers: usize) {
+    let pool = pool(workers);
+    group.case("gristmill, submit and wait", unordered_sum(trips, 0), move || {
+        let trip = |index| pool.submit(move || work(index, 0)).expect(SOUND).wait().expect(SOUND);
+        (0..u64::from(trips)).map(trip).fold(0, any_order)
+    });
+}

@@ -1,0 +1,13 @@
+//! The example `treesum` as its users meet it: a process with arguments, streams, signals and an exit status.
+//!
+//! Where the system has `sha256sum` and `find`, they are the oracle.
+
+#![cfg(all(unix, not(gristmill_shuttle), not(gristmill_loom)))]
+
+mod arguments;
+mod check;
+mod endings;
+mod memory;
+mod progress;
+mod sums;
+mod support;
