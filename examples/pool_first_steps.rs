@@ -43,7 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Tasks may submit to their own pool and wait: that cannot deadlock.
     let submitter = pool.submitter().clone();
-    let nested = pool.submit(move || submitter.submit(|| primes_below(100)).map(|inner| inner.wait().is_ok()).is_ok())?;
+    let nested = pool
+        .submit(move || submitter.submit(|| primes_below(100)).map(|inner| inner.wait().is_ok()).is_ok())?;
     println!("nested: {}", nested.wait()?);
 
     // An orderly end: everything accepted runs, every thread is joined, and the counts close.

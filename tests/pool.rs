@@ -570,7 +570,11 @@ fn settings_out_of_range_are_refused_at_build() {
     assert!(matches!(workers(1, 1).stack_size(usize::MAX).build(), Err(BuildError::StackSize { .. })));
     assert!(matches!(workers(1, 1).name("m\0").build(), Err(BuildError::Name { .. })));
     assert_eq!(
-        workers(0, 1).scope(|_| panic!("the body runs with a pool only")).map(|()| ()).unwrap_err().to_string(),
+        workers(0, 1)
+            .scope(|_| panic!("the body runs with a pool only"))
+            .map(|()| ())
+            .unwrap_err()
+            .to_string(),
         "a pool needs 1 to 65536 workers, not 0"
     );
 }
@@ -601,7 +605,9 @@ fn dropped_pool_has_run_all_it_accepted() {
 #[test]
 fn pool_dropped_by_its_own_task_does_not_hang() {
     let (ended, end) = mpsc::channel();
-    let pool = Arc::new(workers(1, 4).on_worker_stop(move |_| ended.send(()).expect("awaited")).build().expect("good"));
+    let pool = Arc::new(
+        workers(1, 4).on_worker_stop(move |_| ended.send(()).expect("awaited")).build().expect("good"),
+    );
     let (gate, pass) = Gate::new();
     let last = Arc::clone(&pool);
     let dropping = pool.submit(move || {
@@ -650,33 +656,37 @@ fn detached_pool_lets_a_stubborn_task_go() {
 #[test]
 fn pool_token_ends_queued_tasks_waits_and_submissions() {
     let token = CancellationToken::new();
-    workers(1, 2).token(&token).scope(|pool| {
-        let (gate, pass) = Gate::new();
-        let running = pool.task().submit(move |context| {
-            let token = context.token();
-            pass();
-            token.is_cancelled()
-        });
-        gate.wait();
-        let waited = pool.submit(|| panic!("it ran")).map(|handle: gristmill::ScopedTaskHandle<'_, ()>| handle);
-        let detached = pool.submit(|| panic!("it ran")).map(|handle: gristmill::ScopedTaskHandle<'_, ()>| handle);
-        drop(detached.expect("open"));
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| waited.expect("open").wait().unwrap_err());
-            let submitter = scope.spawn(|| pool.submit(|| 1).map(drop).unwrap_err());
-            let idle = scope.spawn(|| pool.wait());
-            token.cancel_with("flood");
-            assert!(waiter.join().expect("it does not panic").is_cancelled());
-            assert!(submitter.join().expect("it does not panic").is_cancelled());
-            assert!(matches!(idle.join().expect("it does not panic"), Err(WaitError::Cancelled(_))));
-        });
-        assert!(pool.try_submit(|| ()).unwrap_err().is_cancelled());
-        gate.open();
-        assert!(running.expect("open").wait().expect("a running task is waited for"));
-        let report = pool.shutdown(Shutdown::Drain);
-        assert_eq!((report.submitted(), report.succeeded(), report.cancelled()), (3, 1, 2));
-    })
-    .expect("good settings");
+    workers(1, 2)
+        .token(&token)
+        .scope(|pool| {
+            let (gate, pass) = Gate::new();
+            let running = pool.task().submit(move |context| {
+                let token = context.token();
+                pass();
+                token.is_cancelled()
+            });
+            gate.wait();
+            let waited =
+                pool.submit(|| panic!("it ran")).map(|handle: gristmill::ScopedTaskHandle<'_, ()>| handle);
+            let detached =
+                pool.submit(|| panic!("it ran")).map(|handle: gristmill::ScopedTaskHandle<'_, ()>| handle);
+            drop(detached.expect("open"));
+            thread::scope(|scope| {
+                let waiter = scope.spawn(|| waited.expect("open").wait().unwrap_err());
+                let submitter = scope.spawn(|| pool.submit(|| 1).map(drop).unwrap_err());
+                let idle = scope.spawn(|| pool.wait());
+                token.cancel_with("flood");
+                assert!(waiter.join().expect("it does not panic").is_cancelled());
+                assert!(submitter.join().expect("it does not panic").is_cancelled());
+                assert!(matches!(idle.join().expect("it does not panic"), Err(WaitError::Cancelled(_))));
+            });
+            assert!(pool.try_submit(|| ()).unwrap_err().is_cancelled());
+            gate.open();
+            assert!(running.expect("open").wait().expect("a running task is waited for"));
+            let report = pool.shutdown(Shutdown::Drain);
+            assert_eq!((report.submitted(), report.succeeded(), report.cancelled()), (3, 1, 2));
+        })
+        .expect("good settings");
 }
 
 #[test]

@@ -21,7 +21,8 @@ fn threads_settle_at(wanted: usize) -> bool {
 #[test]
 fn threads_are_as_many_as_before() {
     let before = threads();
-    let pool = ThreadPool::builder().workers(5).worker_state(|_| (), |_, ()| ()).build().expect("good settings");
+    let pool =
+        ThreadPool::builder().workers(5).worker_state(|_| (), |_, ()| ()).build().expect("good settings");
     assert_eq!(threads(), before + 5);
     drop(pool.submit(|| 1).expect("open"));
     assert!(pool.shutdown(Shutdown::Drain).is_complete());

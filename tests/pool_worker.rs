@@ -100,7 +100,8 @@ fn hooks_run_once_per_worker_on_its_thread_and_their_panics_are_reported() {
         .expect("a hook's panic is no error of build");
     assert_eq!(pool.submit(|| 1).expect("open").wait().expect("workers live on"), 1);
     let report = pool.shutdown(Shutdown::Drain);
-    let mut texts: Vec<_> = report.worker_panics().iter().map(|panic| format!("{}: {}", panic.name(), panic.message())).collect();
+    let mut texts: Vec<_> =
+        report.worker_panics().iter().map(|panic| format!("{}: {}", panic.name(), panic.message())).collect();
     texts.sort();
     assert_eq!(texts.len(), 5);
     assert_eq!(texts[0], "end of the state of worker 0 of pool mill: bad end");
@@ -114,7 +115,8 @@ fn hooks_run_once_per_worker_on_its_thread_and_their_panics_are_reported() {
 
 #[test]
 fn waiting_task_lends_its_state_unless_it_holds_the_guard() {
-    let pool = ThreadPool::builder().workers(1).worker_state(|_| 0, |_, _| ()).build().expect("good settings");
+    let pool =
+        ThreadPool::builder().workers(1).worker_state(|_| 0, |_, _| ()).build().expect("good settings");
     let submitter = pool.submitter().clone();
     let outer = pool.task().submit(move |context| {
         *context.state() += 1;

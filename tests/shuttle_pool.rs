@@ -102,7 +102,9 @@ fn cancel_that_races_the_start_decides_it() {
         let outcome = handle.cancel();
         let result = handle.wait();
         match outcome {
-            CancelOutcome::Prevented => assert!(result.is_err_and(|error| error.is_cancelled()) && !ran.load(SeqCst)),
+            CancelOutcome::Prevented => {
+                assert!(result.is_err_and(|error| error.is_cancelled()) && !ran.load(SeqCst))
+            }
             CancelOutcome::RunsOn | CancelOutcome::Finished => assert!(result.is_ok() && ran.load(SeqCst)),
             other => panic!("{other:?}"),
         }
@@ -143,7 +145,8 @@ fn nested_wait_needs_one_worker_and_one_place() {
                     let inner = submitter.clone();
                     let middle = submitter.submit(move || inner.submit(move || i).expect("open").wait());
                     let other = submitter.submit(|| 10).expect("open");
-                    middle.expect("open").wait().expect("no panic").expect("no panic") + other.wait().expect("no panic")
+                    middle.expect("open").wait().expect("no panic").expect("no panic")
+                        + other.wait().expect("no panic")
                 };
                 pool.submit(nested).expect("open")
             })
@@ -214,7 +217,11 @@ fn blocked_submit_ends_when_the_pool_is_closed_or_cancelled() {
                 let pool = Arc::clone(&pool);
                 spawn(move || (0..3).map(|_| pool.submit(|| ())).collect::<Vec<_>>())
             };
-            if cancel { drop(token.cancel()) } else { pool.close() }
+            if cancel {
+                drop(token.cancel())
+            } else {
+                pool.close()
+            }
             let attempts = submitter.join().expect("no panic");
             assert!(attempts[2].is_err(), "the worker is held, and there is one place");
             for attempt in attempts {
@@ -239,7 +246,8 @@ fn pool_token_ends_all_waits() {
     check("pool_token_ends_all_waits", || {
         execution::forbid_timeouts();
         let token = CancellationToken::new();
-        let pool = Arc::new(ThreadPool::builder().workers(1).queue_bound(2).token(&token).build().expect("good"));
+        let pool =
+            Arc::new(ThreadPool::builder().workers(1).queue_bound(2).token(&token).build().expect("good"));
         let running = pool.task().submit(|context| drop(context.token().wait())).expect("open");
         let queued = pool.submit(|| ()).expect("open");
         let idle = {

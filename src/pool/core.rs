@@ -68,7 +68,11 @@ impl<'env> Core<'env> {
 
     /// Waits for space in the queue.
     #[cold]
-    pub(super) fn wait_for_space(&self, task: Queued<'env>, deadline: Option<Instant>) -> Result<(), Refusal> {
+    pub(super) fn wait_for_space(
+        &self,
+        task: Queued<'env>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Refusal> {
         let given = task.control().and_then(|control| control.given().cloned());
         let _registration = given.map(|token| {
             let gate = Arc::clone(&self.gate);

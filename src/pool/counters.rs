@@ -10,8 +10,8 @@
 //!    between the two readings at which no task was pending.
 
 use crate::sync::Padded;
-use crate::sync::thread;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::thread;
 
 /// Lanes for threads that are not workers. More submitting threads than this share lanes, and pay for it.
 /// Few under a model checker, which tracks each atomic.

@@ -146,9 +146,7 @@ impl Gate {
         deadline: Option<Instant>,
         mut ended: impl FnMut() -> Option<E>,
     ) -> Option<Result<(), E>> {
-        self.quiet.wait(deadline, || {
-            if self.counters.quiet() { Some(Ok(())) } else { ended().map(Err) }
-        })
+        self.quiet.wait(deadline, || if self.counters.quiet() { Some(Ok(())) } else { ended().map(Err) })
     }
 
     /// Wakes those who wait for quiet, because what ends their wait has changed.

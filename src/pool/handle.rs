@@ -174,7 +174,9 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     }
 
     fn result(&self) -> Result<T, TaskError> {
-        self.task.take().unwrap_or_else(|| unreachable!("only the one wait that consumes the handle takes the result"))
+        self.task
+            .take()
+            .unwrap_or_else(|| unreachable!("only the one wait that consumes the handle takes the result"))
     }
 
     /// A queued task whose token or whose pool's token is cancelled never starts: whoever sees that first says so.

@@ -23,6 +23,9 @@ mod counters;
 mod error;
 mod gate;
 mod handle;
+#[cfg(gristmill_loom)]
+#[doc(hidden)]
+pub mod model;
 mod options;
 mod owned;
 mod quiet;
@@ -42,7 +45,7 @@ pub use error::{BuildError, Refusal, SubmitError, TaskError, WaitCancelled, Wait
 pub use handle::{CancelOutcome, ScopedTaskHandle, TaskHandle};
 pub use options::TaskOptions;
 pub use owned::ThreadPool;
-pub use report::{ShutdownReport, ReturnedTask, StuckTask};
+pub use report::{ReturnedTask, ShutdownReport, StuckTask};
 pub use scope::ScopedPool;
 pub use shutdown::Shutdown;
 pub use submitter::Submitter;

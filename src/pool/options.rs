@@ -93,11 +93,7 @@ impl<'pool, 'env, S: 'static> TaskOptions<'pool, 'env, S> {
         self.hand_in(task, Patience::Until(deadline(timeout)))
     }
 
-    fn hand_in<F, T>(
-        self,
-        run: F,
-        patience: Patience,
-    ) -> Result<ScopedTaskHandle<'env, T>, SubmitError<F>>
+    fn hand_in<F, T>(self, run: F, patience: Patience) -> Result<ScopedTaskHandle<'env, T>, SubmitError<F>>
     where
         F: FnOnce(&TaskContext<'_, S>) -> T + Send + 'env,
         T: Send + 'env,

@@ -34,7 +34,11 @@ impl Quiet {
     }
 
     /// Waits until `done` gives an answer, asked again after every notification, or until `deadline` (`None`: no limit).
-    pub(super) fn wait<R>(&self, deadline: Option<Instant>, mut done: impl FnMut() -> Option<R>) -> Option<R> {
+    pub(super) fn wait<R>(
+        &self,
+        deadline: Option<Instant>,
+        mut done: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
         let mut guard = self.lock.lock();
         self.waiting.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::error::UNNAMED;
 use super::gate::{Phase, deadline};
-use super::report::{ShutdownReport, ReturnedTask, StuckTask};
+use super::report::{ReturnedTask, ShutdownReport, StuckTask};
 use super::running::Sighting;
 use super::seat::Seat;
 use crate::cancel::Registration;
@@ -122,7 +122,11 @@ fn report<'env>(core: &Core<'env>, joined: bool) -> ShutdownReport<'env> {
     ShutdownReport {
         totals: if joined { core.gate.counters.closed() } else { core.gate.counters.totals() },
         returned: core.take_returned().into_iter().map(ReturnedTask::new).collect(),
-        stuck: if joined { Vec::new() } else { core.gate.running.sightings().into_iter().map(stuck).collect() },
+        stuck: if joined {
+            Vec::new()
+        } else {
+            core.gate.running.sightings().into_iter().map(stuck).collect()
+        },
         panics: core.gate.take_panics(),
         joined,
     }
@@ -130,6 +134,9 @@ fn report<'env>(core: &Core<'env>, joined: bool) -> ShutdownReport<'env> {
 
 impl fmt::Debug for Threads<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Threads").field("unjoined", &self.joins.lock().as_ref().map(Vec::len)).finish_non_exhaustive()
+        formatter
+            .debug_struct("Threads")
+            .field("unjoined", &self.joins.lock().as_ref().map(Vec::len))
+            .finish_non_exhaustive()
     }
 }

@@ -53,7 +53,11 @@ impl Space {
     }
 
     /// Tries until `attempt` gives an answer or `deadline` has passed (`None`: no limit; then there is one answer).
-    pub(super) fn wait<R>(&self, deadline: Option<Instant>, mut attempt: impl FnMut() -> Option<R>) -> Option<R> {
+    pub(super) fn wait<R>(
+        &self,
+        deadline: Option<Instant>,
+        mut attempt: impl FnMut() -> Option<R>,
+    ) -> Option<R> {
         let (mut nap, longest) = NAPS;
         let mut guard = self.lock.lock();
         loop {

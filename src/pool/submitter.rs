@@ -192,12 +192,17 @@ impl<'env, S: 'static> Submitter<'env, S> {
         self.wait_until(None, Some(token))
     }
 
-    fn wait_until(&self, deadline: Option<Instant>, token: Option<&CancellationToken>) -> Result<(), WaitError> {
+    fn wait_until(
+        &self,
+        deadline: Option<Instant>,
+        token: Option<&CancellationToken>,
+    ) -> Result<(), WaitError> {
         let gate = &*self.core.gate;
         if Seat::current_of(gate).is_some() {
             return Err(WaitError::OwnTask);
         }
-        let cancelled = || -> Option<Cancelled> { gate.cancelled().or_else(|| token.and_then(CancellationToken::cause)) };
+        let cancelled =
+            || -> Option<Cancelled> { gate.cancelled().or_else(|| token.and_then(CancellationToken::cause)) };
         match gate.wait_quiet(deadline, cancelled) {
             Some(result) => result.map_err(WaitError::Cancelled),
             None => Err(WaitError::TimedOut),

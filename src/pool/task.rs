@@ -71,11 +71,7 @@ pub(super) struct Task<W: Work> {
 
 impl<W: Work> Task<W> {
     pub(super) fn new(work: W, control: Option<Box<Control>>) -> Self {
-        Self {
-            done: AtomicBool::new(false),
-            body: Mutex::new(Body::Queued { work, waiter: None }),
-            control,
-        }
+        Self { done: AtomicBool::new(false), body: Mutex::new(Body::Queued { work, waiter: None }), control }
     }
 
     /// The closure of a task that was not accepted, so that nobody else can have touched it.
