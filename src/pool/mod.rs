@@ -23,6 +23,9 @@ mod counters;
 mod error;
 mod gate;
 mod handle;
+#[cfg(gristmill_loom)]
+#[doc(hidden)]
+pub mod model;
 mod options;
 mod owned;
 mod quiet;
