@@ -62,7 +62,10 @@ proptest! {
         let pool = ThreadPool::builder().workers(1).queue_bound(bound).build().expect("good settings");
         let log = Arc::new(Mutex::new(Vec::new()));
         let (mut tasks, mut queue, mut ran, mut holders) = (Vec::<Modelled>::new(), VecDeque::new(), Vec::new(), 1);
-        let mut released = CancellationToken::new();
+        // Cancelled also where a claim fails: the drop of the pool waits for the task that holds the worker.
+        let end = CancellationToken::new();
+        let _end = end.clone().cancel_on_drop();
+        let mut released = end.child();
         hold(&pool, &released);
 
         let run_queue = |tasks: &mut Vec<Modelled>, queue: &mut VecDeque<usize>, ran: &mut Vec<usize>| {
@@ -113,7 +116,7 @@ proptest! {
                     released.cancel();
                     pool.wait().expect("no token");
                     run_queue(&mut tasks, &mut queue, &mut ran);
-                    released = CancellationToken::new();
+                    released = end.child();
                     hold(&pool, &released);
                     holders += 1;
                 }

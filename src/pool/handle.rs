@@ -145,7 +145,8 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     /// counts against the bound until a worker comes to it.
     #[track_caller]
     pub fn cancel(&self) -> CancelOutcome {
-        if self.task.is_done() {
+        // Ended by its token, too: the first cause wins.
+        if self.is_finished() {
             return CancelOutcome::Finished;
         }
         // A token of its own is what gives the cause its kind and the caller's location.

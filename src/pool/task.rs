@@ -58,7 +58,8 @@ pub(super) trait Join<T>: Run {
 enum Body<W, T> {
     Queued { work: W, waiter: Option<Thread> },
     Running { worker: usize, waiter: Option<Thread> },
-    Done(Result<T, TaskError>),
+    /// The error in a box: it is larger than most results, and every task would have to make room for it.
+    Done(Result<T, Box<TaskError>>),
     Returned(Option<W>),
     Taken,
 }
@@ -116,7 +117,7 @@ impl<W: Work> Task<W> {
         }
     }
 
-    fn finish(&self, result: Result<W::Output, TaskError>, seat: &Seat) {
+    fn finish(&self, result: Result<W::Output, Box<TaskError>>, seat: &Seat) {
         let outcome = if result.is_ok() { Outcome::Succeeded } else { Outcome::Panicked };
         let mut body = self.body.lock();
         let before = mem::replace(&mut *body, Body::Done(result));
@@ -135,12 +136,12 @@ impl<W: Work> Run for Task<W> {
         let start = |work, waiter| (Body::Running { worker: seat.worker(), waiter }, None, work);
         let Some(work) = self.leave_queue(start, || {}) else { return false };
         let result = panics::catch(|| self.name(), || work.work(Some(seat), self.control()));
-        self.finish(result.map_err(TaskError::Panicked), seat);
+        self.finish(result.map_err(|panic| Box::new(TaskError::Panicked(panic))), seat);
         true
     }
 
     fn cancel(&self, gate: &Gate, worker: Option<usize>, cause: Cancelled) -> bool {
-        let error = TaskError::Cancelled { name: self.name(), cause };
+        let error = Box::new(TaskError::Cancelled { name: self.name(), cause });
         let end = |work, waiter| (Body::Done(Err(error)), waiter, work);
         match self.leave_queue(end, || gate.counters.end(Outcome::Cancelled, worker)) {
             Some(work) => {
@@ -185,7 +186,7 @@ impl<W: Work> Join<W::Output> for Task<W> {
                 Some(Err(TaskError::Returned { name: self.name() }))
             }
             Body::Done(_) => match mem::replace(&mut *body, Body::Taken) {
-                Body::Done(result) => Some(result),
+                Body::Done(result) => Some(result.map_err(|error| *error)),
                 _ => None,
             },
             _ => None,
