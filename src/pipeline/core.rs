@@ -104,7 +104,7 @@ where
                 |me| ControlFlow::Continue(self.segment.work(&self.run, me, &mut local)),
                 || false,
             );
-            self.settle(me, local);
+            self.settle(&me, local);
         });
     }
 
@@ -126,11 +126,11 @@ where
     }
 
     /// Adds up what a worker counted; drops its state.
-    pub(super) fn settle(&self, me: Worker, local: Local<P, S, E>) {
+    pub(super) fn settle(&self, me: &Worker, local: Local<P, S, E>) {
         let mut tally = self.tally.lock();
         tally.idle += me.idle;
         tally.failed.clone_from(&me.failed);
-        self.segment.settle(&me, &local, &mut tally);
+        self.segment.settle(me, &local, &mut tally);
         drop(tally);
         drop(local); // user data: outside the lock
     }

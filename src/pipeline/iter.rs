@@ -60,7 +60,7 @@ where
         }
         if let Some((me, local)) = self.working.take() {
             self.core.count_given(self.given);
-            self.core.guard(|| self.core.settle(me, local));
+            self.core.guard(|| self.core.settle(&me, local));
         }
     }
 }
@@ -168,6 +168,7 @@ where
     S: Step<P::Item, E>,
     E: Send,
 {
+    #[allow(clippy::type_complexity)] // it is the one place that spells it
     puller: Puller<Arc<Core<P, S, Owned, E>>, P, S, E>,
     workers: Vec<thread::JoinHandle<()>>,
     missing: usize,
@@ -267,7 +268,7 @@ impl<T, E> fmt::Debug for PipelineIter<T, E> {
             .debug_struct("PipelineIter")
             .field("at_hand", &self.current.len())
             .field("ended", &self.engine.is_none())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

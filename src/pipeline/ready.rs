@@ -160,7 +160,7 @@ where
                     },
                     || core.segment.turn.is_ready(),
                 );
-                core.settle(me, local);
+                core.settle(&me, local);
             });
         });
         let (Owned, mut report, kind) = core.conclude(missing);

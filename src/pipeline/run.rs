@@ -113,6 +113,12 @@ impl<E> Run<E> {
         false
     }
 
+    /// Whether a worker in the middle of a block should look up: somebody is idle, or the run is over. Asked after every item.
+    #[inline]
+    pub(super) fn wants_attention(&self) -> bool {
+        self.hungry.load(Ordering::Relaxed) || self.caller.is_cancelled()
+    }
+
     /// As [`stopped`](Self::stopped), but only looks: for use where no lock may be taken.
     pub(super) fn must_stop(&self) -> bool {
         self.stop.load(Ordering::SeqCst) || self.caller.is_cancelled()
@@ -148,6 +154,8 @@ impl<E> Run<E> {
         };
         drop(late); // user data: outside the lock
         self.stop.store(true, Ordering::SeqCst);
+        // Workers in the middle of a block look up; nobody clears it any more.
+        self.hungry.store(true, Ordering::SeqCst);
         self.token.cancel();
         self.wake_all();
     }

@@ -173,6 +173,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// assert_eq!(sizes, [5, 4]);
     /// # Ok::<(), gristmill::PipelineError>(())
     /// ```
+    #[allow(clippy::type_complexity)] // like an iterator adaptor's
     pub fn map_init<Z, U, N, F>(
         self,
         name: impl Into<Cow<'static, str>>,
@@ -199,6 +200,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     ///     .unwrap_err();
     /// assert_eq!(error.index(), Some(1));
     /// ```
+    #[allow(clippy::type_complexity)] // like an iterator adaptor's
     pub fn try_map_init<Z, U, E, N, F>(
         self,
         name: impl Into<Cow<'static, str>>,
