@@ -84,6 +84,10 @@ impl CancellationToken {
     /// A token that is cancelled with this one, or on its own without touching this one.
     ///
     /// The child of a cancelled token is born cancelled, with its parent's record. It keeps its parent's deadline.
+    ///
+    /// # Cost
+    /// Making and dropping one takes 0.6 times what it takes tokio-util's token, and 1.6 times as much with a deadline of
+    /// its own (`benches/cancel.rs`, child and drop; two busy cores, one run).
     #[must_use]
     pub fn child(&self) -> Self {
         Self(deadline::child(&self.0, None))
@@ -134,6 +138,12 @@ impl CancellationToken {
     /// When it returns, with either answer, the token and all its descendants read cancelled and their receivers are
     /// disconnected. If this call did it, their callbacks have run too, in this thread and in the order in which they were
     /// registered; otherwise they may still be running elsewhere. Callbacks run with no lock held, and may use the token.
+    ///
+    /// Making a child anywhere in the tree waits while a cancel marks its subtree, and so does another cancel.
+    ///
+    /// # Cost
+    /// It grows with the descendants: 10 000 children take 1.8 times what they take tokio-util's token
+    /// (`benches/cancel.rs`, cancel 10 000 children; two busy cores, one run).
     #[track_caller]
     pub fn cancel(&self) -> bool {
         self.cancel_at(None, Location::caller())
@@ -156,6 +166,10 @@ impl CancellationToken {
     /// Whether the token is cancelled; made to be polled in hot loops.
     ///
     /// Whoever sees `true` also sees what the canceller wrote before it cancelled.
+    ///
+    /// # Cost
+    /// One load at any depth, with or without a deadline: no more than 1.5 times a bare relaxed `AtomicBool` load, where
+    /// tokio-util's token takes 16 times (`benches/cancel.rs`, poll; two busy cores, one run).
     #[inline]
     pub fn is_cancelled(&self) -> bool {
         deadline::is_cancelled(&self.0)
