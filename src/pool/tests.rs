@@ -1,9 +1,9 @@
 //! Thread creation that fails, at every place where it can.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{BuildError, ThreadPool};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::fault::fail_spawn_at;
 
 const WORKERS: usize = 4;
