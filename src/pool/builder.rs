@@ -75,6 +75,31 @@ impl ThreadPoolBuilder<'_> {
     }
 }
 
+impl ThreadPool {
+    /// Starts a pool with the default settings; see [`ThreadPoolBuilder`].
+    ///
+    /// # Errors
+    /// A thread could not be created; those that had started have been joined.
+    pub fn new() -> Result<Self, BuildError> {
+        Self::builder().build()
+    }
+
+    /// Settings for a pool.
+    pub fn builder<'env>() -> ThreadPoolBuilder<'env> {
+        ThreadPoolBuilder::new()
+    }
+
+    /// Runs `body` with a pool of default settings whose tasks may borrow; see [`ThreadPoolBuilder::scope`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); `body` has not been called then.
+    pub fn scope<'env, R>(
+        body: impl for<'scope> FnOnce(&ScopedPool<'scope, 'env, ()>) -> R,
+    ) -> Result<R, BuildError> {
+        ThreadPoolBuilder::new().scope(body)
+    }
+}
+
 impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
     /// The number of workers, 1 to [`MAX_WORKERS`]. Zero is an error at `build`: a pool without workers would accept tasks
     /// and never run them.
