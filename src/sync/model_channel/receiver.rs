@@ -72,6 +72,7 @@ impl<T> Receiver<T> {
     }
 
     /// How many values the channel holds at most.
+    #[allow(clippy::unnecessary_wraps)] // crossbeam's signature
     pub fn capacity(&self) -> Option<usize> {
         Some(self.channel.state.lock().capacity)
     }

@@ -71,6 +71,7 @@ impl<T> Sender<T> {
     }
 
     /// How many values the channel holds at most.
+    #[allow(clippy::unnecessary_wraps)] // crossbeam's signature
     pub fn capacity(&self) -> Option<usize> {
         Some(self.channel.state.lock().capacity)
     }
