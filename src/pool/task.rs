@@ -56,8 +56,14 @@ pub(super) trait Join<T>: Run {
 }
 
 enum Body<W, T> {
-    Queued { work: W, waiter: Option<Thread> },
-    Running { worker: usize, waiter: Option<Thread> },
+    Queued {
+        work: W,
+        waiter: Option<Thread>,
+    },
+    Running {
+        worker: usize,
+        waiter: Option<Thread>,
+    },
     /// The error in a box: it is larger than most results, and every task would have to make room for it.
     Done(Result<T, Box<TaskError>>),
     Returned(Option<W>),
