@@ -114,12 +114,14 @@ impl<'env> Core<'env> {
     /// Ends a task that a worker took from the queue: runs it, or what the pool's phase and the tokens say instead.
     #[inline]
     pub(super) fn execute(&self, task: Queued<'env>, seat: &Seat) {
-        if self.gate.phase() == Phase::Stopping {
+        let phase = self.gate.phase();
+        if phase == Phase::Stopping {
             self.hand_back(task, Some(seat.worker()));
             return;
         }
-        let name = task.control().and_then(|control| control.name());
-        self.gate.running.begin(seat.worker(), name);
+        let control = task.control();
+        let name = control.and_then(|control| control.name());
+        self.gate.running.begin(seat.worker(), control.is_some() || phase != Phase::Open, name);
         take_up(&*task, seat);
         self.gate.running.end(seat.worker(), name.is_some());
         // A detached task's result goes with it.

@@ -95,6 +95,7 @@ impl Gate {
     /// Moves on to `phase`, if the pool is not there yet, and tells everybody who has to know.
     pub(super) fn advance(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::SeqCst);
+        self.running.stamp();
         self.space.offer_all();
         self.settle();
     }

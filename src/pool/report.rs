@@ -130,7 +130,8 @@ impl StuckTask {
         self.worker
     }
 
-    /// For how long it had been running.
+    /// For how long it had been running: exact for a task that was submitted with [`Submitter::task`](super::Submitter::task) or
+    /// started after the pool was closed; for a plain closure that ran already then, the time since.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
