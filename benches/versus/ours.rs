@@ -35,12 +35,12 @@ pub(crate) fn map(group: &mut Group<'_>, items: u32, rounds: u32, workers: usize
         sum
     });
     group.case("gristmill, lazy iterator", ordered, move || {
-        Pipeline::from_iter(0..u64::from(items))
+        let (sum, outcome) = Pipeline::from_iter(0..u64::from(items))
             .workers(workers)
             .map("grind", |index| work(index, rounds))
-            .with_iter(&CancellationToken::new(), |values| values.fold(0, in_order))
-            .expect(SOUND)
-            .0
+            .with_iter(&CancellationToken::new(), |values| values.fold(0, in_order));
+        outcome.expect(SOUND);
+        sum.unwrap_or(0)
     });
     group.case("gristmill, unordered", unordered_sum(items, rounds), move || {
         let mut sum = 0;
