@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::error::BuildError;
 use super::gate::{Gate, Phase};
+use super::limits::{MAX_QUEUE_BOUND, MAX_WORKERS};
 use super::owned::ThreadPool;
 use super::scope::ScopedPool;
 use super::shutdown::{Join, Threads};
@@ -17,12 +18,6 @@ use crate::cancel::CancellationToken;
 use crate::panics::{self, Panic};
 use crate::sync::channel::{Receiver, Sender, bounded};
 use crate::sync::thread;
-
-/// The largest number of workers that a pool may have.
-pub const MAX_WORKERS: usize = 1 << 16;
-
-/// The largest bound that a queue may have. The queue is allocated whole at the start, some 16 bytes a place.
-pub const MAX_QUEUE_BOUND: usize = 1 << 24;
 
 /// Long enough that workers do not run dry while a submitter has lost its core for a few milliseconds of short tasks, and
 /// short enough that what is queued stays below a megabyte at a few hundred bytes a task.

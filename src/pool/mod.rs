@@ -23,6 +23,7 @@ mod counters;
 mod error;
 mod gate;
 mod handle;
+mod limits;
 #[cfg(gristmill_loom)]
 #[doc(hidden)]
 pub mod model;
@@ -39,10 +40,11 @@ mod submitter;
 mod task;
 mod worker;
 
-pub use builder::{MAX_QUEUE_BOUND, MAX_WORKERS, ThreadPoolBuilder};
+pub use builder::ThreadPoolBuilder;
 pub use context::TaskContext;
 pub use error::{BuildError, Refusal, SubmitError, TaskError, WaitCancelled, WaitError};
 pub use handle::{CancelOutcome, ScopedTaskHandle, TaskHandle};
+pub use limits::{MAX_QUEUE_BOUND, MAX_WORKERS};
 pub use options::TaskOptions;
 pub use owned::ThreadPool;
 pub use report::{ReturnedTask, ShutdownReport, StuckTask};
