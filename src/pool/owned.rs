@@ -3,10 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::builder::ThreadPoolBuilder;
-use super::error::BuildError;
 use super::report::ShutdownReport;
-use super::scope::ScopedPool;
 use super::shutdown::{Shutdown, Threads};
 use super::submitter::Submitter;
 
@@ -30,31 +27,6 @@ use super::submitter::Submitter;
 pub struct ThreadPool<S: 'static = ()> {
     submitter: Submitter<'static, S>,
     threads: Threads<'static>,
-}
-
-impl ThreadPool {
-    /// Starts a pool with the default settings; see [`ThreadPoolBuilder`].
-    ///
-    /// # Errors
-    /// A thread could not be created; those that had started have been joined.
-    pub fn new() -> Result<Self, BuildError> {
-        Self::builder().build()
-    }
-
-    /// Settings for a pool.
-    pub fn builder<'env>() -> ThreadPoolBuilder<'env> {
-        ThreadPoolBuilder::new()
-    }
-
-    /// Runs `body` with a pool of default settings whose tasks may borrow; see [`ThreadPoolBuilder::scope`].
-    ///
-    /// # Errors
-    /// As [`new`](Self::new); `body` has not been called then.
-    pub fn scope<'env, R>(
-        body: impl for<'scope> FnOnce(&ScopedPool<'scope, 'env, ()>) -> R,
-    ) -> Result<R, BuildError> {
-        ThreadPoolBuilder::new().scope(body)
-    }
 }
 
 impl<S: 'static> ThreadPool<S> {
