@@ -21,6 +21,22 @@ check_treesum() {
     [[ $status == 1 ]]
 }
 
+check_pool_first_steps() {
+    "$1" 2>/dev/null >"$scratch/steps"
+    # The numbers of primes are known, and so is the task that panics.
+    diff "$scratch/steps" - <<'END'
+    4 primes below 10
+   25 primes below 100
+  168 primes below 1000
+ 1229 primes below 10000
+ 2262 primes below 20000
+ 3245 primes below 30000
+divide by nothing: attempt to divide by zero
+nested: true
+1 panicked
+END
+}
+
 names=()
 for path in examples/*.rs examples/*/main.rs; do
     [[ -e $path ]] || continue

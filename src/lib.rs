@@ -7,7 +7,8 @@
 //! | You have | Use |
 //! |---|---|
 //! | items from an iterator, a channel or a slice that go through steps; results in order; bounded memory | [`Pipeline`] |
-//! | tasks that come up over time, each with a result to wait for | `ThreadPool` |
+//! | tasks that come up over time, each with a result to wait for | [`ThreadPool`] |
+//! | the same, where tasks borrow from the caller's stack | [`ThreadPool::scope`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
 //! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
 //! | thousands of sockets or timers to wait for | an async runtime |

@@ -16,11 +16,12 @@ fn helpers() -> usize {
         .count()
 }
 
+/// Waits, since a thread gives itself its name, and ends, a moment after the call that brought it about.
 #[track_caller]
-fn wait_until_helpers_are_gone() {
+fn wait_for_helpers(expected: usize) {
     let start = Instant::now();
-    while helpers() > 0 {
-        assert!(start.elapsed() < Duration::from_secs(20), "the helper outlives its need");
+    while helpers() != expected {
+        assert!(start.elapsed() < Duration::from_secs(20), "{} helpers and not {expected}", helpers());
         std::thread::yield_now();
     }
 }
@@ -31,28 +32,38 @@ fn one_helper_serves_all_deadlines_and_ends_when_none_is_left() {
     assert_eq!(helpers(), 0, "a token without deadline needs none");
 
     let tokens: Vec<_> = (0..100).map(|_| CancellationToken::with_timeout(HOUR)).collect();
-    assert_eq!(helpers(), 1);
+    wait_for_helpers(1);
     drop(tokens);
-    wait_until_helpers_are_gone();
+    wait_for_helpers(0);
 
     let cancelled = plain.child_with_timeout(HOUR);
-    assert_eq!(helpers(), 1, "it starts again");
+    wait_for_helpers(1); // it starts again
     cancelled.cancel();
-    wait_until_helpers_are_gone(); // although the token and its deadline are an hour from their end
+    wait_for_helpers(0); // although the token and its deadline are an hour from their end
 
     let below = plain.child_with_timeout(HOUR);
     plain.cancel();
     assert!(below.is_cancelled());
-    wait_until_helpers_are_gone();
+    wait_for_helpers(0);
 
     let fired = CancellationToken::with_timeout(Duration::from_millis(1));
     fired.on_cancel(|_| ()).detach();
     assert!(fired.cancelled().recv().is_err());
-    wait_until_helpers_are_gone();
+    wait_for_helpers(0);
 
     // The one that it slept for goes, one that is later goes: it must not sleep on for either.
     let (first, second) = (CancellationToken::with_timeout(HOUR), CancellationToken::with_timeout(2 * HOUR));
     drop(first);
     drop(second);
-    wait_until_helpers_are_gone();
+    wait_for_helpers(0);
+
+    // A deadline before the one that it sleeps for wakes it.
+    let far = CancellationToken::with_timeout(HOUR);
+    for _ in 0..20 {
+        let near = CancellationToken::with_timeout(Duration::from_millis(2));
+        let told = near.cancelled().recv_timeout(Duration::from_secs(20));
+        assert!(told.is_err_and(|error| error.is_disconnected()), "the helper slept on");
+    }
+    drop(far);
+    wait_for_helpers(0);
 }

@@ -59,13 +59,20 @@ fn example_names() -> BTreeSet<String> {
     programs.map(|path| path.file_stem().expect("it has a name").to_string_lossy().into_owned()).collect()
 }
 
-/// The dependency names under a `[heading]` of the manifest.
-fn dependencies(heading: &str) -> BTreeSet<String> {
-    let manifest = read("Cargo.toml");
-    let section = manifest.lines().skip_while(|line| *line != format!("[{heading}]")).skip(1);
-    let lines = section.take_while(|line| !line.starts_with('['));
-    let names = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "));
-    names.map(|(name, _)| name.to_owned()).collect()
+/// The dependency names under every heading of the manifest that `is_wanted` accepts.
+fn dependencies(is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut is_in_section = false;
+    for line in read("Cargo.toml").lines() {
+        if let Some(heading) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            is_in_section = is_wanted(heading);
+        } else if let Some((name, _)) =
+            line.split_once(" = ").filter(|_| is_in_section && !line.starts_with('#'))
+        {
+            names.insert(name.to_owned());
+        }
+    }
+    names
 }
 
 fn manifest_value(key: &str) -> String {
@@ -164,7 +171,7 @@ fn both_licences_of_the_manifest_are_there() {
 #[test]
 fn library_depends_on_four_crates() {
     let expected = ["crossbeam-channel", "num_cpus", "parking_lot", "thiserror"];
-    assert_eq!(dependencies("dependencies"), expected.map(str::to_owned).into());
+    assert_eq!(dependencies(|heading| heading == "dependencies"), expected.map(str::to_owned).into());
 }
 
 #[test]
@@ -173,14 +180,13 @@ fn every_dependency_is_used() {
     let files = texts();
     let is_code = |name: &str| folders.iter().any(|folder| name.starts_with(folder));
     let code: Vec<&String> = files.iter().filter(|(name, _)| is_code(name)).map(|(_, text)| text).collect();
-    for heading in ["dependencies", "dev-dependencies"] {
-        for name in dependencies(heading) {
-            let krate = name.replace('-', "_");
-            let is_named = |text: &&String| {
-                text.contains(&format!("{krate}::")) || has_word(text, &format!("use {krate}"))
-            };
-            assert!(code.iter().any(is_named), "{name} in [{heading}] is not used");
-        }
+    let all = dependencies(|heading| heading.ends_with("dependencies"));
+    assert!(all.contains("syn") && all.contains("shuttle"), "every section is read: {all:?}");
+    for name in all {
+        let krate = name.replace('-', "_");
+        let is_named =
+            |text: &&String| text.contains(&format!("{krate}::")) || has_word(text, &format!("use {krate}"));
+        assert!(code.iter().any(is_named), "{name} is not used");
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn check(list_path: &Path, arguments: &Arguments, token: &Cancellatio
         .try_for_each("print", |verdict| print(verdict, list_name, &mut output, &mut tally))
         .run(token);
 
-    let early = ending::conclude(run, &output, arguments);
+    let early = ending::conclude(&run, &output, arguments);
     early.unwrap_or_else(|| tally.conclude(list_name, &output))
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn configure<P, S, T, M>(
 
 /// Says how the run ended, if it ended before its work was done; what was printed until then stands.
 pub(crate) fn conclude(
-    run: Result<Report, PipelineError<io::Error>>,
+    run: &Result<Report, PipelineError<io::Error>>,
     output: &Output,
     arguments: &Arguments,
 ) -> Option<Status> {

@@ -30,12 +30,14 @@ pub(crate) struct List<'token> {
     format: Format,
     from_standard_input: bool,
     buffer: Vec<u8>,
+    /// The end has been reached, or an error that would only come again.
+    finished: bool,
 }
 
 impl<'token> List<'token> {
     pub(crate) fn new(input: Input<'token>, from_standard_input: bool) -> Self {
         let input = BufReader::with_capacity(64 * 1024, input);
-        Self { input, format: Format::default(), from_standard_input, buffer: Vec::new() }
+        Self { input, format: Format::default(), from_standard_input, buffer: Vec::new(), finished: false }
     }
 
     fn parse(&mut self) -> Option<Line> {
@@ -57,18 +59,22 @@ impl Iterator for List<'_> {
     type Item = io::Result<Line>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        while !self.finished {
             self.buffer.clear();
             match self.input.read_until(b'\n', &mut self.buffer) {
-                Ok(0) => return None,
-                Ok(_) => {
+                Ok(length) => {
+                    self.finished = length == 0;
                     if let Some(line) = self.parse() {
                         return Some(Ok(line));
                     }
                 }
-                Err(error) => return Some(Err(error)),
+                Err(error) => {
+                    self.finished = true;
+                    return Some(Err(error));
+                }
             }
         }
+        None
     }
 }
 
@@ -87,10 +93,11 @@ impl Format {
             Some(tagged) => split_tagged(tagged)?,
             None => self.split_untagged(line)?,
         };
-        let path = match escaped {
-            true => name::unescape(name)?,
+        let path = if escaped {
+            name::unescape(name)?
+        } else {
             // No file name holds a zero byte; `sha256sum` takes what stands before it.
-            false => PathBuf::from(OsStr::from_bytes(name.split(|&byte| byte == 0).next()?)),
+            PathBuf::from(OsStr::from_bytes(name.split(|&byte| byte == 0).next()?))
         };
         Some(Listed { path, digest: parse_digest(digits)? })
     }

@@ -102,7 +102,10 @@ fn push_escapes(quoted: &mut String, in_escapes: &mut bool, bytes: &[u8]) {
             0x0b => quoted.push_str(r"\v"),
             0x0c => quoted.push_str(r"\f"),
             b'\r' => quoted.push_str(r"\r"),
-            _ => quoted.push_str(&format!("\\{byte:03o}")),
+            _ => {
+                let octal = |shift: u32| char::from(b'0' + ((byte >> shift) & 7));
+                quoted.extend(['\\', octal(6), octal(3), octal(0)]);
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn sum(arguments: &Arguments, token: &CancellationToken) -> Status {
         .try_for_each("print", |summed| print(summed, &mut output, &mut status))
         .run(token);
 
-    ending::conclude(run, &output, arguments).unwrap_or(status)
+    ending::conclude(&run, &output, arguments).unwrap_or(status)
 }
 
 /// A file that could not be read is said and passed over; only the token and the output itself end the run.

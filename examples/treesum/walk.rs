@@ -34,21 +34,18 @@ impl<'roots> Walk<'roots> {
     }
 
     fn step(&mut self) -> Result<Step, Failure> {
-        let (path, kind) = match self.levels.last_mut() {
-            Some(directory) => match directory.next() {
-                Some(entry) => entry,
-                None => {
-                    self.levels.pop();
-                    return Ok(Step::Passed);
-                }
-            },
-            None => match self.roots.next() {
-                Some(root) => match fs::symlink_metadata(root) {
-                    Ok(metadata) => (root.into(), Kind::of(metadata.file_type())),
-                    Err(error) => return Err(Failure { path: root.into(), error }),
-                },
-                None => return Ok(Step::Finished),
-            },
+        let (path, kind) = if let Some(directory) = self.levels.last_mut() {
+            let Some(entry) = directory.next() else {
+                self.levels.pop();
+                return Ok(Step::Passed);
+            };
+            entry
+        } else {
+            let Some(root) = self.roots.next() else { return Ok(Step::Finished) };
+            match fs::symlink_metadata(root) {
+                Ok(metadata) => (root.into(), Kind::of(metadata.file_type())),
+                Err(error) => return Err(Failure { path: root.into(), error }),
+            }
         };
         match kind {
             Some(Kind::File) => Ok(Step::Found(path)),

@@ -15,11 +15,14 @@ use super::token::CancellationToken;
 ///
 /// let token = CancellationToken::new();
 /// {
-///     let _guard = token.child().cancel_on_drop();
 ///     let guard = token.clone().cancel_on_drop();
 ///     guard.disarm();
 /// }
 /// assert!(!token.is_cancelled(), "disarmed");
+/// {
+///     let _guard = token.clone().cancel_on_drop();
+/// }
+/// assert!(token.is_cancelled());
 /// ```
 #[derive(Debug)]
 #[must_use = "dropping it cancels the token at once"]

@@ -69,6 +69,19 @@ impl CancellationToken {
     /// slow one delays no other deadline (in whichever thread saw the deadline pass, if none can be made). The callbacks
     /// of all tokens that one call cancels run in the order in which they were registered. A panic in one is caught: the
     /// panic hook reports it, its payload is dropped, and the others run. A callback that holds a clone of the token keeps it alive.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::mpsc;
+    /// use gristmill::CancellationToken;
+    ///
+    /// let token = CancellationToken::new();
+    /// let (sender, receiver) = mpsc::channel();
+    /// let registration = token.on_cancel(move |cancelled| sender.send(cancelled.to_string()).unwrap());
+    /// token.cancel();
+    /// assert!(receiver.try_recv().unwrap().starts_with("cancelled at "));
+    /// assert!(!registration.unregister(), "it has run");
+    /// ```
     pub fn on_cancel(&self, callback: impl FnOnce(&Cancelled) + Send + 'static) -> Registration {
         let callback: Callback = Box::new(callback);
         deadline::ensure_watched(&self.0);

@@ -42,9 +42,10 @@ use crate::sync::time::{self, Duration, Instant};
 /// # Deadlines
 /// A deadline takes no thread of its own. One helper thread for the whole process starts with the first deadline,
 /// cancels each token at its time, and ends about 50 ms after the last token with a deadline is cancelled or dropped.
-/// If that thread cannot be created, nothing is lost and nothing panics: polls of such a token
-/// (`is_cancelled`, `check`, `cause`) then read the clock, and each new deadline, `cancelled` and `on_cancel` try to
-/// start the thread again. Waits (`wait`, `wait_timeout`, `sleep`) look at the clock themselves in any case.
+/// If that thread cannot be created, nothing panics and no deadline is lost: polls of such a token and its
+/// descendants (`is_cancelled`, `check`, `cause`) then read the clock, and each new deadline in the process, `cancelled`
+/// and `on_cancel` try to start the thread again. Until one of them succeeds, the token's callbacks and receivers learn of
+/// the deadline from the first poll or wait after it. Waits (`wait`, `wait_timeout`, `sleep`) look at the clock in any case.
 #[derive(Clone)]
 pub struct CancellationToken(pub(super) Arc<Node>);
 
@@ -83,6 +84,10 @@ impl CancellationToken {
     /// A token that is cancelled with this one, or on its own without touching this one.
     ///
     /// The child of a cancelled token is born cancelled, with its parent's record. It keeps its parent's deadline.
+    ///
+    /// # Cost
+    /// Making and dropping one takes 0.6 times what it takes tokio-util's token, and 1.6 times as much with a deadline of
+    /// its own (`benches/cancel.rs`, child and drop; two busy cores, one run).
     #[must_use]
     pub fn child(&self) -> Self {
         Self(deadline::child(&self.0, None))
@@ -92,6 +97,17 @@ impl CancellationToken {
     ///
     /// Zero gives a child that is cancelled already. A timeout too long for the clock, such as [`Duration::MAX`],
     /// sets no deadline.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::{CancelKind, CancellationToken};
+    ///
+    /// let batch = CancellationToken::new();
+    /// let item = batch.child_with_timeout(Duration::from_millis(1));
+    /// assert_eq!(item.wait().kind(), CancelKind::DeadlineExceeded);
+    /// assert!(!batch.is_cancelled());
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn child_with_timeout(&self, timeout: Duration) -> Self {
@@ -122,6 +138,12 @@ impl CancellationToken {
     /// When it returns, with either answer, the token and all its descendants read cancelled and their receivers are
     /// disconnected. If this call did it, their callbacks have run too, in this thread and in the order in which they were
     /// registered; otherwise they may still be running elsewhere. Callbacks run with no lock held, and may use the token.
+    ///
+    /// Making a child anywhere in the tree waits while a cancel marks its subtree, and so does another cancel.
+    ///
+    /// # Cost
+    /// It grows with the descendants: 10 000 children take 1.8 times what they take tokio-util's token
+    /// (`benches/cancel.rs`, cancel 10 000 children; two busy cores, one run).
     #[track_caller]
     pub fn cancel(&self) -> bool {
         self.cancel_at(None, Location::caller())
@@ -144,6 +166,10 @@ impl CancellationToken {
     /// Whether the token is cancelled; made to be polled in hot loops.
     ///
     /// Whoever sees `true` also sees what the canceller wrote before it cancelled.
+    ///
+    /// # Cost
+    /// One load at any depth, with or without a deadline: no more than 1.5 times a bare relaxed `AtomicBool` load, where
+    /// tokio-util's token takes 16 times (`benches/cancel.rs`, poll; two busy cores, one run).
     #[inline]
     pub fn is_cancelled(&self) -> bool {
         deadline::is_cancelled(&self.0)
@@ -175,6 +201,22 @@ impl CancellationToken {
     ///
     /// Nothing is ever received. It also disconnects when the last handle of the token (clones and descendants) is dropped
     /// uncancelled, since nobody can cancel it then: keep the token as long as the receiver.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::CancellationToken;
+    ///
+    /// let token = CancellationToken::new();
+    /// let (sender, items) = crossbeam_channel::bounded(1);
+    /// sender.send("grain").unwrap();
+    /// let cancelled = token.cancelled();
+    /// crossbeam_channel::select! {
+    ///     recv(items) -> item => assert_eq!(item, Ok("grain")),
+    ///     recv(cancelled) -> _ => unreachable!("nobody cancelled"),
+    /// }
+    /// token.cancel();
+    /// assert!(cancelled.recv().is_err(), "disconnected");
+    /// ```
     pub fn cancelled(&self) -> Receiver<Infallible> {
         deadline::ensure_watched(&self.0);
         self.0.receiver()

@@ -29,6 +29,20 @@ impl CancellationToken {
     ///
     /// # Errors
     /// The token was cancelled before the time was over (or before the call, even for zero): its record.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::CancellationToken;
+    ///
+    /// let token = CancellationToken::new();
+    /// assert!(token.sleep(Duration::from_millis(1)).is_ok());
+    /// std::thread::scope(|scope| {
+    ///     let sleeper = scope.spawn(|| token.sleep(Duration::MAX));
+    ///     token.cancel();
+    ///     assert!(sleeper.join().unwrap().is_err());
+    /// });
+    /// ```
     pub fn sleep(&self, duration: Duration) -> Result<(), Cancelled> {
         self.wait_timeout(duration).map_or(Ok(()), Err)
     }

@@ -1,24 +1,43 @@
-//! How a pipeline is put together: source, settings, stages.
+//! How a pipeline begins: its source and its settings.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::sync::Mutex;
 use crate::sync::channel::Receiver;
 
-use super::deliver::{Fallible, Sure as SureCall};
-use super::plan::{Also, FromSource, Settings, Sure, ThroughSerial};
+use super::plan::{Also, FromSource, Settings, Sure};
 use super::report::{StageKind, StageReport};
 use super::source::{Incoming, Items, Readiness, TryItems};
-use super::step::{
-    Filter, FilterMap, FlatMap, Inspect, Map, MapInit, SerialUnordered, Then, Through, TryMap, TryMapInit,
-};
+use super::step::Through;
 
-/// The number of items between source and sink, unless the user sets another.
+/// The number of items between source and sink, unless the user sets another: enough for chunks of the full size at ten nanoseconds
+/// an item on a few cores, and little memory for items of ordinary size.
 const DEFAULT_WINDOW: usize = 4096;
 
-/// Stages between a source and a sink, run by one set of threads.
+/// A source, stages and a sink, run by one set of threads in bounded memory.
+///
+/// Begin with [`from_iter`](Self::from_iter), [`from_slice`](Self::from_slice), [`from_receiver`](Self::from_receiver) or
+/// [`from_try_iter`](Self::from_try_iter), add stages, end with a sink, and call [`run`](ReadyPipeline::run). Nothing is read
+/// and no thread exists before that.
+///
+/// Do not use it for data that lies in a `Vec` and needs neither order of effects, nor bounds, nor cancellation: rayon's
+/// `par_iter` says that in fewer words.
+///
+/// # Examples
+/// ```
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let words = ["grist", "mill", "water"];
+/// let (lengths, report) = Pipeline::from_slice(&words)
+///     .map("measure", |word| word.len())
+///     .collect::<Vec<_>>()
+///     .run(&CancellationToken::new())?;
+/// assert_eq!(lengths, [5, 4, 5]);
+/// assert_eq!(report.finished(), 3);
+/// # Ok::<(), gristmill::PipelineError>(())
+/// ```
+#[must_use = "nothing is read until the pipeline has a sink and runs"]
 pub struct Pipeline<P, S, T, M> {
     pub(super) plan: P,
     pub(super) step: S,
@@ -55,7 +74,32 @@ fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
 }
 
 impl<I: Iterator> Pipeline<FromSource<Items<I>>, Through, I::Item, Sure> {
-    /// Starts from an iterator, which is pulled lazily.
+    /// Starts from an iterator, which is pulled lazily and never further ahead than the [`window`](Pipeline::window).
+    ///
+    /// `next` runs on one worker at a time, on whichever is free. An iterator that knows how many items it has left (a range, a
+    /// vector) is taken to compute them, and is read in bursts once it has shown itself to be fast; any other (`lines()`, a
+    /// channel's iterator, a directory walk) is taken to wait for somebody, and every item it gives can be worked on while the
+    /// next is awaited. [`source_is_ready`](Pipeline::source_is_ready) and [`source_may_block`](Pipeline::source_may_block) say
+    /// otherwise.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// let (squares, _) = Pipeline::from_iter(1..=4_u64)
+    ///     .map("square", |number| number * number)
+    ///     .collect::<Vec<_>>()
+    ///     .run(&CancellationToken::new())?;
+    /// assert_eq!(squares, [1, 4, 9, 16]);
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
+    ///
+    /// # Cancellation
+    /// A `next` that waits cannot be interrupted: a cancelled run returns once it has. Use
+    /// [`from_receiver`](Pipeline::from_receiver) where that matters.
+    ///
+    /// # Cost
+    /// Items of a source that may block cost about 15 ns more each; it shows only where a stage takes less than a microsecond.
     #[allow(clippy::should_implement_trait)] // `FromIterator` cannot name the iterator's type
     pub fn from_iter(source: impl IntoIterator<IntoIter = I>) -> Self {
         start(Items::new(source.into_iter()))
@@ -64,13 +108,45 @@ impl<I: Iterator> Pipeline<FromSource<Items<I>>, Through, I::Item, Sure> {
 
 impl<'a, T: Sync> Pipeline<FromSource<Items<std::slice::Iter<'a, T>>>, Through, &'a T, Sure> {
     /// Starts from the elements of a slice, by reference.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// let names = vec!["b".to_owned(), "a".to_owned()];
+    /// let (joined, _) = Pipeline::from_slice(&names)
+    ///     .fold("join", String::new(), |joined, name| joined + name)
+    ///     .run(&CancellationToken::new())?;
+    /// assert_eq!(joined, "ba");
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
     pub fn from_slice(source: &'a [T]) -> Self {
         start(Items::new(source.iter()))
     }
 }
 
 impl<T> Pipeline<FromSource<Incoming<T>>, Through, T, Sure> {
-    /// Starts from a channel; the source ends when all its senders are gone.
+    /// Starts from a channel; the source ends when all its senders are gone and it is empty.
+    ///
+    /// No item waits for company: what is in the channel is read and worked on before the next wait.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// let (sender, receiver) = crossbeam_channel::bounded(2);
+    /// let (sum, _) = std::thread::scope(|scope| {
+    ///     scope.spawn(move || (1..=10).for_each(|number| sender.send(number).unwrap()));
+    ///     Pipeline::from_receiver(receiver)
+    ///         .fold("add", 0, |sum, number| sum + number)
+    ///         .run(&CancellationToken::new())
+    /// })?;
+    /// assert_eq!(sum, 55);
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
+    ///
+    /// # Cancellation
+    /// Ends a wait at once. What was not read stays in the channel if another receiver is left.
     pub fn from_receiver(source: Receiver<T>) -> Self {
         start(Incoming::new(source))
     }
@@ -81,23 +157,69 @@ where
     I: Iterator<Item = Result<T, E>>,
     E: Send,
 {
-    /// Starts from an iterator of results; the first error ends the run.
+    /// Starts from an iterator of results; the first error ends the run, after the items before it have gone through.
+    ///
+    /// Read like [`from_iter`](Pipeline::from_iter). The error names the stage `source` and the index of the item.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// let lines = [Ok("first"), Ok("second"), Err("torn page")];
+    /// let mut seen = Vec::new();
+    /// let error = Pipeline::from_try_iter(lines)
+    ///     .for_each("note", |line| seen.push(line))
+    ///     .run(&CancellationToken::new())
+    ///     .unwrap_err();
+    /// assert_eq!(error.to_string(), "source failed at item 2: torn page");
+    /// assert_eq!(seen, ["first", "second"]);
+    /// ```
     pub fn from_try_iter(source: impl IntoIterator<IntoIter = I>) -> Self {
         start::<_, T>(TryItems::new(source.into_iter())).retyped()
     }
 }
 
 impl<Z, S, T, M> Pipeline<FromSource<Z>, S, T, M> {
-    /// Says that the source may wait at any item (a socket, a pipe, standard input): whatever has been read is visible to all
-    /// workers before the next read.
-    #[must_use]
+    /// Says that the source may wait at any item (a socket, a pipe, standard input): whatever has been read can be worked on by
+    /// the others before the next item is asked for.
+    ///
+    /// Does nothing for a channel, which says by itself whether something is there.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    /// use std::io::BufRead;
+    ///
+    /// let input = std::io::Cursor::new("3\n4\n"); // or standard input
+    /// let (sum, _) = Pipeline::from_try_iter(input.lines())
+    ///     .source_may_block()
+    ///     .try_map("parse", |line| line.parse::<u32>().map_err(std::io::Error::other))
+    ///     .fold("add", 0, |sum, number| sum + number)
+    ///     .run(&CancellationToken::new())?;
+    /// assert_eq!(sum, 7);
+    /// # Ok::<(), gristmill::PipelineError<std::io::Error>>(())
+    /// ```
     pub fn source_may_block(mut self) -> Self {
         self.plan.declared = Some(Readiness::MayBlock);
         self
     }
 
     /// Says that the source never waits for anybody: it is read in bursts, once it has shown itself to be fast.
-    #[must_use]
+    ///
+    /// For iterators that compute but do not know their length, such as a `filter` or `flat_map` over data in memory. Should such a
+    /// source pause all the same, the few items of the burst it pauses in wait with it, and the next ones are read with more care.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// let (odd, _) = Pipeline::from_iter((0..9).filter(|number| number % 2 == 1))
+    ///     .source_is_ready()
+    ///     .collect::<Vec<_>>()
+    ///     .run(&CancellationToken::new())?;
+    /// assert_eq!(odd, [1, 3, 5, 7]);
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
     pub fn source_is_ready(mut self) -> Self {
         self.plan.declared = Some(Readiness::Ready);
         self
@@ -110,198 +232,79 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         Pipeline { plan: self.plan, step: self.step, settings: self.settings, types: PhantomData }
     }
 
-    /// Sets how many items there may be between the source and the sink.
-    #[must_use]
+    /// Sets how many items there may be between the source and the sink: at least 1, by default 4096.
+    ///
+    /// Items that are being read, worked on, or wait for an earlier one all count, in source items; one that a stage drops counts
+    /// until the sink has passed its place. A window of 1 is a plain loop on the caller's thread. Zero is refused by `run`.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// // Images are large: no more than eight in memory.
+    /// Pipeline::from_iter(0..100)
+    ///     .window(8)
+    ///     .map("decode", |number| vec![number; 1000])
+    ///     .for_each("store", drop)
+    ///     .run(&CancellationToken::new())?;
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
+    ///
+    /// # Cost
+    /// A small window means small chunks, which matters for cheap items: see the rows by window in `docs/performance.md`, from
+    /// `cargo bench --bench versus`. A few dozen items for each worker are enough from a microsecond an item on.
     pub fn window(mut self, items: usize) -> Self {
         self.settings.window = items;
         self
     }
 
-    /// Sets how many threads work, the caller's among them.
-    #[must_use]
+    /// Sets how many threads work, the caller's among them: at least 1, by default as many as there are cores that this process may
+    /// use (its affinity mask and cgroup quota counted).
+    ///
+    /// More than the window has items are not started. With 1, everything runs on the caller's thread. Zero is refused by `run`. For
+    /// stages that wait (for disks, for servers) take more than there are cores.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// let report =
+    ///     Pipeline::from_iter(0..10).workers(3).for_each("drop", drop).run(&CancellationToken::new())?;
+    /// assert_eq!(report.workers(), 3);
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
     pub fn workers(mut self, threads: usize) -> Self {
         self.settings.workers = Some(threads);
         self
     }
 
     /// The sink takes the results in the order of their items in the source; this is the default.
-    #[must_use]
+    ///
+    /// Results that are early wait, within the window.
     pub fn in_order(mut self) -> Self {
         self.settings.ordered = true;
         self
     }
 
-    /// The sink takes the results as they come.
-    #[must_use]
+    /// The sink takes the results as they come, chunk by chunk.
+    ///
+    /// For work whose order does not matter and whose items differ much in cost, so that one slow item does not hold up the
+    /// results after it. An error is then the first in time, and what the sink has seen by then is not a prefix.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// let (sum, _) = Pipeline::from_iter(0..1000_u64)
+    ///     .unordered()
+    ///     .map("square", |number| number * number)
+    ///     .fold("add", 0, |sum, square| sum + square)
+    ///     .run(&CancellationToken::new())?;
+    /// assert_eq!(sum, 332_833_500);
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
     pub fn unordered(mut self) -> Self {
         self.settings.ordered = false;
         self
-    }
-
-    fn then<B, U, N>(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        kind: StageKind,
-        stage: impl FnOnce(usize) -> B,
-    ) -> Pipeline<P, Then<S, B>, U, N> {
-        let number = self.settings.stage(name.into(), kind);
-        Pipeline {
-            plan: self.plan,
-            step: Then { first: self.step, second: stage(number) },
-            settings: self.settings,
-            types: PhantomData,
-        }
-    }
-
-    /// Turns each item into another.
-    pub fn map<U, F>(self, name: impl Into<Cow<'static, str>>, call: F) -> Pipeline<P, Then<S, Map<F>>, U, M>
-    where
-        F: Fn(T) -> U + Send + Sync,
-    {
-        self.then(name, StageKind::Parallel, |stage| Map { stage, call })
-    }
-
-    /// Turns each item into another, or fails.
-    pub fn try_map<U, E, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> Pipeline<P, Then<S, TryMap<F>>, U, M::With>
-    where
-        F: Fn(T) -> Result<U, E> + Send + Sync,
-        M: Also<E>,
-    {
-        self.then(name, StageKind::Parallel, |stage| TryMap { stage, call })
-    }
-
-    /// Keeps the items for which the closure is true.
-    pub fn filter<F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> Pipeline<P, Then<S, Filter<F>>, T, M>
-    where
-        F: Fn(&T) -> bool + Send + Sync,
-    {
-        self.then(name, StageKind::Parallel, |stage| Filter { stage, call })
-    }
-
-    /// Turns each item into another, or drops it.
-    pub fn filter_map<U, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> Pipeline<P, Then<S, FilterMap<F>>, U, M>
-    where
-        F: Fn(T) -> Option<U> + Send + Sync,
-    {
-        self.then(name, StageKind::Parallel, |stage| FilterMap { stage, call })
-    }
-
-    /// Turns each item into any number of others.
-    pub fn flat_map<I, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> Pipeline<P, Then<S, FlatMap<F>>, I::Item, M>
-    where
-        I: IntoIterator,
-        F: Fn(T) -> I + Send + Sync,
-    {
-        self.then(name, StageKind::Parallel, |stage| FlatMap { stage, call })
-    }
-
-    /// Turns each item into another, with a state of the worker's own.
-    pub fn map_init<Z, U, N, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        init: N,
-        call: F,
-    ) -> Pipeline<P, Then<S, MapInit<N, Z, F>>, U, M>
-    where
-        N: Fn() -> Z + Send + Sync,
-        F: Fn(&mut Z, T) -> U + Send + Sync,
-    {
-        self.then(name, StageKind::Parallel, |stage| MapInit { stage, init, call, state: PhantomData })
-    }
-
-    /// As [`map_init`](Self::map_init), or fails.
-    pub fn try_map_init<Z, U, E, N, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        init: N,
-        call: F,
-    ) -> Pipeline<P, Then<S, TryMapInit<N, Z, F>>, U, M::With>
-    where
-        N: Fn() -> Z + Send + Sync,
-        F: Fn(&mut Z, T) -> Result<U, E> + Send + Sync,
-        M: Also<E>,
-    {
-        self.then(name, StageKind::Parallel, |stage| TryMapInit { stage, init, call, state: PhantomData })
-    }
-
-    /// Looks at each item as it passes.
-    pub fn inspect<F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> Pipeline<P, Then<S, Inspect<F>>, T, M>
-    where
-        F: Fn(&T) + Send + Sync,
-    {
-        self.then(name, StageKind::Parallel, |stage| Inspect { stage, call })
-    }
-
-    /// Runs one item at a time, in whatever order the workers come; the order of the items is kept.
-    pub fn serial_unordered<U, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> Pipeline<P, Then<S, SerialUnordered<F>>, U, M>
-    where
-        F: FnMut(T) -> U + Send,
-    {
-        self.then(name, StageKind::Serial, |stage| SerialUnordered { stage, call: Mutex::new(call) })
-    }
-
-    fn cut<G, U, N>(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        call: G,
-    ) -> Pipeline<ThroughSerial<P, S, G>, Through, U, N> {
-        let stage = self.settings.stage(name.into(), StageKind::Serial);
-        let stages = self.settings.segment_start..stage;
-        self.settings.segment_start = stage + 1;
-        Pipeline {
-            plan: ThroughSerial { plan: self.plan, step: self.step, stages, call },
-            step: Through,
-            settings: self.settings,
-            types: PhantomData,
-        }
-    }
-
-    /// Runs one item at a time, in the order of the source.
-    pub fn serial<U, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> Pipeline<ThroughSerial<P, S, SureCall<F>>, Through, U, M>
-    where
-        F: FnMut(T) -> U + Send,
-    {
-        self.cut(name, SureCall(call))
-    }
-
-    /// Runs one item at a time, in the order of the source, and may fail.
-    pub fn try_serial<U, E, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> Pipeline<ThroughSerial<P, S, Fallible<F>>, Through, U, M::With>
-    where
-        F: FnMut(T) -> Result<U, E> + Send,
-        M: Also<E>,
-    {
-        self.cut(name, Fallible(call))
     }
 }

@@ -15,9 +15,10 @@ use super::feed::Feed;
 use super::plan::{Plan, Settings};
 use super::report::Report;
 use super::run::{Ending, Run};
-use super::segment::{Segment, SegmentLocal, Upstream};
+use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::tally::Tally;
+use super::upstream::Upstream;
 use super::worker::Worker;
 
 /// What a worker keeps for the whole pipeline.
@@ -103,7 +104,7 @@ where
                 |me| ControlFlow::Continue(self.segment.work(&self.run, me, &mut local)),
                 || false,
             );
-            self.settle(me, local);
+            self.settle(&me, local);
         });
     }
 
@@ -116,12 +117,20 @@ where
         }
     }
 
+    /// Adds results that were handed to a lazy iterator to the count of the last stage.
+    pub(super) fn count_given(&self, items: u64) {
+        if let Some(last) = self.tally.lock().stages.last_mut() {
+            last.items_in += items;
+            last.items_out += items;
+        }
+    }
+
     /// Adds up what a worker counted; drops its state.
-    pub(super) fn settle(&self, me: Worker, local: Local<P, S, E>) {
+    pub(super) fn settle(&self, me: &Worker, local: Local<P, S, E>) {
         let mut tally = self.tally.lock();
         tally.idle += me.idle;
         tally.failed.clone_from(&me.failed);
-        self.segment.settle(&me, &local, &mut tally);
+        self.segment.settle(me, &local, &mut tally);
         drop(tally);
         drop(local); // user data: outside the lock
     }

@@ -204,8 +204,8 @@ pub struct Serial<G, V, E> {
 
 impl<G, V, E> Serial<G, V, E> {
     pub(super) fn new(stage: usize, call: G, below: Arc<Feed<V, E>>) -> Self {
-        let state = SerialState { call, counts: Counts::default(), next: 0 };
-        Self { stage, state: Padded(Mutex::new(state)), below }
+        let serial = SerialState { call, counts: Counts::default(), next: 0 };
+        Self { stage, state: Padded(Mutex::new(serial)), below }
     }
 }
 

@@ -16,8 +16,8 @@ use super::plan::{Errors, Plan};
 use super::ready::with_workers;
 use super::report::{Report, StageKind};
 use super::run::{Ending, Run};
-use super::segment::Upstream;
 use super::step::Step;
+use super::upstream::Upstream;
 use super::worker::Worker;
 
 /// The caller's side of a running pipeline: works until a chunk of results is there.
@@ -38,6 +38,7 @@ where
     working: Option<(Worker, Local<P, S, E>)>,
     /// What to release when the chunk that is being consumed is used up.
     credit: usize,
+    given: u64,
 }
 
 impl<C, P, S, E> Puller<C, P, S, E>
@@ -49,7 +50,7 @@ where
 {
     fn new(core: C) -> Self {
         let working = Some((core.worker(true), core.segment.local()));
-        Self { core, working, credit: 0 }
+        Self { core, working, credit: 0, given: 0 }
     }
 
     /// The results have ended, or nobody wants them any more.
@@ -58,7 +59,8 @@ where
             self.core.run.halt(Ending::Abandoned);
         }
         if let Some((me, local)) = self.working.take() {
-            self.core.guard(|| self.core.settle(me, local));
+            self.core.count_given(self.given);
+            self.core.guard(|| self.core.settle(&me, local));
         }
     }
 }
@@ -73,6 +75,7 @@ where
     fn pull(&mut self) -> Option<vec::IntoIter<S::Out>> {
         let core = &*self.core;
         core.run.release(std::mem::take(&mut self.credit));
+        core.run.offer_work();
         let (me, local) = self.working.as_mut()?;
         let mut chunk = None;
         core.guard(|| {
@@ -99,6 +102,7 @@ where
         } else {
             self.credit = chunk.credit;
         }
+        self.given += chunk.items.len() as u64;
         Some(chunk.items.into_iter())
     }
 }
@@ -164,6 +168,7 @@ where
     S: Step<P::Item, E>,
     E: Send,
 {
+    #[allow(clippy::type_complexity)] // it is the one place that spells it
     puller: Puller<Arc<Core<P, S, Owned, E>>, P, S, E>,
     workers: Vec<thread::JoinHandle<()>>,
     missing: usize,
@@ -263,7 +268,7 @@ impl<T, E> fmt::Debug for PipelineIter<T, E> {
             .debug_struct("PipelineIter")
             .field("at_hand", &self.current.len())
             .field("ended", &self.engine.is_none())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -275,7 +280,34 @@ where
     S: Step<P::Item, M::Error, Out = T>,
     T: Send,
 {
-    /// Runs the pipeline while `body` pulls its results on the calling thread; the parts may borrow.
+    /// Runs the pipeline while `body` pulls its results, in order, on the calling thread; the parts may borrow.
+    ///
+    /// The calling thread works on items while it waits in `next`; the other workers go on between its calls, within the window.
+    /// `body` may stop early: the run then ends, without an error. Gives what `body` returned (`None` if nothing was read), and how
+    /// the run went.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// let words = ["grist".to_owned(), "mill".to_owned(), "water".to_owned()];
+    /// let (first, outcome) = Pipeline::from_slice(&words)
+    ///     .map("measure", |word| (word.as_str(), word.len()))
+    ///     .with_iter(&CancellationToken::new(), |mut pairs| pairs.find(|(_, length)| *length == 4));
+    /// outcome?;
+    /// assert_eq!(first, Some(Some(("mill", 4))));
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The second value is what ended the run early, as in [`ReadyPipeline::run`](super::ReadyPipeline::run); the results before
+    /// it have been given.
+    ///
+    /// # Panics
+    /// If `body` panics, after all threads have ended.
+    ///
+    /// # Cancellation
+    /// Ends the results; `body` goes on, and the second value is the cancellation.
     pub fn with_iter<R>(
         mut self,
         token: &CancellationToken,
@@ -300,7 +332,27 @@ where
         }
     }
 
-    /// Runs the pipeline on threads of its own, and gives its results as an iterator; the parts own what they use.
+    /// Runs the pipeline on threads of its own, and gives its results, in order, as an iterator; the parts own what they use.
+    ///
+    /// Where they borrow, use [`with_iter`](Self::with_iter). The thread that calls `next` works on items while it waits.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// let squares = Pipeline::from_iter(1..=100_u64)
+    ///     .map("square", |number| number * number)
+    ///     .into_iter_with(&CancellationToken::new())?;
+    /// let first: Vec<u64> = squares.take(3).collect::<Result<_, _>>()?;
+    /// assert_eq!(first, [1, 4, 9]);
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Here, a setting that makes no sense. What ends the run early is the iterator's last item.
+    ///
+    /// # Cancellation
+    /// Ends the iterator, with the cancellation as its last item. Dropping the iterator stops the run and waits for its threads.
     pub fn into_iter_with(
         mut self,
         token: &CancellationToken,

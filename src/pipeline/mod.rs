@@ -1,4 +1,40 @@
-//! A stream of items through stages, in bounded memory, on all cores, in order.
+//! A stream of items through stages: on all cores, in order, in bounded memory, and over as soon as something fails.
+//!
+//! ```
+//! use gristmill::{CancellationToken, Pipeline};
+//!
+//! let text = "3 grains\n\n5 sacks\n";
+//! let mut total = 0;
+//! let report = Pipeline::from_iter(text.lines())
+//!     .window(256)
+//!     .filter("not empty", |line: &&str| !line.is_empty())
+//!     .try_map("parse", |line| line.split(' ').next().unwrap_or("").parse::<u32>())
+//!     .for_each("add", |count| total += count)
+//!     .run(&CancellationToken::new())?;
+//! assert_eq!(total, 8);
+//! println!("{report}");
+//! # Ok::<(), gristmill::PipelineError<std::num::ParseIntError>>(())
+//! ```
+//!
+//! # What holds
+//! - The source is never read more than the window ahead of what has left, items that wait for an earlier one included.
+//! - The sink takes one item at a time, in the order of the source unless [`unordered`](Pipeline::unordered) is asked for.
+//! - The first error, panic or cancellation ends the run: what had been read is given up, `run` returns, no thread is left. The
+//!   error names the stage and the item's index; in an ordered run the sink has seen exactly the items before it.
+//! - An item that has been read is never kept back for company: a lone item goes through at once.
+//! - Nothing needs to be `'static`: stages, source and sink may borrow.
+//!
+//! # How it runs
+//! The calling thread is a worker; the others are started for the run. A worker takes the work that is furthest downstream: a
+//! chunk of items that lies ready, or else one that it reads from the source. It carries the chunk through all neighbouring
+//! parallel stages at once, and whoever holds the next chunk in order runs the serial stage or the sink for it, and for those that
+//! wait behind it. So no stage has threads of its own to be tuned, and nothing is handed over that need not be.
+//!
+//! Chunks adapt to the measured cost of the items: about 50 microseconds of work, many light items or one heavy one. A chunk that
+//! turns out heavier is given back in pieces as soon as a worker is idle.
+//!
+//! The caller-is-a-worker and token-per-item ideas are oneTBB's `parallel_pipeline` (window as live tokens, items carried through
+//! stages by one thread); chunking by measured time and giving back are ours. `docs/performance.md` has the figures.
 
 mod builder;
 mod chunk;
@@ -7,6 +43,7 @@ mod deliver;
 mod error;
 mod feed;
 mod iter;
+mod linked;
 mod pace;
 mod plan;
 mod reader;
@@ -15,10 +52,13 @@ mod report;
 mod run;
 mod segment;
 mod sink;
+mod sinks;
 mod source;
+mod stages;
 mod step;
 mod tally;
 mod turn;
+mod upstream;
 mod worker;
 
 pub use builder::Pipeline;

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use super::deliver::{Serial, SerialCall};
 use super::feed::Feed;
+use super::linked::Linked;
 use super::reader::Reader;
 use super::report::{StageKind, StageReport};
-use super::segment::{Linked, Segment, Upstream};
+use super::segment::Segment;
 use super::source::{Readiness, Source};
 use super::step::Step;
+use super::upstream::Upstream;
 
 /// What the user has set, and the stages named so far.
 #[derive(Debug)]

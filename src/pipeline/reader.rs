@@ -19,9 +19,9 @@ use super::chunk::{Chunk, Origin};
 use super::error::{Failure, What};
 use super::report::StageReport;
 use super::run::Run;
-use super::segment::{Advance, Upstream};
 use super::source::{Readiness, Reading, Source};
 use super::tally::Tally;
+use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
 /// A reader that has not moved for this long is taken to be blocked.
@@ -246,7 +246,7 @@ where
                 run.reading.store(false, Ordering::SeqCst);
                 drop(trusted);
                 // The source is free for another reader.
-                run.wake_one();
+                run.offer_work();
                 return chunk.map_or(Advance::Worked, Advance::Chunk);
             }
         }

@@ -1,35 +1,32 @@
 //! A pipeline with its sink, ready to run.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
 use crate::cancel::CancellationToken;
-use crate::sync::channel::Sender;
 use crate::sync::thread;
 
 use super::builder::Pipeline;
 use super::core::Core;
-use super::deliver::{Counts, Owned, Shared, drain};
+use super::deliver::{Counts, Deliver, Owned, Shared, drain};
 use super::error::PipelineError;
-use super::plan::{Also, Errors, Plan};
-use super::report::StageKind;
-use super::sink::{Collect, Fold, ForEach, Reduce, Send as SendTo, Sink, TryForEach};
+use super::plan::{Errors, Plan};
+use super::sink::Sink;
 use super::step::Step;
+use super::upstream::Upstream;
 
 /// A pipeline with a sink that any worker may run; [`run`](Self::run) runs it.
 #[must_use = "nothing is read until `run` is called"]
 pub struct ReadyPipeline<P, S, T, M, K> {
-    pipeline: Pipeline<P, S, T, M>,
-    sink: K,
+    pub(super) pipeline: Pipeline<P, S, T, M>,
+    pub(super) sink: K,
 }
 
 /// A pipeline with a sink that only the caller's thread runs; [`run`](Self::run) runs it.
 #[must_use = "nothing is read until `run` is called"]
 pub struct LocalPipeline<P, S, T, M, K> {
-    pipeline: Pipeline<P, S, T, M>,
-    sink: K,
+    pub(super) pipeline: Pipeline<P, S, T, M>,
+    pub(super) sink: K,
 }
 
 impl<P, S, T, M, K> fmt::Debug for ReadyPipeline<P, S, T, M, K> {
@@ -44,118 +41,12 @@ impl<P, S, T, M, K> fmt::Debug for LocalPipeline<P, S, T, M, K> {
     }
 }
 
-impl<P, S, T, M> Pipeline<P, S, T, M> {
-    fn ready<K, N>(mut self, name: impl Into<Cow<'static, str>>, sink: K) -> ReadyPipeline<P, S, T, N, K> {
-        self.settings.stage(name.into(), StageKind::Sink);
-        let Self { plan, step, settings, .. } = self;
-        ReadyPipeline { pipeline: Pipeline { plan, step, settings, types: PhantomData }, sink }
-    }
-
-    fn local<K, N>(self, name: impl Into<Cow<'static, str>>, sink: K) -> LocalPipeline<P, S, T, N, K> {
-        let ReadyPipeline { pipeline, sink } = self.ready(name, sink);
-        LocalPipeline { pipeline, sink }
-    }
-
-    /// Calls `call` with each result, one at a time, on whichever worker has it.
-    pub fn for_each<F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> ReadyPipeline<P, S, T, M, ForEach<F>>
-    where
-        F: FnMut(T) + Send,
-    {
-        self.ready(name, ForEach(call))
-    }
-
-    /// Calls `call` with each result, one at a time; its first error ends the run.
-    pub fn try_for_each<E, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> ReadyPipeline<P, S, T, M::With, TryForEach<F>>
-    where
-        F: FnMut(T) -> Result<(), E> + Send,
-        M: Also<E>,
-    {
-        self.ready(name, TryForEach(call))
-    }
-
-    /// Calls `call` with each result on the thread that calls `run`.
-    pub fn for_each_local<F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> LocalPipeline<P, S, T, M, ForEach<F>>
-    where
-        F: FnMut(T),
-    {
-        self.local(name, ForEach(call))
-    }
-
-    /// Calls `call` with each result on the thread that calls `run`; its first error ends the run.
-    pub fn try_for_each_local<E, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> LocalPipeline<P, S, T, M::With, TryForEach<F>>
-    where
-        F: FnMut(T) -> Result<(), E>,
-        M: Also<E>,
-    {
-        self.local(name, TryForEach(call))
-    }
-
-    /// Collects the results.
-    pub fn collect<C>(self) -> ReadyPipeline<P, S, T, M, Collect<C>>
-    where
-        C: Default + Extend<T> + Send,
-    {
-        self.ready("collect", Collect(C::default()))
-    }
-
-    /// Folds the results, in the order in which they come, into `value`.
-    pub fn fold<A, F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        value: A,
-        call: F,
-    ) -> ReadyPipeline<P, S, T, M, Fold<A, F>>
-    where
-        A: Send,
-        F: FnMut(A, T) -> A + Send,
-    {
-        self.ready(name, Fold { value: Some(value), call })
-    }
-
-    /// Folds the results into one of them; `None` if there was none.
-    pub fn reduce<F>(
-        self,
-        name: impl Into<Cow<'static, str>>,
-        call: F,
-    ) -> ReadyPipeline<P, S, T, M, Reduce<T, F>>
-    where
-        T: Send,
-        F: FnMut(T, T) -> T + Send,
-    {
-        self.ready(name, Reduce { value: None, call })
-    }
-
-    /// Sends the results into a channel.
-    pub fn send(self, sender: Sender<T>) -> ReadyPipeline<P, S, T, M, SendTo<T>>
-    where
-        T: Send,
-    {
-        self.ready("send", SendTo::new(sender))
-    }
-}
-
 /// Starts `core`'s further workers in a scope while `lead` runs on the caller's thread; gives how many could not be started.
 pub(super) fn with_workers<P, S, D, E>(core: &Core<P, S, D, E>, lead: impl FnOnce()) -> usize
 where
-    P: super::segment::Upstream<E>,
+    P: Upstream<E>,
     S: Step<P::Item, E>,
-    D: super::deliver::Deliver<S::Out, E>,
+    D: Deliver<S::Out, E>,
     E: Send,
     Core<P, S, D, E>: Sync,
 {
@@ -189,6 +80,25 @@ where
     K: Sink<T, M::Error> + Send,
 {
     /// Runs the pipeline; returns when its last thread has ended.
+    ///
+    /// The calling thread works too. When this returns no thread of the run is left, their thread-locals are destroyed, and the
+    /// states of [`map_init`](Pipeline::map_init) are dropped. A thread that cannot be created is done without, and counted in
+    /// [`Report::missing_workers`](super::Report::missing_workers).
+    ///
+    /// # Errors
+    /// What ended the run early, with what had been done by then in [`PipelineError::report`]: the first error or panic (in an ordered
+    /// run the one at the lowest index, and the sink has seen exactly the items before it), the cancellation, or a setting that
+    /// makes no sense, in which case nothing was read. An error that a stage returns after the token was cancelled is a reaction:
+    /// the cancellation is reported.
+    ///
+    /// # Panics
+    /// Never because a stage panics: that is a [`PipelineErrorKind::Panicked`](super::PipelineErrorKind::Panicked), whose
+    /// [`Panic::resume`](crate::Panic::resume) goes on unwinding where that is wanted.
+    ///
+    /// # Cancellation
+    /// The token is polled before every item of the sink and of serial stages, and about every 12 microseconds of a parallel stage's
+    /// work. A call of a stage or of the source that is under way is not interrupted; long ones should poll a clone of the token
+    /// themselves. Items in flight are dropped, each exactly once, and counted in [`Report::unfinished`](super::Report::unfinished).
     pub fn run(self, token: &CancellationToken) -> Result<K::Outcome, PipelineError<M::Error>> {
         let Pipeline { plan, step, settings, .. } = self.pipeline;
         let mut sink = self.sink;
@@ -214,7 +124,14 @@ where
     T: Send,
     K: Sink<T, M::Error>,
 {
-    /// Runs the pipeline, with the sink on the calling thread; returns when its last thread has ended.
+    /// Runs the pipeline, with the sink on the calling thread; returns when its last thread has ended. All else is as in
+    /// [`ReadyPipeline::run`].
+    ///
+    /// # Errors
+    /// As [`ReadyPipeline::run`].
+    ///
+    /// # Cancellation
+    /// As [`ReadyPipeline::run`].
     pub fn run(self, token: &CancellationToken) -> Result<K::Outcome, PipelineError<M::Error>> {
         let Pipeline { plan, step, settings, .. } = self.pipeline;
         let mut sink = self.sink;
@@ -237,12 +154,13 @@ where
                         me.found(&core.run);
                         if drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk) {
                             core.segment.turn.advance(chunk.span, Some(chunk.items));
+                            core.run.offer_work();
                         }
                         ControlFlow::Continue(true)
                     },
                     || core.segment.turn.is_ready(),
                 );
-                core.settle(me, local);
+                core.settle(&me, local);
             });
         });
         let (Owned, mut report, kind) = core.conclude(missing);

@@ -5,13 +5,14 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::vec::Drain;
 
 use crate::panics;
 use crate::sync::atomic::Ordering;
 use crate::sync::time::{self, Duration, Instant};
 
 use super::chunk::{Chunk, Origin};
-use super::deliver::{Deliver, Relay};
+use super::deliver::Deliver;
 use super::error::{Failure, What};
 use super::feed::Feed;
 use super::pace::{Overdue, Pace};
@@ -19,56 +20,11 @@ use super::run::Run;
 use super::step::Step;
 use super::tally::Tally;
 use super::turn::Turn;
+use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
 /// Time between two samples of single calls.
 const SAMPLE_EVERY: Duration = Duration::from_micros(50);
-
-/// What came of asking for work.
-#[derive(Debug)]
-pub enum Advance<T, E> {
-    /// Items to process.
-    Chunk(Chunk<T, E>),
-    /// Some work was done further up.
-    Worked,
-    /// There is nothing to do.
-    Nothing,
-}
-
-/// What lies before a segment: the source, or another segment.
-pub trait Upstream<E>: Sync {
-    /// What it gives.
-    type Item: Send;
-    /// What each worker keeps for it.
-    type Local;
-
-    /// The run begins.
-    fn begin(&self, run: &Run<E>);
-
-    /// The state a worker starts with; runs no user code.
-    fn local(&self) -> Self::Local;
-
-    /// Looks for work, at most `want` items of it.
-    fn advance(
-        &self,
-        run: &Run<E>,
-        me: &mut Worker,
-        local: &mut Self::Local,
-        want: usize,
-    ) -> Advance<Self::Item, E>;
-
-    /// An empty buffer may be used again.
-    fn recycle(&self, local: &mut Self::Local, buffer: Vec<Self::Item>);
-
-    /// The segment below now takes chunks of this many items.
-    fn paced(&self, run: &Run<E>, chunk: usize);
-
-    /// Adds up what a worker counted.
-    fn settle(&self, me: &Worker, local: &Self::Local, tally: &mut Tally);
-
-    /// Adds up what was counted under locks, once all workers have ended.
-    fn conclude(&self, tally: &mut Tally);
-}
 
 /// A row of fused stages, and what it delivers to.
 pub(super) struct Segment<P, S, D, T, U, E> {
@@ -80,6 +36,62 @@ pub(super) struct Segment<P, S, D, T, U, E> {
     pub(super) turn: Turn<U, E>,
     pub(super) deliver: D,
     pub(super) pace: Pace,
+}
+
+/// A chunk in a worker's hands, apart from its items.
+struct InHand<E> {
+    /// The place of the first item whose result has not been delivered.
+    first: usize,
+    origin: Origin,
+    /// What has not been given away of the chunk's credit, and how many of its items stand for it.
+    credit: usize,
+    left: usize,
+    /// The failure that follows the last item.
+    after: Option<Box<Failure<E>>>,
+    /// Items that are done, and of these the ones whose results have been delivered.
+    done: usize,
+    delivered: usize,
+    /// Time spent, and the longest time between two looks at the clock.
+    spent: Duration,
+    worst: Duration,
+}
+
+impl<E> InHand<E> {
+    /// The place of the item that comes next.
+    fn place(&self) -> usize {
+        self.first + (self.done - self.delivered)
+    }
+
+    /// The credit of the next `items` items: theirs alone where every item stands for one source item. Otherwise all of it goes
+    /// with the last, so that the window never counts too few.
+    fn take_credit(&mut self, items: usize) -> usize {
+        let credit = match (self.left == items, self.credit == self.left) {
+            (true, _) => self.credit,
+            (false, true) => items,
+            (false, false) => 0,
+        };
+        self.credit -= credit;
+        self.left -= items;
+        credit
+    }
+
+    /// The items that are not done, as a chunk to give back.
+    fn cut_off<T>(&mut self, items: Vec<T>, since: Instant) -> Chunk<T, E> {
+        let span = items.len();
+        let front = self.take_credit(self.left - span);
+        let credit = std::mem::replace(&mut self.credit, front);
+        self.left = self.done - self.delivered;
+        Chunk {
+            first: self.place(),
+            span,
+            items,
+            origin: self.origin.range(self.done, span),
+            credit,
+            failure: self.after.take(),
+            spent: Duration::ZERO,
+            since,
+        }
+    }
 }
 
 /// What a worker keeps for a segment.
@@ -134,6 +146,7 @@ where
         let want = self.pace.chunk();
         if let Some(chunk) = self.feed.take(run, want) {
             me.found(run);
+            run.offer_work();
             self.process(run, me, local, chunk);
             return true;
         }
@@ -155,165 +168,144 @@ where
         local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
         chunk: Chunk<P::Item, E>,
     ) {
-        let Chunk {
-            mut first, mut items, origin, mut credit, failure: mut after, spent: read, since, ..
-        } = chunk;
+        let Chunk { first, mut items, origin, credit, failure: after, spent, since, .. } = chunk;
         local.waiting += me.now.saturating_duration_since(since);
         if self.turn.is_cut(first) {
             return; // a failure before it ends the run; the items are given up
         }
-        let total = items.len();
-        let (mut spent, mut worst, mut failure) = (read, Duration::ZERO, None);
-        // Items that are done, and of these the ones whose results are delivered already.
-        let (mut done, mut delivered) = (0, 0);
+        let (left, worst) = (items.len(), Duration::ZERO);
+        let mut hand = InHand { first, origin, credit, after, left, done: 0, delivered: 0, spent, worst };
         let block = self.pace.block();
         let mut rest = items.drain(..);
-        local.results.reserve(total);
-        loop {
-            let sample = me.sample_due(SAMPLE_EVERY);
-            let outcome = panics::catch(
-                || me.stage_name(me.step.panicked.get()),
-                || -> Result<(), Box<Failure<E>>> {
-                    let SegmentLocal { step, results, origins, .. } = &mut *local;
-                    let mut finish = |results: &mut Vec<S::Out>| {
-                        if !S::ONE_TO_ONE {
-                            origins.resize(results.len(), origin.index(done));
-                        }
-                        done += 1;
-                    };
-                    if sample {
-                        if let Some(item) = rest.next() {
-                            self.step.apply::<true>(&me.step, step, item, &mut |value| {
-                                results.push(value);
-                                Ok(())
-                            })?;
-                            finish(results);
-                        }
+        local.results.reserve(left);
+        let failure = loop {
+            if let Err(failure) = self.run_block(me, local, run, &mut hand, &mut rest, block) {
+                if run.halt_if_reaction(&failure) {
+                    return;
+                }
+                self.turn.cut(hand.place());
+                // Nothing after the failure is needed.
+                run.end_source();
+                break Some(failure);
+            }
+            if run.stopped() {
+                return;
+            }
+            if rest.len() == 0 {
+                break None;
+            }
+            let asked = run.hungry.load(Ordering::Relaxed) && run.hungry.swap(false, Ordering::Relaxed);
+            let overdue = Pace::overdue(hand.spent);
+            if overdue == Overdue::Yes || asked && overdue == Overdue::IfAsked {
+                // Heavier than expected: the rest goes back, for everybody, in front of all that comes after it. The size is
+                // adapted first, so that it is taken in small pieces.
+                self.learn(run, &hand);
+                self.feed.put(run, hand.cut_off(rest.by_ref().collect(), me.now));
+                break None;
+            }
+            if self.turn.is_at_head(hand.first) {
+                // Ours to deliver already: what is ready goes before the next block starts.
+                let ready = Self::results(local, &mut hand, None, me.now);
+                if !self.hand_on(run, me, local, Some(ready)) {
+                    return;
+                }
+            }
+        };
+        drop(rest);
+        self.up.recycle(&mut local.up, items);
+        self.learn(run, &hand);
+        let failure = failure.or(hand.after.take());
+        let ready = Self::results(local, &mut hand, failure, me.now);
+        let (turn, owner_waits) = self.turn.offer(ready, &mut local.results);
+        if owner_waits {
+            run.owner.wake_one();
+        }
+        self.hand_on(run, me, local, turn);
+    }
+
+    /// Runs the stages over up to `block` items (and one more, if its calls are to be timed), and looks at the clock.
+    fn run_block(
+        &self,
+        me: &mut Worker,
+        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
+        run: &Run<E>,
+        hand: &mut InHand<E>,
+        rest: &mut Drain<'_, P::Item>,
+        block: usize,
+    ) -> Result<(), Box<Failure<E>>> {
+        let before = hand.done;
+        let sample = me.sample_due(SAMPLE_EVERY);
+        let outcome = panics::catch(
+            || me.stage_name(me.step.panicked.get()),
+            || -> Result<(), Box<Failure<E>>> {
+                let SegmentLocal { step, results, origins, .. } = &mut *local;
+                let mut finish = |results: &mut Vec<S::Out>| {
+                    if !S::ONE_TO_ONE {
+                        origins.resize(results.len(), hand.origin.index(hand.done));
                     }
-                    for item in rest.by_ref().take(block) {
-                        self.step.apply::<false>(&me.step, step, item, &mut |value| {
+                    hand.done += 1;
+                };
+                if sample {
+                    if let Some(item) = rest.next() {
+                        self.step.apply::<true>(&me.step, step, item, &mut |value| {
                             results.push(value);
                             Ok(())
                         })?;
                         finish(results);
-                        if run.hungry.load(Ordering::Relaxed) {
-                            break;
-                        }
                     }
-                    Ok(())
-                },
-            );
-            let now = time::now();
-            let took = now.saturating_duration_since(me.now);
-            me.now = now;
-            local.busy += took;
-            spent += took;
-            worst = worst.max(took);
-            match outcome {
-                Ok(Ok(())) => {}
-                Ok(Err(mut error)) => {
-                    error.index = origin.index(done);
-                    if run.halt_if_reaction(&error) {
-                        return;
+                }
+                for item in rest.by_ref().take(block) {
+                    self.step.apply::<false>(&me.step, step, item, &mut |value| {
+                        results.push(value);
+                        Ok(())
+                    })?;
+                    finish(results);
+                    if run.wants_attention() {
+                        break;
                     }
-                    failure = Some(error);
                 }
-                Err(panic) => {
-                    let stage = me.step.panicked.get();
-                    failure = Some(Box::new(Failure {
-                        stage,
-                        index: origin.index(done),
-                        what: What::Panic(panic),
-                    }));
-                }
-            }
-            if let Some(failure) = &failure {
-                me.failed[failure.stage] += 1;
-                self.turn.cut(first + (done - delivered));
-                // Nothing after the failure is needed.
-                run.end_source();
-                if !S::ONE_TO_ONE {
-                    local.origins.resize(local.results.len(), origin.index(done));
-                }
-                local.entered += 1;
-                break;
-            }
-            if run.stopped() {
-                local.entered += done as u64;
-                return;
-            }
-            if rest.len() == 0 {
-                break;
-            }
-            let asked = run.hungry.load(Ordering::Relaxed) && run.hungry.swap(false, Ordering::Relaxed);
-            let overdue = Pace::overdue(spent);
-            if overdue == Overdue::Yes || asked && overdue == Overdue::IfAsked {
-                // Heavier than expected: the rest goes back, for everybody, in front of all that comes after it. The size is
-                // adapted first, so that it is taken in small pieces.
-                self.learn(run, done, spent, worst);
-                let items: Vec<_> = rest.by_ref().collect();
-                let span = items.len();
-                let left = if credit == total - delivered { span } else { credit };
-                credit -= left;
-                let back = Chunk {
-                    first: first + (done - delivered),
-                    span,
-                    items,
-                    origin: origin.range(done, span),
-                    credit: left,
-                    failure: after.take(),
-                    spent: Duration::ZERO,
-                    since: now,
-                };
-                self.feed.put(run, back);
-                break;
-            }
-            if self.turn.is_at_head(first) {
-                // Ours to deliver already: what is ready goes before the next block starts.
-                let span = done - delivered;
-                let part_credit = if credit == total - delivered { span } else { 0 };
-                credit -= part_credit;
-                let part = self.results(local, first, span, &origin, delivered, part_credit, None, now);
-                if !self.hand_on(run, me, local, Some(part)) {
-                    local.entered += done as u64;
-                    return;
-                }
-                first += span;
-                delivered = done;
-            }
+                Ok(())
+            },
+        );
+        let now = time::now();
+        let took = now.saturating_duration_since(me.now);
+        me.now = now;
+        local.busy += took;
+        hand.spent += took;
+        hand.worst = hand.worst.max(took);
+        local.entered += (hand.done - before) as u64;
+        let index = hand.origin.index(hand.done);
+        let failure = match outcome {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failure)) => Failure { index, ..*failure },
+            Err(panic) => Failure { stage: me.step.panicked.get(), index, what: What::Panic(panic) },
+        };
+        if !S::ONE_TO_ONE {
+            // What the failed item gave before it failed.
+            local.origins.resize(local.results.len(), index);
         }
-        drop(rest);
-        self.up.recycle(&mut local.up, items);
-        local.entered += done as u64;
-        self.learn(run, done, spent, worst);
-        let span = done - delivered;
-        let chunk = self.results(local, first, span, &origin, delivered, credit, failure.or(after), me.now);
-        let (chunk, owner_waits) = self.turn.offer(chunk, &mut local.results);
-        if owner_waits {
-            run.owner.wake_one();
-        }
-        self.hand_on(run, me, local, chunk);
+        local.entered += 1;
+        me.failed[failure.stage] += 1;
+        Err(Box::new(failure))
     }
 
-    /// Takes the results so far as a chunk of their own; the first of them stands for the item at `place` of `origin`.
-    #[allow(clippy::too_many_arguments)] // they are the fields of the chunk
+    /// Takes the results so far as a chunk of their own.
     fn results(
-        &self,
         local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
-        first: usize,
-        span: usize,
-        origin: &Origin,
-        place: usize,
-        credit: usize,
+        hand: &mut InHand<E>,
         failure: Option<Box<Failure<E>>>,
         since: Instant,
     ) -> Chunk<S::Out, E> {
         let items = std::mem::take(&mut local.results);
         let origin = if S::ONE_TO_ONE {
-            origin.range(place, items.len())
+            hand.origin.range(hand.delivered, items.len())
         } else {
             Origin::Listed(std::mem::take(&mut local.origins))
         };
+        let (first, span) = (hand.first, hand.done - hand.delivered);
+        let credit = hand.take_credit(span);
+        hand.first += span;
+        hand.delivered = hand.done;
         Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since }
     }
 
@@ -335,12 +327,16 @@ where
                 local.results = spare.take().unwrap_or_default();
             }
             turn = self.turn.advance(span, spare);
+            if turn.is_some() {
+                // There is room in the window, and more to deliver before this worker looks for work.
+                run.offer_work();
+            }
         }
         true
     }
 
-    fn learn(&self, run: &Run<E>, items: usize, spent: Duration, worst: Duration) {
-        let chunk = self.pace.learn(items, spent, worst, run.largest_chunk());
+    fn learn(&self, run: &Run<E>, hand: &InHand<E>) {
+        let chunk = self.pace.learn(hand.done, hand.spent, hand.worst, run.largest_chunk());
         self.up.paced(run, chunk);
     }
 
@@ -361,52 +357,5 @@ where
     pub(super) fn conclude(&self, tally: &mut Tally) {
         self.deliver.conclude(tally);
         self.up.conclude(tally);
-    }
-}
-
-/// A segment whose results go through a serial stage to the segment below.
-#[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
-pub struct Linked<P, S, D, T, U, E> {
-    pub(super) segment: Segment<P, S, D, T, U, E>,
-}
-
-impl<P, S, D, E> Upstream<E> for Linked<P, S, D, P::Item, S::Out, E>
-where
-    P: Upstream<E>,
-    S: Step<P::Item, E>,
-    D: Relay<S::Out, E>,
-    E: Send,
-{
-    type Item = D::Out;
-    type Local = SegmentLocal<P::Local, S::Local, S::Out>;
-
-    fn begin(&self, run: &Run<E>) {
-        self.segment.up.begin(run);
-    }
-
-    fn local(&self) -> Self::Local {
-        self.segment.local()
-    }
-
-    fn advance(
-        &self,
-        run: &Run<E>,
-        me: &mut Worker,
-        local: &mut Self::Local,
-        _: usize,
-    ) -> Advance<Self::Item, E> {
-        if self.segment.work(run, me, local) { Advance::Worked } else { Advance::Nothing }
-    }
-
-    fn recycle(&self, _: &mut Self::Local, _: Vec<Self::Item>) {}
-
-    fn paced(&self, _: &Run<E>, _: usize) {}
-
-    fn settle(&self, me: &Worker, local: &Self::Local, tally: &mut Tally) {
-        self.segment.settle(me, local, tally);
-    }
-
-    fn conclude(&self, tally: &mut Tally) {
-        self.segment.conclude(tally);
     }
 }

@@ -76,9 +76,7 @@ impl Worker {
         self.now = now;
         let place = if self.owner { &run.owner } else { &run.sleepers };
         place.found(|| false);
-        if run.has_work() {
-            run.wake_one();
-        }
+        run.offer_work();
     }
 
     /// Works until the run has ended, or until `work` breaks off. `work` says whether it did something; `ready` says whether there

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::limits::{MAX_QUEUE_BOUND, MAX_WORKERS};
 use crate::cancel::Cancelled;
 use crate::panics::Panic;
 
@@ -209,13 +208,13 @@ impl<H> std::error::Error for WaitCancelled<H> {
 #[non_exhaustive]
 pub enum BuildError {
     /// No workers, or more than [`MAX_WORKERS`](super::MAX_WORKERS).
-    #[error("a pool needs 1 to {max} workers, not {workers}", max = MAX_WORKERS)]
+    #[error("a pool needs 1 to {max} workers, not {workers}", max = super::limits::MAX_WORKERS)]
     Workers {
         /// The number that was asked for.
         workers: usize,
     },
     /// A queue bound of zero, or above [`MAX_QUEUE_BOUND`](super::MAX_QUEUE_BOUND).
-    #[error("a queue bound is 1 to {max} tasks, not {bound}", max = MAX_QUEUE_BOUND)]
+    #[error("a queue bound is 1 to {max} tasks, not {bound}", max = super::limits::MAX_QUEUE_BOUND)]
     QueueBound {
         /// The bound that was asked for.
         bound: usize,

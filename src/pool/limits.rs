@@ -1,4 +1,4 @@
-//! The largest settings that a pool accepts.
+//! The largest settings that a pool takes.
 
 /// The largest number of workers that a pool may have.
 pub const MAX_WORKERS: usize = 1 << 16;

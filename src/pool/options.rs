@@ -35,6 +35,13 @@ pub struct TaskOptions<'pool, 'env, S> {
     control: Box<Control>,
 }
 
+impl<'env, S: 'static> Submitter<'env, S> {
+    /// Options for one task: a name, a token; its closure takes a [`TaskContext`](super::TaskContext).
+    pub fn task(&self) -> TaskOptions<'_, 'env, S> {
+        TaskOptions::new(self)
+    }
+}
+
 impl<'pool, 'env, S: 'static> TaskOptions<'pool, 'env, S> {
     pub(super) fn new(submitter: &'pool Submitter<'env, S>) -> Self {
         Self { submitter, control: Box::default() }

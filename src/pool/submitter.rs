@@ -12,7 +12,6 @@ use super::core::Core;
 use super::error::{Refusal, SubmitError, WaitError};
 use super::gate::{Phase, deadline};
 use super::handle::ScopedTaskHandle;
-use super::options::TaskOptions;
 use super::seat::Seat;
 use super::task::{Run, Task, Work, cancel_cause};
 use crate::cancel::{CancellationToken, Cancelled};
@@ -100,11 +99,6 @@ impl<'env, S: 'static> Submitter<'env, S> {
         T: Send + 'env,
     {
         self.hand_in(Plain(task), None, Patience::Until(deadline(timeout))).map_err(plain)
-    }
-
-    /// Options for one task: a name, a token; its closure takes a [`TaskContext`](super::TaskContext).
-    pub fn task(&self) -> TaskOptions<'_, 'env, S> {
-        TaskOptions::new(self)
     }
 
     pub(super) fn hand_in<W>(

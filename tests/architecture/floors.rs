@@ -21,6 +21,10 @@ pub(crate) const FLOORS: &[Floor] = &[
         name: "floor 1",
         modules: &[("cancel", "tokens: the right to be told to stop, with cause and deadline")],
     },
+    Floor {
+        name: "floor 3",
+        modules: &[("pool", "workers over a bounded queue: submit, wait, cancel, shut down")],
+    },
     Floor { name: "floor 5", modules: &[("pipeline", "stages, order, window, report")] },
 ];
 

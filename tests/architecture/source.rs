@@ -131,14 +131,15 @@ fn comments(text: &str, tokens: TokenStream) -> Vec<(usize, String)> {
     let mut spans = Vec::new();
     collect_spans(tokens, &mut spans);
     spans.push(text.len()..text.len());
-    let (mut end, mut found) = (0, Vec::new());
+    let (mut end, mut first, mut found) = (0, 1, Vec::new());
     for span in spans {
         if let Some(gap) = text.get(end..span.start) {
-            let first = text[..end].lines().count().max(1);
             let lines = gap.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
             found.extend(lines.map(|(offset, line)| (first + offset, line.trim().to_owned())));
         }
-        end = end.max(span.end);
+        let next = end.max(span.end);
+        first += text[end..next].matches('\n').count();
+        end = next;
     }
     found
 }

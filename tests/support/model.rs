@@ -15,10 +15,25 @@
 //! - `GRISTMILL_MAX_STEPS`: the steps after which an execution counts as a livelock, 100 000 if absent.
 //!
 //! Under loom, [`check`] explores all executions with at most `LOOM_MAX_PREEMPTIONS` (2 if absent) preemptions.
-#![allow(dead_code, clippy::disallowed_methods)] // each test file uses a part; the harness stands outside of the models
+#![allow(dead_code, unused_imports, clippy::disallowed_methods)] // each test file uses a part; the harness stands outside of the models
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Collects what executions end with; the collection outlives them.
+#[derive(Clone, Default)]
+pub(crate) struct Outcomes<T>(Arc<Mutex<BTreeSet<T>>>);
+
+impl<T: Ord + Clone> Outcomes<T> {
+    pub(crate) fn add(&self, outcome: T) {
+        self.0.lock().expect("no panic while it is held").insert(outcome);
+    }
+
+    pub(crate) fn all(&self) -> Vec<T> {
+        self.0.lock().expect("no panic while it is held").iter().cloned().collect()
+    }
+}
 
 /// Says at the end of a check how it went; when it unwinds, how to see it again.
 struct Report {

@@ -15,10 +15,10 @@ fn memory_stays_bounded_on_a_large_directory_and_a_large_file() {
     }
     tree.endless_file("z");
     let mut run = Running::start(treesum([tree.root()]));
-    for _ in 0..FILES {
+    // All but the few that may share the last chunk with the file that takes hours.
+    for _ in 0..FILES - 2000 {
         run.read_line();
     }
-    // Now it is at the last file, of a terabyte.
     let Ok(status) = fs::read_to_string(format!("/proc/{}/status", run.child().id())) else {
         println!("skipped: no /proc to read the peak from");
         return;

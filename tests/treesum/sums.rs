@@ -1,12 +1,15 @@
 //! What is hashed, in which order, and how its line looks.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
 use crate::support::{Running, Tree, outcome, program, tool, treesum};
 
@@ -140,7 +143,7 @@ fn paths_are_named_as_they_were_given() {
     let mut command = treesum(["d/f", "d", "d/", "./d//", "d/f"]);
     command.current_dir(tree.root());
     let names = ["d/f", "d/f", "d/f", "./d//f", "d/f"];
-    let expected: String = names.iter().map(|name| format!("{SHA256_OF_ABC}  {name}\n")).collect();
+    let expected = names.map(|name| format!("{SHA256_OF_ABC}  {name}\n")).concat();
     assert_eq!(outcome(command), (expected, String::new(), Some(0)));
 }
 
@@ -171,8 +174,20 @@ fn links_and_special_files_are_passed_over() {
 fn missing_path_is_named_and_the_rest_goes_on() {
     let tree = Tree::new();
     tree.file("there", "abc");
-    let names =
-        ["missing", "there", "", "two words", "it's", "new\nline", "a:b", "there/below", "[é]", "$HOME"];
+    let names = [
+        "missing",
+        "there",
+        "",
+        "two words",
+        "it's",
+        "new\nline",
+        "a:b",
+        "there/below",
+        "[é]",
+        "$HOME",
+        "\u{1}",
+        "a\tb'\u{1b}c",
+    ];
     let run = |mut command: Command| {
         command.args(["--"]).args(names).current_dir(tree.root());
         outcome(command)
@@ -204,7 +219,8 @@ fn what_may_not_be_read_is_named() {
     let tree = Tree::new();
     let program_copy = tree.path("program");
     fs::copy(program(), &program_copy).expect("a copy that other users may run");
-    let closed = |path: PathBuf| fs::set_permissions(path, fs::Permissions::from_mode(0)).expect("own file");
+    let closed =
+        |path: PathBuf| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("own file");
     tree.file("tree/1", "abc");
     closed(tree.file("tree/2", "secret"));
     tree.file("tree/3/inside", "unreachable");
@@ -262,9 +278,11 @@ fn path_too_long_for_the_system_is_named() {
     tree.file("a", "abc");
     tree.file("z", "abc");
     let name = "d".repeat(200);
-    let dig = "i=0; while [ $i -lt 25 ]; do mkdir \"$0\" && cd \"$0\" || exit 1; i=$((i+1)); done";
-    let dug = Command::new("sh").args(["-c", dig, &name]).current_dir(tree.root()).status().expect("sh runs");
-    assert!(dug.success());
+    let mut directory = OwnedFd::from(File::open(tree.root()).expect("own directory"));
+    for _ in 0..25 {
+        mkdirat(&directory, &name, Mode::RWXU).expect("a new directory");
+        directory = openat(&directory, &name, OFlags::DIRECTORY, Mode::empty()).expect("the new directory");
+    }
     let (stdout, stderr, status) = outcome(treesum([tree.root()]));
     assert_eq!((stdout.lines().count(), status), (2, Some(1)));
     assert!(stderr.ends_with(": File name too long\n") && stderr.lines().count() == 1, "{stderr}");

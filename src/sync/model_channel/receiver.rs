@@ -6,7 +6,9 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::super::time::{self, Duration, Instant};
-use super::{Channel, Limit, RecvError, RecvTimeoutError, TryRecvError};
+use super::channel::Channel;
+use super::limit::Limit;
+use crossbeam_channel::{RecvError, RecvTimeoutError, TryRecvError};
 
 /// Takes values out of a channel.
 pub struct Receiver<T> {
@@ -70,6 +72,7 @@ impl<T> Receiver<T> {
     }
 
     /// How many values the channel holds at most.
+    #[allow(clippy::unnecessary_wraps)] // crossbeam's signature
     pub fn capacity(&self) -> Option<usize> {
         Some(self.channel.state.lock().capacity)
     }

@@ -3,43 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::super::backend;
 use super::super::time::{self, Duration, Instant};
-use super::super::{Condvar, Mutex, backend};
-use super::{Limit, ReadyTimeoutError, Receiver, Sender, TryReadyError};
-
-/// Wakes one waiting select; set once, by the first channel that changes.
-pub(super) struct Signal {
-    fired: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Signal {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { fired: Mutex::new(false), changed: Condvar::new() })
-    }
-
-    pub(super) fn fire(&self) {
-        *self.fired.lock() = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits until fired; true if the limit was reached instead.
-    fn wait(&self, limit: Limit) -> bool {
-        let mut fired = self.fired.lock();
-        while !*fired {
-            match limit {
-                Limit::Now => return true,
-                Limit::Never => self.changed.wait(&mut fired),
-                Limit::Until(deadline) => {
-                    if self.changed.wait_until(&mut fired, deadline).timed_out() {
-                        return !*fired;
-                    }
-                }
-            }
-        }
-        false
-    }
-}
+use super::limit::Limit;
+use super::receiver::Receiver;
+use super::sender::Sender;
+use super::signal::Signal;
+use crossbeam_channel::{ReadyTimeoutError, TryReadyError};
 
 /// One operation that a select watches.
 trait Operation {

@@ -5,7 +5,9 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::super::time::{self, Duration, Instant};
-use super::{Channel, Limit, SendError, SendTimeoutError, TrySendError};
+use super::channel::Channel;
+use super::limit::Limit;
+use crossbeam_channel::{SendError, SendTimeoutError, TrySendError};
 
 /// Puts values into a channel.
 pub struct Sender<T> {
@@ -69,6 +71,7 @@ impl<T> Sender<T> {
     }
 
     /// How many values the channel holds at most.
+    #[allow(clippy::unnecessary_wraps)] // crossbeam's signature
     pub fn capacity(&self) -> Option<usize> {
         Some(self.channel.state.lock().capacity)
     }

@@ -1,13 +1,8 @@
-//! What belongs to one execution: the virtual clock's offset, the time-out switch, thread numbers, open scopes.
+//! What belongs to one execution: the virtual clock's offset, the time-out switch, thread numbers.
 //!
-//! The fields are the standard library's: shuttle must not switch tasks inside this bookkeeping, and no lock here is
-//! held across anything that switches.
+//! The fields are the standard library's: shuttle must not switch tasks inside this bookkeeping.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
-
-use super::thread::Live;
 
 /// The state of one execution; made anew for each.
 #[derive(Debug, Default)]
@@ -18,8 +13,6 @@ pub(super) struct Execution {
     pub(super) timeouts_forbidden: AtomicBool,
     /// The number of the next thread.
     pub(super) next_thread: AtomicU64,
-    /// The threads of each open scope, by the scope's address, which stays while it is open.
-    pub(super) scopes: Mutex<BTreeMap<usize, Arc<Live>>>,
 }
 
 shuttle::lazy_static! {

@@ -1,6 +1,6 @@
 //! Shuttle's tasks as threads.
 //!
-//! The order in which a thread ends: its closure returns, its result is stored, it is finished, its scope counts it.
+//! The order in which a thread ends: its closure returns, its result is stored, it is finished.
 
 use std::any::Any;
 use std::fmt;
@@ -18,7 +18,6 @@ use super::time;
 use super::waiter::Waiter;
 
 mod scoped;
-pub(super) use scoped::Live;
 pub(in crate::sync) use scoped::start_scoped;
 pub use scoped::{ScopedJoinHandle, scope};
 

@@ -1,100 +1,23 @@
 //! Threads that borrow from the code that starts them.
 //!
 //! Shuttle's scope does not wait for its threads when its closure unwinds, and a caught panic would leave them with
-//! dangling borrows. So every open scope counts its threads here, and a guard waits for them on both ways out. The
-//! count is found by the scope's address: the scope's type is shuttle's, because a scope of one's own would need
-//! `unsafe` to live long enough.
+//! dangling borrows. So a guard waits for them on that way out. How many are left shows only in the debug form of
+//! shuttle's scope; a count of our own would have to be found by the scope, whose type cannot be ours without `unsafe`.
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use super::super::waiter::Waiter;
-use super::super::{execution, patience};
+use super::super::patience;
 use super::{Packet, Scope, Thread};
 
-#[derive(Debug, Default)]
-struct Count {
-    threads: usize,
-    // Present while the scope waits for the last thread.
-    last: Option<Arc<Waiter>>,
-}
-
-/// The threads of one open scope.
-#[derive(Debug, Default)]
-pub(in super::super) struct Live {
-    count: Mutex<Count>,
-}
-
-impl Live {
-    fn count(&self) -> MutexGuard<'_, Count> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait(&self) {
-        let last = Arc::new(Waiter::default());
-        {
-            let mut count = self.count();
-            if count.threads == 0 {
-                return;
-            }
-            count.last = Some(Arc::clone(&last));
-        }
-        last.block();
-    }
-}
-
-/// One thread of a scope; uncounted when it has ended.
-struct Counted(Arc<Live>);
-
-impl Counted {
-    fn new(live: Arc<Live>) -> Self {
-        live.count().threads += 1;
-        Self(live)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut count = self.0.count();
-        count.threads -= 1;
-        if count.threads == 0 {
-            if let Some(last) = count.last.take() {
-                last.notify();
-            }
-        }
-    }
-}
-
-fn scopes() -> MutexGuard<'static, std::collections::BTreeMap<usize, Arc<Live>>> {
-    let execution = execution::current().expect("scopes are opened inside an execution");
-    execution.scopes.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn address(scope: &Scope<'_, '_>) -> usize {
-    std::ptr::from_ref(scope).addr()
-}
-
-/// Waits for all threads of a scope when its closure has returned or unwinds.
+/// Waits for all threads of a scope when its closure unwinds.
 struct Guard<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
-    live: Arc<Live>,
-}
-
-impl<'scope, 'env> Guard<'scope, 'env> {
-    fn new(scope: &'scope Scope<'scope, 'env>) -> Self {
-        let live = Arc::new(Live::default());
-        scopes().insert(address(scope), Arc::clone(&live));
-        Self { scope, live }
-    }
 }
 
 impl Drop for Guard<'_, '_> {
     fn drop(&mut self) {
-        self.live.wait();
-        scopes().remove(&address(self.scope));
-        // Shuttle waits for the last steps of its threads only when the closure returned; they still use the scope.
-        // Its debug form is the only way to see how many there are.
         while std::thread::panicking() && !format!("{:?}", self.scope).contains("num_running_threads: 0") {
             shuttle::thread::yield_now();
         }
@@ -107,7 +30,7 @@ where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
     shuttle::thread::scope(|scope| {
-        let _guard = Guard::new(scope);
+        let _guard = Guard { scope };
         run(scope)
     })
 }
@@ -160,16 +83,11 @@ where
     F: FnOnce() -> T + Send + 'scope,
     T: Send + 'scope,
 {
-    let live = scopes().get(&address(scope)).cloned().expect("the scope is open");
-    let counted = Counted::new(live);
     let thread = Thread::new(name);
     let packet = Packet::new();
     let body = {
         let (packet, thread) = (Arc::clone(&packet), thread.clone());
-        move || {
-            let _counted = counted;
-            packet.run(thread, run);
-        }
+        move || packet.run(thread, run)
     };
     Ok(ScopedJoinHandle { inner: scope.spawn(body), packet, thread })
 }

@@ -117,3 +117,6 @@ impl WakeUp {
         *granted -= 1;
     }
 }
+
+#[cfg(all(test, gristmill_loom))]
+mod model;

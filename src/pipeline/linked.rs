@@ -1,0 +1,56 @@
+//! A segment as what lies before another one.
+
+use super::deliver::Relay;
+use super::run::Run;
+use super::segment::{Segment, SegmentLocal};
+use super::step::Step;
+use super::tally::Tally;
+use super::upstream::{Advance, Upstream};
+use super::worker::Worker;
+
+/// A segment whose results go through a serial stage to the segment below.
+#[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
+pub struct Linked<P, S, D, T, U, E> {
+    pub(super) segment: Segment<P, S, D, T, U, E>,
+}
+
+impl<P, S, D, E> Upstream<E> for Linked<P, S, D, P::Item, S::Out, E>
+where
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    D: Relay<S::Out, E>,
+    E: Send,
+{
+    type Item = D::Out;
+    type Local = SegmentLocal<P::Local, S::Local, S::Out>;
+
+    fn begin(&self, run: &Run<E>) {
+        self.segment.up.begin(run);
+    }
+
+    fn local(&self) -> Self::Local {
+        self.segment.local()
+    }
+
+    fn advance(
+        &self,
+        run: &Run<E>,
+        me: &mut Worker,
+        local: &mut Self::Local,
+        _: usize,
+    ) -> Advance<Self::Item, E> {
+        if self.segment.work(run, me, local) { Advance::Worked } else { Advance::Nothing }
+    }
+
+    fn recycle(&self, _: &mut Self::Local, _: Vec<Self::Item>) {}
+
+    fn paced(&self, _: &Run<E>, _: usize) {}
+
+    fn settle(&self, me: &Worker, local: &Self::Local, tally: &mut Tally) {
+        self.segment.settle(me, local, tally);
+    }
+
+    fn conclude(&self, tally: &mut Tally) {
+        self.segment.conclude(tally);
+    }
+}

@@ -1,0 +1,164 @@
+//! What fused parallel stages do to one item: pushed through closure by closure, without a queue or a call that the compiler
+//! cannot see through.
+//!
+//! [`Then`] joins two steps into one, so a row of neighbouring stages is one type and one loop. A stage counts only what cannot be
+//! derived from its neighbours: a `map` lets out what it took in, so it counts nothing.
+
+use std::cell::{Cell, RefCell};
+
+use crate::sync::time::{self, Duration};
+
+use super::error::{Failure, What};
+use super::tally::Tally;
+
+mod init;
+mod map;
+mod select;
+
+pub(super) use init::{MapInit, TryMapInit};
+pub(super) use map::{Inspect, Map, SerialUnordered, TryMap};
+pub(super) use select::{Filter, FilterMap, FlatMap};
+
+/// What a worker remembers while it runs steps: which stage is inside user code, and the sampled times.
+#[derive(Debug)]
+pub struct StepContext {
+    /// Set while unwinding: the stage whose closure panicked.
+    pub(super) panicked: Cell<usize>,
+    /// Time of the sampled calls, by stage.
+    pub(super) sampled: RefCell<Vec<Duration>>,
+}
+
+/// Notes the stage when user code unwinds; forgotten when it returns, so it costs nothing then.
+struct OnUnwind<'a> {
+    context: &'a StepContext,
+    stage: usize,
+}
+
+impl Drop for OnUnwind<'_> {
+    fn drop(&mut self) {
+        self.context.panicked.set(self.stage);
+    }
+}
+
+impl StepContext {
+    pub(super) fn new(stages: usize) -> Self {
+        Self { panicked: Cell::new(0), sampled: RefCell::new(vec![Duration::ZERO; stages]) }
+    }
+
+    /// Runs a stage's closure.
+    #[inline]
+    fn call<const SAMPLED: bool, R>(&self, stage: usize, body: impl FnOnce() -> R) -> R {
+        let start = SAMPLED.then(time::now);
+        let guard = OnUnwind { context: self, stage };
+        let value = body();
+        std::mem::forget(guard);
+        if let Some(start) = start {
+            self.sampled.borrow_mut()[stage] += time::now().saturating_duration_since(start);
+        }
+        value
+    }
+}
+
+/// The outcome of one item: failed, or gone as far as it goes.
+pub(super) type Passed<E> = Result<(), Box<Failure<E>>>;
+
+/// Goes on with what a stage gave, or with its error.
+#[inline]
+fn pass<U, E>(stage: usize, outcome: Result<U, E>, next: &mut impl FnMut(U) -> Passed<E>) -> Passed<E> {
+    match outcome {
+        Ok(value) => next(value),
+        // The segment knows the index.
+        Err(error) => Err(Box::new(Failure { stage, index: 0, what: What::Error(error) })),
+    }
+}
+
+/// One stage, or several fused into one.
+pub trait Step<T, E>: Send + Sync {
+    /// What comes out.
+    type Out: Send;
+    /// What each worker keeps for it.
+    type Local;
+    /// Whether every item that does not fail gives exactly one.
+    const ONE_TO_ONE: bool;
+
+    /// The state a worker starts with; runs no user code.
+    fn local(&self) -> Self::Local;
+
+    /// Pushes one item through; `next` takes what comes out.
+    fn apply<const SAMPLED: bool>(
+        &self,
+        context: &StepContext,
+        local: &mut Self::Local,
+        item: T,
+        next: &mut impl FnMut(Self::Out) -> Passed<E>,
+    ) -> Passed<E>;
+
+    /// Adds a worker's counts to the tally, given how many items it pushed in; returns how many came out.
+    fn settle(&self, local: &Self::Local, entered: u64, tally: &mut Tally) -> u64;
+}
+
+/// No stage yet.
+#[derive(Debug)]
+pub struct Through;
+
+impl<T: Send, E> Step<T, E> for Through {
+    type Out = T;
+    type Local = ();
+    const ONE_TO_ONE: bool = true;
+
+    fn local(&self) {}
+
+    #[inline]
+    fn apply<const SAMPLED: bool>(
+        &self,
+        _: &StepContext,
+        (): &mut (),
+        item: T,
+        next: &mut impl FnMut(T) -> Passed<E>,
+    ) -> Passed<E> {
+        next(item)
+    }
+
+    fn settle(&self, (): &(), entered: u64, _: &mut Tally) -> u64 {
+        entered
+    }
+}
+
+/// Two steps, one after the other.
+#[derive(Debug)]
+pub struct Then<A, B> {
+    pub(super) first: A,
+    pub(super) second: B,
+}
+
+impl<T, E, A, B> Step<T, E> for Then<A, B>
+where
+    A: Step<T, E>,
+    B: Step<A::Out, E>,
+{
+    type Out = B::Out;
+    type Local = (A::Local, B::Local);
+    const ONE_TO_ONE: bool = A::ONE_TO_ONE && B::ONE_TO_ONE;
+
+    fn local(&self) -> Self::Local {
+        (self.first.local(), self.second.local())
+    }
+
+    #[inline]
+    fn apply<const SAMPLED: bool>(
+        &self,
+        context: &StepContext,
+        (first, second): &mut Self::Local,
+        item: T,
+        next: &mut impl FnMut(B::Out) -> Passed<E>,
+    ) -> Passed<E> {
+        self.first.apply::<SAMPLED>(context, first, item, &mut |between| {
+            self.second.apply::<SAMPLED>(context, second, between, next)
+        })
+    }
+
+    fn settle(&self, (first, second): &Self::Local, entered: u64, tally: &mut Tally) -> u64 {
+        let between = self.first.settle(first, entered, tally);
+        self.second.settle(second, between, tally)
+    }
+}

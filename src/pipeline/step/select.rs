@@ -1,0 +1,127 @@
+//! Steps that drop items or make several of one: `filter`, `filter_map`, `flat_map`.
+
+use super::{Passed, Step, StepContext, Tally};
+
+/// Keeps the items for which the closure is true.
+#[derive(Debug)]
+pub struct Filter<F> {
+    pub(in super::super) stage: usize,
+    pub(in super::super) call: F,
+}
+
+impl<T: Send, E, F: Fn(&T) -> bool + Send + Sync> Step<T, E> for Filter<F> {
+    type Out = T;
+    // How many were kept.
+    type Local = u64;
+    const ONE_TO_ONE: bool = false;
+
+    fn local(&self) -> u64 {
+        0
+    }
+
+    #[inline]
+    fn apply<const SAMPLED: bool>(
+        &self,
+        context: &StepContext,
+        kept: &mut u64,
+        item: T,
+        next: &mut impl FnMut(T) -> Passed<E>,
+    ) -> Passed<E> {
+        if context.call::<SAMPLED, _>(self.stage, || (self.call)(&item)) {
+            *kept += 1;
+            next(item)
+        } else {
+            // Dropping is user code too.
+            context.call::<SAMPLED, _>(self.stage, || drop(item));
+            Ok(())
+        }
+    }
+
+    fn settle(&self, kept: &u64, entered: u64, tally: &mut Tally) -> u64 {
+        tally.parallel(self.stage, entered, Some(*kept))
+    }
+}
+
+/// Keeps the items for which the closure gives something.
+#[derive(Debug)]
+pub struct FilterMap<F> {
+    pub(in super::super) stage: usize,
+    pub(in super::super) call: F,
+}
+
+impl<T, U: Send, E, F: Fn(T) -> Option<U> + Send + Sync> Step<T, E> for FilterMap<F> {
+    type Out = U;
+    // How many were kept.
+    type Local = u64;
+    const ONE_TO_ONE: bool = false;
+
+    fn local(&self) -> u64 {
+        0
+    }
+
+    #[inline]
+    fn apply<const SAMPLED: bool>(
+        &self,
+        context: &StepContext,
+        kept: &mut u64,
+        item: T,
+        next: &mut impl FnMut(U) -> Passed<E>,
+    ) -> Passed<E> {
+        match context.call::<SAMPLED, _>(self.stage, || (self.call)(item)) {
+            Some(value) => {
+                *kept += 1;
+                next(value)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn settle(&self, kept: &u64, entered: u64, tally: &mut Tally) -> u64 {
+        tally.parallel(self.stage, entered, Some(*kept))
+    }
+}
+
+/// Any number of items for each one.
+#[derive(Debug)]
+pub struct FlatMap<F> {
+    pub(in super::super) stage: usize,
+    pub(in super::super) call: F,
+}
+
+impl<T, I, E, F> Step<T, E> for FlatMap<F>
+where
+    I: IntoIterator,
+    I::Item: Send,
+    F: Fn(T) -> I + Send + Sync,
+{
+    type Out = I::Item;
+    // How many came out.
+    type Local = u64;
+    const ONE_TO_ONE: bool = false;
+
+    fn local(&self) -> u64 {
+        0
+    }
+
+    #[inline]
+    fn apply<const SAMPLED: bool>(
+        &self,
+        context: &StepContext,
+        emitted: &mut u64,
+        item: T,
+        next: &mut impl FnMut(I::Item) -> Passed<E>,
+    ) -> Passed<E> {
+        // The iterator is user code too: `next` and its drop run inside `call`.
+        let mut items = context.call::<SAMPLED, _>(self.stage, || (self.call)(item).into_iter());
+        while let Some(value) = context.call::<SAMPLED, _>(self.stage, || items.next()) {
+            *emitted += 1;
+            next(value)?;
+        }
+        context.call::<SAMPLED, _>(self.stage, || drop(items));
+        Ok(())
+    }
+
+    fn settle(&self, emitted: &u64, entered: u64, tally: &mut Tally) -> u64 {
+        tally.parallel(self.stage, entered, Some(*emitted))
+    }
+}
