@@ -25,6 +25,11 @@ fn spin(seed: u64, rounds: u32) -> u64 {
     x
 }
 
+/// The same for peers without results.
+fn work(seed: u64, rounds: u32) {
+    black_box(spin(seed, rounds));
+}
+
 fn gristmill_pool() -> ThreadPool {
     ThreadPool::builder().workers(WORKERS).queue_bound(BOUND).build().expect("two threads can be created")
 }
@@ -42,7 +47,7 @@ fn raw_crossbeam(tasks: u64, rounds: u32) {
             scope.spawn(move || receiver.into_iter().for_each(|task| task()));
         }
         for i in 0..tasks {
-            sender.send(Box::new(move || drop(black_box(spin(i, rounds))))).expect("workers listen");
+            sender.send(Box::new(move || work(i, rounds))).expect("workers listen");
         }
         drop(sender);
     });
@@ -50,7 +55,7 @@ fn raw_crossbeam(tasks: u64, rounds: u32) {
 
 fn threadpool(pool: &threadpool::ThreadPool, tasks: u64, rounds: u32) {
     for i in 0..tasks {
-        pool.execute(move || drop(black_box(spin(i, rounds))));
+        pool.execute(move || work(i, rounds));
     }
     pool.join();
 }
@@ -63,7 +68,7 @@ fn rayon_pool() -> rayon::ThreadPool {
 fn rayon(pool: &rayon::ThreadPool, tasks: u64, rounds: u32) {
     pool.in_place_scope(|scope| {
         for i in 0..tasks {
-            scope.spawn(move |_| drop(black_box(spin(i, rounds))));
+            scope.spawn(move |_| work(i, rounds));
         }
     });
 }

@@ -5,8 +5,9 @@ use std::panic::panic_any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use gristmill::sync::time;
 use gristmill::{
     BuildError, CancelKind, CancelOutcome, CancellationToken, Refusal, Shutdown, TaskError, ThreadPool,
     ThreadPoolBuilder, WaitError,
@@ -80,9 +81,7 @@ struct Grenade;
 
 impl Drop for Grenade {
     fn drop(&mut self) {
-        if !thread::panicking() {
-            panic!("dropped");
-        }
+        assert!(thread::panicking(), "dropped");
     }
 }
 
@@ -380,7 +379,7 @@ claims! {
         let (waiting, about_to_wait) = mpsc::channel();
         let waited = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&waited);
-        let waiter = pool.submit(move || {
+        let nested = pool.submit(move || {
             waiting.send(()).expect("the test waits for it");
             awaited.wait().expect("it succeeds");
             told.store(true, Ordering::SeqCst);
@@ -390,7 +389,7 @@ claims! {
         // Both workers are held. A waiter that helped itself to strangers would take it now.
         let stranger = stranger.wait_timeout(Duration::from_millis(20)).expect_err("nobody may run it");
         gate.open();
-        waiter.wait().expect("it succeeds");
+        nested.wait().expect("it succeeds");
         stranger.wait().expect("it succeeds");
     })
 
@@ -462,7 +461,7 @@ claims! {
 
     fn drain_for_names_what_would_not_stop(workers(1, 8).stop_grace(Duration::ZERO), |pool| {
         let (gate, pass) = Gate::new();
-        let start = Instant::now();
+        let start = time::now();
         let stubborn = pool.task().name("stubborn").submit(|_| pass()).expect("open");
         gate.wait();
         let queued = pool.submit(|| ()).expect("open");
@@ -472,7 +471,7 @@ claims! {
         assert_eq!((report.submitted(), report.returned(), report.pending()), (2, 1, 1));
         let [stuck] = report.stuck() else { panic!("one task is stuck") };
         assert_eq!((stuck.name(), stuck.worker()), ("stubborn", 0));
-        assert!(time <= stuck.elapsed() && stuck.elapsed() <= start.elapsed());
+        assert!(time <= stuck.elapsed() && stuck.elapsed() <= time::now() - start);
         assert!(report.to_string().contains("stubborn still runs on worker 0"));
         assert!(queued.wait().unwrap_err().is_returned());
         gate.open();
@@ -520,7 +519,7 @@ claims! {
                         }
                     }
                     let accepted = handles.len();
-                    handles.into_iter().for_each(|handle| handle.wait().expect("it succeeds"));
+                    for handle in handles { handle.wait().expect("it succeeds"); }
                     (accepted, refused)
                 })
             }).collect();
@@ -541,7 +540,7 @@ claims! {
         let mut handles = Vec::new();
         for i in 0..60 {
             let (closure, result) = (Dropped(Arc::clone(&closures)), Dropped(Arc::clone(&results)));
-            let handle = pool.submit(move || { let _closure = &closure; if i % 3 == 0 { panic!("crack") } result }).expect("open");
+            let handle = pool.submit(move || { let _closure = &closure; assert!(i % 3 != 0, "crack"); result }).expect("open");
             match i % 4 {
                 0 => drop(handle),
                 1 => { handle.cancel(); handles.push(handle); }
@@ -570,11 +569,7 @@ fn settings_out_of_range_are_refused_at_build() {
     assert!(matches!(workers(1, 1).stack_size(usize::MAX).build(), Err(BuildError::StackSize { .. })));
     assert!(matches!(workers(1, 1).name("m\0").build(), Err(BuildError::Name { .. })));
     assert_eq!(
-        workers(0, 1)
-            .scope(|_| panic!("the body runs with a pool only"))
-            .map(|()| ())
-            .unwrap_err()
-            .to_string(),
+        workers(0, 1).scope(|_| panic!("the body runs with a pool only")).unwrap_err().to_string(),
         "a pool needs 1 to 65536 workers, not 0"
     );
 }
@@ -585,7 +580,7 @@ fn thread_that_cannot_be_created_is_an_error_of_build() {
     use std::error::Error;
     let error = workers(2, 1).stack_size(1 << 46).build().map(drop).unwrap_err();
     assert!(matches!(error, BuildError::Thread { worker: 0, .. }));
-    assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()));
+    assert!(error.source().and_then(|source| source.downcast_ref::<std::io::Error>()).is_some());
 }
 
 #[test]
@@ -672,11 +667,11 @@ fn pool_token_ends_queued_tasks_waits_and_submissions() {
                 pool.submit(|| panic!("it ran")).map(|handle: gristmill::ScopedTaskHandle<'_, ()>| handle);
             drop(detached.expect("open"));
             thread::scope(|scope| {
-                let waiter = scope.spawn(|| waited.expect("open").wait().unwrap_err());
+                let ended = scope.spawn(|| waited.expect("open").wait().unwrap_err());
                 let submitter = scope.spawn(|| pool.submit(|| 1).map(drop).unwrap_err());
                 let idle = scope.spawn(|| pool.wait());
                 token.cancel_with("flood");
-                assert!(waiter.join().expect("it does not panic").is_cancelled());
+                assert!(ended.join().expect("it does not panic").is_cancelled());
                 assert!(submitter.join().expect("it does not panic").is_cancelled());
                 assert!(matches!(idle.join().expect("it does not panic"), Err(WaitError::Cancelled(_))));
             });

@@ -38,13 +38,13 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 /// Occupies the worker until `released` or until the pool stops; returns once it does.
 fn hold(pool: &Submitter<'static>, released: &CancellationToken) {
-    let (came, come) = mpsc::channel();
+    let (came, arrival) = mpsc::channel();
     let holding = pool.task().token(released).submit(move |context| {
         came.send(()).expect("awaited");
         context.token().wait();
     });
     drop(holding.expect("the queue is empty"));
-    come.recv().expect("the worker is free");
+    arrival.recv().expect("the worker is free");
 }
 
 /// What the model knows of one accepted task.
@@ -128,7 +128,9 @@ proptest! {
         let report = if abort {
             // Both ends are right for a task whose token is cancelled: look at it first, and it is cancelled.
             prop_assert!(tasks.iter().all(|task| task.handle.is_finished() == task.end.is_some()));
-            queue.iter().for_each(|i| tasks[*i].end = tasks[*i].end.or(Some(End::Returned)));
+            for i in &queue {
+                tasks[*i].end = tasks[*i].end.or(Some(End::Returned));
+            }
             pool.shutdown(Shutdown::Abort)
         } else {
             released.cancel();

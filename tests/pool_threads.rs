@@ -1,8 +1,9 @@
 //! The process has as many threads after a pool as before it. One test in a binary of its own: it counts them all.
 #![cfg(all(target_os = "linux", not(any(gristmill_shuttle, gristmill_loom))))]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use gristmill::sync::time;
 use gristmill::{Shutdown, ThreadPool};
 
 fn threads() -> usize {
@@ -11,8 +12,8 @@ fn threads() -> usize {
 
 /// The system may show a joined thread for a moment longer.
 fn threads_settle_at(wanted: usize) -> bool {
-    let limit = Instant::now() + Duration::from_secs(5);
-    while threads() != wanted && Instant::now() < limit {
+    let limit = time::now() + Duration::from_secs(5);
+    while threads() != wanted && time::now() < limit {
         std::thread::yield_now();
     }
     threads() == wanted

@@ -36,6 +36,7 @@ mod scope;
 mod seat;
 mod shutdown;
 mod space;
+mod start;
 mod submitter;
 mod task;
 mod worker;

@@ -1,8 +1,13 @@
-//! Thread creation that fails, at every place where it can.
+//! What cannot be brought about from outside: threads that cannot be created, and a worker caught between two steps.
 
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{BuildError, ThreadPool};
+use super::core::Core;
+use super::gate::{Gate, Phase};
+use super::seat::Seat;
+use super::{BuildError, Submitter, ThreadPool};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::fault::fail_spawn_at;
 
@@ -51,4 +56,18 @@ fn scope_whose_kth_thread_cannot_be_created_never_calls_its_body() {
         assert!(matches!(built.map(|()| ()), Err(BuildError::Thread { worker, .. }) if worker == k - 1));
         assert_eq!(live.load(Ordering::SeqCst), 0);
     }
+}
+
+#[test]
+fn worker_of_a_stopping_pool_hands_back_what_it_takes_from_the_queue() {
+    let core = Arc::new(Core::new(Gate::new(Arc::from("unmanned"), 1, 1, Duration::ZERO, None)));
+    let handle = Submitter::<()>::new(Arc::clone(&core)).submit(|| panic!("it ran")).expect("open");
+    let task = core.next().expect("it was queued");
+    core.gate.advance(Phase::Stopping);
+    core.execute(task, &Seat::new(Arc::clone(&core.gate), 0, Rc::new(())));
+    let result: Result<(), _> = handle.wait();
+    assert!(result.unwrap_err().is_returned());
+    assert_eq!(core.take_returned().len(), 1);
+    core.gate.settle(); // as the worker does when it finds the queue empty
+    assert!(core.gate.is_finished());
 }
