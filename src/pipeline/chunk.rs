@@ -14,6 +14,11 @@ pub(super) enum Origin {
 }
 
 impl Origin {
+    /// Whether every item stands for one source item, and so for its credit.
+    pub(super) fn is_dense(&self) -> bool {
+        matches!(self, Self::Dense(_))
+    }
+
     pub(super) fn index(&self, place: usize) -> u64 {
         match self {
             Self::Dense(first) => first + place as u64,
@@ -53,7 +58,8 @@ pub struct Chunk<T, E> {
     pub(super) span: usize,
     pub(super) items: Vec<T>,
     pub(super) origin: Origin,
-    /// How many source items leave the window when the chunk leaves the pipeline.
+    /// How many source items leave the window when the chunk leaves the pipeline; 0 for a piece whose credit went with the last
+    /// one, which [`Run::note_piece`](super::run::Run::note_piece) counts.
     pub(super) credit: usize,
     /// What ends the run once the items have been delivered.
     pub(super) failure: Option<Box<Failure<E>>>,

@@ -68,11 +68,13 @@ impl<T, E> Feed<T, E> {
         let left = entry.items.len();
         let span = left.min(want);
         let whole = span == left;
-        let one_to_one = entry.credit == left;
-        let credit = match (whole, one_to_one) {
+        let credit = match (whole, entry.origin.is_dense()) {
             (true, _) => entry.credit,
             (false, true) => span,
-            (false, false) => 0,
+            (false, false) => {
+                run.note_piece();
+                0
+            }
         };
         let chunk = Chunk {
             first: entry.first,

@@ -37,7 +37,7 @@ where
     /// Taken when the results have ended.
     working: Option<(Worker, Local<P, S, E>)>,
     /// What to release when the chunk that is being consumed is used up.
-    credit: usize,
+    credit: Option<usize>,
     given: u64,
 }
 
@@ -50,7 +50,7 @@ where
 {
     fn new(core: C) -> Self {
         let working = Some((core.worker(true), core.segment.local()));
-        Self { core, working, credit: 0, given: 0 }
+        Self { core, working, credit: None, given: 0 }
     }
 
     /// The results have ended, or nobody wants them any more.
@@ -74,8 +74,10 @@ where
 {
     fn pull(&mut self) -> Option<vec::IntoIter<S::Out>> {
         let core = &*self.core;
-        core.run.release(std::mem::take(&mut self.credit));
-        core.run.offer_work();
+        if let Some(credit) = self.credit.take() {
+            core.run.release(credit);
+            core.run.offer_work();
+        }
         let (me, local) = self.working.as_mut()?;
         let mut chunk = None;
         core.guard(|| {
@@ -100,7 +102,7 @@ where
             core.run.count_in_part(chunk.origin.sources_before(chunk.items.len()));
             core.run.fail(failure);
         } else {
-            self.credit = chunk.credit;
+            self.credit = Some(chunk.credit);
         }
         self.given += chunk.items.len() as u64;
         Some(chunk.items.into_iter())

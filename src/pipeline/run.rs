@@ -39,6 +39,8 @@ pub struct Run<E> {
     pub(super) read: Padded<AtomicUsize>,
     /// Items that have left the pipeline, whole chunks at a time.
     released: Padded<AtomicUsize>,
+    /// Chunks without credit: pieces whose credit went with the last piece of what they were cut from.
+    pieces: AtomicUsize,
     /// Items of chunks that were delivered in part when the run ended.
     in_part: AtomicUsize,
     /// Chunks that lie ready in front of a segment, all segments together.
@@ -70,6 +72,7 @@ impl<E> Run<E> {
             workers,
             read: Padded(AtomicUsize::new(0)),
             released: Padded(AtomicUsize::new(0)),
+            pieces: AtomicUsize::new(0),
             in_part: AtomicUsize::new(0),
             queued: Padded(AtomicUsize::new(0)),
             reading: Padded(AtomicBool::new(false)),
@@ -191,10 +194,21 @@ impl<E> Run<E> {
     /// or calls [`offer_work`](Self::offer_work).
     #[inline]
     pub(super) fn release(&self, items: usize) {
-        self.released.fetch_add(items, Ordering::SeqCst);
+        if items == 0 {
+            self.pieces.fetch_sub(1, Ordering::SeqCst);
+        } else {
+            self.released.fetch_add(items, Ordering::SeqCst);
+        }
         if self.source_ended() {
             self.wake_if_finished();
         }
+    }
+
+    /// A piece without credit was cut off a chunk. Called before either part can be delivered: where order is not kept, the one
+    /// with the credit may come first, and the run is not over then.
+    #[inline]
+    pub(super) fn note_piece(&self) {
+        self.pieces.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Wakes a worker if there is work: called with work in hand, by whoever will not look for more for a while.
@@ -219,7 +233,10 @@ impl<E> Run<E> {
     /// Everything that was read has left, and nothing more will be read.
     #[inline]
     pub(super) fn finished(&self) -> bool {
-        self.source_ended() && self.released.load(Ordering::SeqCst) == self.read.load(Ordering::SeqCst)
+        // `pieces` last: whoever sees the credit of a chunk released sees the pieces that were cut off it.
+        self.source_ended()
+            && self.released.load(Ordering::SeqCst) == self.read.load(Ordering::SeqCst)
+            && self.pieces.load(Ordering::SeqCst) == 0
     }
 
     /// Whether a worker that looks now would find something to do (invariant 4).

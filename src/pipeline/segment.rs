@@ -64,11 +64,14 @@ impl<E> InHand<E> {
 
     /// The credit of the next `items` items: theirs alone where every item stands for one source item. Otherwise all of it goes
     /// with the last, so that the window never counts too few.
-    fn take_credit(&mut self, items: usize) -> usize {
-        let credit = match (self.left == items, self.credit == self.left) {
+    fn take_credit(&mut self, run: &Run<E>, items: usize) -> usize {
+        let credit = match (self.left == items, self.origin.is_dense()) {
             (true, _) => self.credit,
             (false, true) => items,
-            (false, false) => 0,
+            (false, false) => {
+                run.note_piece();
+                0
+            }
         };
         self.credit -= credit;
         self.left -= items;
@@ -76,9 +79,9 @@ impl<E> InHand<E> {
     }
 
     /// The items that are not done, as a chunk to give back.
-    fn cut_off<T>(&mut self, items: Vec<T>, since: Instant) -> Chunk<T, E> {
+    fn cut_off<T>(&mut self, run: &Run<E>, items: Vec<T>, since: Instant) -> Chunk<T, E> {
         let span = items.len();
-        let front = self.take_credit(self.left - span);
+        let front = self.take_credit(run, self.left - span);
         let credit = std::mem::replace(&mut self.credit, front);
         self.left = self.done - self.delivered;
         Chunk {
@@ -200,12 +203,12 @@ where
                 // Heavier than expected: the rest goes back, for everybody, in front of all that comes after it. The size is
                 // adapted first, so that it is taken in small pieces.
                 self.learn(run, &hand);
-                self.feed.put(run, hand.cut_off(rest.by_ref().collect(), me.now));
+                self.feed.put(run, hand.cut_off(run, rest.by_ref().collect(), me.now));
                 break None;
             }
             if self.turn.is_at_head(hand.first) {
                 // Ours to deliver already: what is ready goes before the next block starts.
-                let ready = Self::results(local, &mut hand, None, me.now);
+                let ready = Self::results(run, local, &mut hand, None, me.now);
                 if !self.hand_on(run, me, local, Some(ready)) {
                     return;
                 }
@@ -215,7 +218,7 @@ where
         self.up.recycle(&mut local.up, items);
         self.learn(run, &hand);
         let failure = failure.or(hand.after.take());
-        let ready = Self::results(local, &mut hand, failure, me.now);
+        let ready = Self::results(run, local, &mut hand, failure, me.now);
         let (turn, owner_waits) = self.turn.offer(ready, &mut local.results);
         if owner_waits {
             run.owner.wake_one();
@@ -291,6 +294,7 @@ where
 
     /// Takes the results so far as a chunk of their own.
     fn results(
+        run: &Run<E>,
         local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
         hand: &mut InHand<E>,
         failure: Option<Box<Failure<E>>>,
@@ -303,7 +307,7 @@ where
             Origin::Listed(std::mem::take(&mut local.origins))
         };
         let (first, span) = (hand.first, hand.done - hand.delivered);
-        let credit = hand.take_credit(span);
+        let credit = hand.take_credit(run, span);
         hand.first += span;
         hand.delivered = hand.done;
         Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since }

@@ -1,0 +1,16 @@
+//! The pipeline against its claims, over a grid of workers and windows; a file for each topic.
+#![cfg(not(any(gristmill_shuttle, gristmill_loom)))]
+
+mod borrowed;
+mod cancellation;
+mod errors;
+mod heavy;
+mod iterators;
+mod lone;
+mod model;
+mod panics;
+mod sources;
+mod state;
+mod support;
+mod unordered;
+mod window;

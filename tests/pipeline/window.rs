@@ -1,0 +1,244 @@
+//! The source is never read more than the window ahead of what has left: asserted inside its `next`.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gristmill::{CancellationToken, Pipeline};
+
+use super::support::{Ledger, grid, grind, vague, within_limit};
+
+const ITEMS: usize = 3000;
+
+/// What has been taken from the source, and what has left through the sink.
+#[derive(Default)]
+struct Gauge {
+    taken: AtomicUsize,
+    left: AtomicUsize,
+}
+
+impl Gauge {
+    /// `most`: the window, and what a stage may have dropped behind the last item that the sink saw.
+    fn source(&self, most: usize) -> impl ExactSizeIterator<Item = usize> {
+        (0..ITEMS).map(move |number| {
+            let ahead = self.taken.fetch_add(1, Ordering::SeqCst) + 1 - self.left.load(Ordering::SeqCst);
+            assert!(ahead <= most, "{ahead} items between source and sink, at most {most} allowed");
+            number
+        })
+    }
+
+    /// Everything up to `number` has left.
+    fn passed(&self, number: usize) {
+        self.left.fetch_max(number + 1, Ordering::SeqCst);
+    }
+
+    fn count(&self) {
+        self.left.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn window_holds_for_one_row_of_stages() {
+    for (workers, window) in grid() {
+        for unordered in [false, true] {
+            let gauge = Gauge::default();
+            let pipeline = Pipeline::from_iter(gauge.source(window)).workers(workers).window(window);
+            let pipeline = if unordered { pipeline.unordered() } else { pipeline };
+            pipeline
+                .map("grind", |number| grind(number as u64 % 50))
+                .for_each("count", |_| gauge.count())
+                .run(&CancellationToken::new())
+                .unwrap();
+        }
+    }
+}
+
+#[test]
+fn window_holds_for_a_source_that_may_block_and_for_one_that_is_slow() {
+    for (workers, window) in grid() {
+        let gauge = Gauge::default();
+        Pipeline::from_iter(vague(gauge.source(window)).inspect(|number| {
+            grind(if number % 500 == 0 { 100_000 } else { 0 });
+        }))
+        .workers(workers)
+        .window(window)
+        .map("pass", |number| number)
+        .for_each("count", |_| gauge.count())
+        .run(&CancellationToken::new())
+        .unwrap();
+    }
+}
+
+#[test]
+fn window_holds_for_a_slow_sink() {
+    for (workers, window) in grid() {
+        let gauge = Gauge::default();
+        Pipeline::from_iter(gauge.source(window))
+            .workers(workers)
+            .window(window)
+            .map("pass", |number| number)
+            .for_each("count", |number| {
+                grind(if number % 100 == 0 { 50_000 } else { 10 });
+                gauge.count();
+            })
+            .run(&CancellationToken::new())
+            .unwrap();
+    }
+}
+
+#[test]
+fn window_holds_across_serial_stages() {
+    for (workers, window) in grid() {
+        let gauge = Gauge::default();
+        Pipeline::from_iter(gauge.source(window))
+            .workers(workers)
+            .window(window)
+            .serial("first", |number| number)
+            .map("grind", |number| {
+                grind(number as u64 % 300);
+                number
+            })
+            .serial("second", |number| number)
+            .map("pass", |number| number)
+            .for_each("count", |_| gauge.count())
+            .run(&CancellationToken::new())
+            .unwrap();
+    }
+}
+
+#[test]
+fn window_counts_what_a_stage_drops_until_the_sink_has_passed_its_place() {
+    for (workers, window) in grid() {
+        let gauge = Gauge::default();
+        Pipeline::from_iter(gauge.source(window + 6))
+            .workers(workers)
+            .window(window)
+            .filter("one in seven", |number| number % 7 == 0)
+            .for_each("pass", |number| gauge.passed(number))
+            .run(&CancellationToken::new())
+            .unwrap();
+    }
+}
+
+#[test]
+fn window_holds_for_items_that_multiply() {
+    for (workers, window) in grid() {
+        let gauge = Gauge::default();
+        Pipeline::from_iter(gauge.source(window))
+            .workers(workers)
+            .window(window)
+            .flat_map("three", |number| (0..3).map(move |copy| (number, copy)))
+            .serial("number", |pair| pair)
+            .map("pass", |pair| pair)
+            .for_each("last", |(number, copy)| {
+                if copy == 2 {
+                    gauge.passed(number);
+                }
+            })
+            .run(&CancellationToken::new())
+            .unwrap();
+    }
+}
+
+#[test]
+fn window_holds_where_a_stage_gives_as_many_as_it_took_but_from_other_items() {
+    // Eight of the first, none of the seven after it: no item is through before the last of the eight is.
+    for (workers, window) in grid() {
+        let gauge = Gauge::default();
+        Pipeline::from_iter(gauge.source(window + 7))
+            .workers(workers)
+            .window(window)
+            .flat_map("eight or none", |number| {
+                (0..if number % 8 == 0 { 8 } else { 0 }).map(move |copy| (number, copy))
+            })
+            .serial("number", |pair| pair)
+            .map("grind", |pair| {
+                grind(if workers < 4 { 20_000 } else { 2000 });
+                pair
+            })
+            .for_each("last", |(number, copy)| {
+                if copy == 7 {
+                    gauge.passed(number);
+                }
+            })
+            .run(&CancellationToken::new())
+            .unwrap();
+    }
+}
+
+#[test]
+fn window_holds_for_a_sink_on_the_callers_thread() {
+    for (workers, window) in grid() {
+        let gauge = Gauge::default();
+        Pipeline::from_iter(gauge.source(window))
+            .workers(workers)
+            .window(window)
+            .map("grind", |number| grind(number as u64 % 50))
+            .for_each_local("count", |_| gauge.count())
+            .run(&CancellationToken::new())
+            .unwrap();
+    }
+}
+
+#[test]
+fn window_holds_while_a_lazy_iterator_is_pulled() {
+    for (workers, window) in grid() {
+        let gauge = Gauge::default();
+        let (_, outcome) = Pipeline::from_iter(gauge.source(window))
+            .workers(workers)
+            .window(window)
+            .map("pass", |number| number)
+            .with_iter(&CancellationToken::new(), |numbers| {
+                for number in numbers {
+                    grind(if number % 100 == 0 { 20_000 } else { 10 });
+                    gauge.count();
+                }
+            });
+        outcome.unwrap();
+    }
+}
+
+#[test]
+fn window_holds_for_an_iterator_with_threads_of_its_own() {
+    for (workers, window) in grid() {
+        let gauge: &'static Gauge = Box::leak(Box::default());
+        let numbers = Pipeline::from_iter(gauge.source(window))
+            .workers(workers)
+            .window(window)
+            .map("pass", |number| number)
+            .into_iter_with(&CancellationToken::new())
+            .unwrap();
+        for number in numbers {
+            number.unwrap();
+            gauge.count();
+        }
+    }
+}
+
+#[test]
+fn window_bounds_what_is_taken_from_a_channel_and_what_is_alive() {
+    for (workers, window) in grid() {
+        let ledger = Ledger::default();
+        let peak = ledger.clone();
+        within_limit(move || {
+            let (sender, receiver) = crossbeam_channel::bounded(ITEMS);
+            (0..ITEMS as u64).for_each(|number| sender.send(number).unwrap());
+            drop(sender);
+            let channel = receiver.clone();
+            let mut through = 0;
+            Pipeline::from_receiver(receiver)
+                .workers(workers)
+                .window(window)
+                .map("make", |number| ledger.item(number))
+                .for_each("drop", |item| {
+                    drop(item);
+                    through += 1;
+                    let ahead = ITEMS - channel.len() - through;
+                    // This one is through for us, and not yet for the pipeline.
+                    assert!(ahead <= window, "{ahead} items taken");
+                })
+                .run(&CancellationToken::new())
+                .unwrap();
+        });
+        assert_eq!((peak.made(), peak.live()), (ITEMS, 0));
+        assert!(peak.peak() <= window, "{} alive with a window of {window}", peak.peak());
+    }
+}
