@@ -28,7 +28,7 @@ fn poll(criterion: &mut Criterion) {
     for depth in [0, 2, 100] {
         let token = below(CancellationToken::new(), depth, CancellationToken::child);
         group.bench_function(format!("depth {depth}"), |bencher| {
-            bencher.iter(|| black_box(&token).is_cancelled())
+            bencher.iter(|| black_box(&token).is_cancelled());
         });
     }
     let token = CancellationToken::with_timeout(HOUR).child();
@@ -45,7 +45,7 @@ fn child_and_drop(criterion: &mut Criterion) {
     let (root, tokio) = (CancellationToken::new(), TokioToken::new());
     group.bench_function("plain", |bencher| bencher.iter(|| black_box(&root).child()));
     group.bench_function("with deadline", |bencher| {
-        bencher.iter(|| black_box(&root).child_with_timeout(HOUR))
+        bencher.iter(|| black_box(&root).child_with_timeout(HOUR));
     });
     group.bench_function("with callback", |bencher| {
         bencher.iter(|| {
@@ -112,7 +112,7 @@ criterion_group! {
     name = benches;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_millis(1000))
+        .measurement_time(Duration::from_secs(1))
         .sample_size(30);
     targets = poll, child_and_drop, cancel_many
 }

@@ -53,7 +53,7 @@ fn scope_whose_kth_thread_cannot_be_created_never_calls_its_body() {
             )
             .scope(|_| panic!("there is no pool"));
         drop(fault);
-        assert!(matches!(built.map(|()| ()), Err(BuildError::Thread { worker, .. }) if worker == k - 1));
+        assert!(matches!(built, Err(BuildError::Thread { worker, .. }) if worker == k - 1));
         assert_eq!(live.load(Ordering::SeqCst), 0);
     }
 }

@@ -30,7 +30,11 @@ fn nothing_is_lost_behind_a_serial_stage_that_follows_a_filter_or_flat_map() {
             };
             seen.sort_unstable();
             let all = (0..2000).flat_map(|number| (0..number % 4).map(move |copy| (number, copy)));
-            assert!(seen.iter().copied().eq(all), "{} of 3000 arrived with {workers} workers, {window}", seen.len());
+            assert!(
+                seen.iter().copied().eq(all),
+                "{} of 3000 arrived with {workers} workers, {window}",
+                seen.len()
+            );
             assert_eq!(report.finished(), 2000);
         }
     }
