@@ -103,7 +103,7 @@ fn cancel_that_races_the_start_decides_it() {
         let result = handle.wait();
         match outcome {
             CancelOutcome::Prevented => {
-                assert!(result.is_err_and(|error| error.is_cancelled()) && !ran.load(SeqCst))
+                assert!(result.is_err_and(|error| error.is_cancelled()) && !ran.load(SeqCst));
             }
             CancelOutcome::RunsOn | CancelOutcome::Finished => assert!(result.is_ok() && ran.load(SeqCst)),
             other => panic!("{other:?}"),
@@ -218,9 +218,9 @@ fn blocked_submit_ends_when_the_pool_is_closed_or_cancelled() {
                 spawn(move || (0..3).map(|_| pool.submit(|| ())).collect::<Vec<_>>())
             };
             if cancel {
-                drop(token.cancel())
+                token.cancel();
             } else {
-                pool.close()
+                pool.close();
             }
             let attempts = submitter.join().expect("no panic");
             assert!(attempts[2].is_err(), "the worker is held, and there is one place");
@@ -297,7 +297,7 @@ fn timed_waits_give_back_what_they_were_given() {
                 pool.submit(refused.into_task()).expect("open")
             }
         };
-        let first = first.wait_timeout(Duration::from_millis(1)).unwrap_or_else(|handle| handle.wait());
+        let first = first.wait_timeout(Duration::from_millis(1)).unwrap_or_else(gristmill::TaskHandle::wait);
         assert_eq!((first.expect("no panic"), second.wait().expect("no panic")), (1, 2));
         let report = pool.shutdown(Shutdown::DrainFor(Duration::from_millis(1)));
         drop(report);
