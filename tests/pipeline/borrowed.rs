@@ -26,7 +26,11 @@ fn every_source_stage_and_sink_may_borrow() {
         .try_map("try", |pair| if pair.0.is_empty() { Err(none.as_str()) } else { Ok(pair) })
         .inspect("look", |_| _ = looked.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
         .map_init("init", || &suffix, |state, (word, _)| (word, state.len()))
-        .try_map_init("try init", || &none, |state, pair| if pair.1 == 0 { Err(state.as_str()) } else { Ok(pair) })
+        .try_map_init(
+            "try init",
+            || &none,
+            |state, pair| if pair.1 == 0 { Err(state.as_str()) } else { Ok(pair) },
+        )
         .flat_map("twice", |(word, _)| [word, word])
         .serial_unordered("note", |word| {
             noted += 1;
@@ -47,8 +51,10 @@ fn every_source_stage_and_sink_may_borrow() {
     assert!(words.iter().flat_map(|word| [word, word]).eq(out.iter()));
     assert_eq!(order, out);
 
-    let (longest, _) =
-        Pipeline::from_iter(words.iter()).reduce("longest", |a, b| if b.len() > a.len() { b } else { a }).run(&token).unwrap();
+    let (longest, _) = Pipeline::from_iter(words.iter())
+        .reduce("longest", |a, b| if b.len() > a.len() { b } else { a })
+        .run(&token)
+        .unwrap();
     assert_eq!(longest, Some(&words[100]));
     let (by_word, _) = Pipeline::from_try_iter(words.iter().map(Ok::<_, &str>))
         .map("count", |word| (word.as_str(), word.len()))
@@ -58,7 +64,8 @@ fn every_source_stage_and_sink_may_borrow() {
     assert_eq!(by_word["w999"], 4);
     let (sender, receiver) = crossbeam_channel::bounded(1000);
     Pipeline::from_slice(&words).send(sender).run(&token).unwrap();
-    let (sum, _) = Pipeline::from_receiver(receiver).fold("add", 0, |sum, word| sum + word.len()).run(&token).unwrap();
+    let (sum, _) =
+        Pipeline::from_receiver(receiver).fold("add", 0, |sum, word| sum + word.len()).run(&token).unwrap();
     assert_eq!(sum, words.iter().map(String::len).sum());
 }
 
@@ -77,17 +84,21 @@ fn sink_on_the_callers_thread_needs_no_send() {
             .run(&CancellationToken::new())
             .unwrap();
         assert_eq!(sum.get(), 4999 * 5000 / 2);
-        let (rest, outcome) = Pipeline::from_iter(0..5000).workers(workers).with_iter(&CancellationToken::new(), |numbers| {
-            numbers.map(|number| sum.get() - number).sum::<i64>()
-        });
+        let (rest, outcome) =
+            Pipeline::from_iter(0..5000).workers(workers).with_iter(&CancellationToken::new(), |numbers| {
+                numbers.map(|number| sum.get() - number).sum::<i64>()
+            });
         outcome.unwrap();
         assert_eq!(rest, Some(sum.get() * 4999));
     }
 }
 
 fn infallible() -> Result<Report, PipelineError> {
-    let outcome: Result<Report, PipelineError<Infallible>> =
-        Pipeline::from_iter(0..3).map("m", |n| n).serial("s", |n| n).for_each("d", drop).run(&CancellationToken::new());
+    let outcome: Result<Report, PipelineError<Infallible>> = Pipeline::from_iter(0..3)
+        .map("m", |n| n)
+        .serial("s", |n| n)
+        .for_each("d", drop)
+        .run(&CancellationToken::new());
     outcome
 }
 

@@ -143,7 +143,11 @@ impl Model<'_> {
             Kind::Map | Kind::MapInit => vec![self.settings.map(item)],
             Kind::Inspect | Kind::Shared => vec![item],
             Kind::Filter | Kind::FilterMap => {
-                if self.settings.keeps(&item) { vec![item] } else { vec![] }
+                if self.settings.keeps(&item) {
+                    vec![item]
+                } else {
+                    vec![]
+                }
             }
             Kind::FlatMap => self.settings.copies(item).collect(),
             Kind::Serial => vec![number(&mut self.last[place], item)],
@@ -288,8 +292,13 @@ fn check(shape: Shape, settings: &Settings) -> Result<(), TestCaseError> {
                 all.sort_by_key(|item| (item.index, item.value));
             }
             let differ = seen.iter().zip(&all).position(|(is, should)| is != should);
-            prop_assert!(differ.is_none() && seen.len() == all.len(), "{kinds:?}: {} of {} at {differ:?}, {:?}",
-                seen.len(), all.len(), differ.map(|at| (seen[at], all[at])));
+            prop_assert!(
+                differ.is_none() && seen.len() == all.len(),
+                "{kinds:?}: {} of {} at {differ:?}, {:?}",
+                seen.len(),
+                all.len(),
+                differ.map(|at| (seen[at], all[at]))
+            );
             prop_assert_eq!((report.read(), report.unfinished()), (settings.items, 0));
             let counts: Vec<_> =
                 report.stages().iter().map(|stage| (stage.items_in(), stage.items_out())).collect();
@@ -308,8 +317,9 @@ fn check(shape: Shape, settings: &Settings) -> Result<(), TestCaseError> {
             }
             prop_assert_eq!(report.stages()[stage].failed(), 1);
             let passed_on = report.stages().iter().all(|stage| {
-                stage.items_in() >= stage.failed() && (stage.kind() != gristmill::pipeline::StageKind::Serial
-                    || stage.items_in() == stage.items_out() + stage.failed())
+                stage.items_in() >= stage.failed()
+                    && (stage.kind() != gristmill::pipeline::StageKind::Serial
+                        || stage.items_in() == stage.items_out() + stage.failed())
             });
             prop_assert!(passed_on, "{}", report);
             if settings.ordered {
