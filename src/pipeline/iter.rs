@@ -55,7 +55,8 @@ where
 
     /// The results have ended, or nobody wants them any more.
     fn end(&mut self) {
-        if !self.core.run.finished() {
+        // A cancellation that nobody has seen yet comes first.
+        if !self.core.run.finished() && !self.core.run.stopped() {
             self.core.run.halt(Ending::Abandoned);
         }
         if let Some((me, local)) = self.working.take() {
@@ -389,7 +390,7 @@ struct StopOnDrop<'run, E>(&'run Run<E>);
 
 impl<E> Drop for StopOnDrop<'_, E> {
     fn drop(&mut self) {
-        if !self.0.finished() {
+        if !self.0.finished() && !self.0.stopped() {
             self.0.halt(Ending::Abandoned);
         }
     }

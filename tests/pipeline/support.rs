@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// So long that only a hang reaches it.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs `body` on a thread of its own; panics if it hangs.
 #[track_caller]

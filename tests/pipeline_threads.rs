@@ -1,0 +1,52 @@
+//! No thread of a run outlives it, however it ends. Alone in its process, so that it can count.
+#![cfg(all(target_os = "linux", not(any(gristmill_shuttle, gristmill_loom))))]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use gristmill::{CancellationToken, Pipeline};
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").expect("this is Linux").count()
+}
+
+#[test]
+fn no_thread_is_left_after_success_error_panic_cancellation_drop_or_leak() {
+    let before = threads();
+    for workers in [2, 4, 16] {
+        for ending in 0..8 {
+            let token = CancellationToken::new();
+            let during = std::sync::atomic::AtomicUsize::new(0);
+            let end = |number: u64| {
+                during.fetch_max(threads(), std::sync::atomic::Ordering::Relaxed);
+                match ending {
+                    1 if number == 50 => return Err("error"),
+                    2 => assert_ne!(number, 50),
+                    3 if number == 50 => _ = token.cancel(),
+                    _ => {}
+                }
+                Ok(number)
+            };
+            let pipeline = Pipeline::from_iter(0..100).workers(workers).try_map("end", end);
+            match ending {
+                0..4 => assert_eq!(pipeline.for_each("sink", drop).run(&token).is_err(), ending > 0),
+                4 => _ = pipeline.with_iter(&token, |mut numbers| numbers.next()),
+                5 => _ = pipeline.with_iter(&token, |numbers| std::mem::forget(numbers)),
+                6 => {
+                    let body = || pipeline.with_iter(&token, |_| panic!("body"));
+                    assert!(catch_unwind(AssertUnwindSafe(body)).is_err());
+                }
+                _ => {
+                    let mut numbers = Pipeline::from_iter(0..100)
+                        .workers(workers)
+                        .map("pass", |number| number)
+                        .into_iter_with(&token)
+                        .unwrap();
+                    assert_eq!(numbers.next().unwrap().unwrap(), 0);
+                    assert_eq!(threads(), before + workers - 1);
+                    drop(numbers);
+                }
+            }
+            assert_eq!(threads(), before, "ending {ending} with {workers} workers");
+        }
+    }
+}
