@@ -12,7 +12,7 @@ fn peak<T: Send>(items: u64, window: usize, call: impl Fn(u64) -> T + Send + Syn
             .map("map", call)
             .for_each("drop", drop)
             .run(&CancellationToken::new())
-            .unwrap();
+            .expect("nothing fails");
     };
     allocation_counter::measure(run).bytes_max
 }

@@ -134,9 +134,9 @@ fn error_type_is_inferred_and_goes_through_the_question_mark() {
 #[test]
 fn error_is_send_and_sync_and_an_error() {
     fn check<T: Error + Send + Sync + 'static>() {}
+    fn shared<T: Send + Sync>() {}
     check::<PipelineError>();
     check::<PipelineError<std::io::Error>>();
-    fn shared<T: Send + Sync>() {}
     shared::<PipelineError<String>>();
     shared::<Report>();
 }

@@ -137,11 +137,14 @@ fn wait_for_a_channel_ends() {
             cancel_when_it_waits(move |token, ring| {
                 let (sender, receiver) = crossbeam_channel::bounded(10);
                 sender.send(()).unwrap();
-                let pipeline = Pipeline::from_receiver(receiver).workers(workers).window(window);
+                let pipeline = Pipeline::from_receiver(receiver)
+                    .workers(workers)
+                    .window(window)
+                    .inspect("ring", |()| ring.send(()).unwrap());
                 let error = if local {
-                    pipeline.for_each_local("ring", |()| ring.send(()).unwrap()).run(token).unwrap_err()
+                    pipeline.for_each_local("sink", drop).run(token).unwrap_err()
                 } else {
-                    pipeline.for_each("ring", |()| ring.send(()).unwrap()).run(token).unwrap_err()
+                    pipeline.for_each("sink", drop).run(token).unwrap_err()
                 };
                 drop(sender);
                 error

@@ -108,16 +108,14 @@ fn lowest_index_wins_however_late_it_fails() {
         for local in [false, true] {
             let (failed, other_has_failed) = mpsc::channel();
             let other_has_failed = Mutex::new(other_has_failed);
-            let ready = Pipeline::from_iter(0..100_u64).workers(2).try_map("map", |number| match number {
-                // A higher one is on its way to fail, or the limit below says that nobody else works.
-                0 => {
+            let ready = Pipeline::from_iter(0..100_u64).workers(2).try_map("map", |number| {
+                if number == 0 {
+                    // A higher one is on its way to fail, or the limit says that nobody else works.
                     let _ = other_has_failed.lock().unwrap().recv_timeout(std::time::Duration::from_secs(5));
-                    Err::<u64, _>(Torn(0))
-                }
-                _ => {
+                } else {
                     let _ = failed.send(());
-                    Err(Torn(number))
                 }
+                Err::<u64, _>(Torn(number))
             });
             let token = CancellationToken::new();
             let outcome = if local {

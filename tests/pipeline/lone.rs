@@ -12,11 +12,10 @@ const SLOW: u64 = FAST + 200;
 
 /// Gives the first items at once, and each later one when the one before has been seen.
 fn answering(fast: u64, seen: mpsc::Receiver<u64>) -> impl Iterator<Item = u64> + Send {
-    (0..fast + 200).map(move |number| {
+    (0..fast + 200).inspect(move |&number| {
         if number > fast {
             while seen.recv_timeout(LIMIT).expect("the item before is held back") + 1 < number {}
         }
-        number
     })
 }
 
@@ -96,7 +95,7 @@ fn item_of_a_channel_reaches_a_sink_on_the_callers_thread_before_the_next_is_the
             Pipeline::from_receiver(receiver)
                 .workers(workers)
                 .window(window)
-                .map("grind", |number| number + 0 * grind(if number > FAST { 20_000 } else { 1 }))
+                .map("grind", |number| (number, grind(if number > FAST { 20_000 } else { 1 })).0)
                 .for_each_local("see", |number| see.send(number).unwrap_or(()))
                 .run(&CancellationToken::new())
                 .unwrap();
@@ -112,7 +111,7 @@ fn item_of_a_channel_reaches_a_lazy_iterator_before_the_next_is_there() {
             let (_, outcome) = Pipeline::from_receiver(receiver)
                 .workers(workers)
                 .window(window)
-                .map("grind", |number| number + 0 * grind(if number > FAST { 20_000 } else { 1 }))
+                .map("grind", |number| (number, grind(if number > FAST { 20_000 } else { 1 })).0)
                 .with_iter(&CancellationToken::new(), |numbers| {
                     numbers.for_each(|number| see.send(number).unwrap_or(()));
                 });

@@ -1,5 +1,7 @@
 //! The pipeline against its claims, over a grid of workers and windows; a file for each topic.
 #![cfg(not(any(gristmill_shuttle, gristmill_loom)))]
+// Helpers and closures are test code too, though not inside of a `#[test]`.
+#![allow(clippy::unwrap_used)]
 
 mod borrowed;
 mod cancellation;

@@ -60,9 +60,7 @@ impl Settings {
     }
 
     fn sure(&self, stage: usize, index: u64) {
-        if self.failing(stage, index).is_err() {
-            panic!("torn at {index}");
-        }
+        assert!(self.failing(stage, index).is_ok(), "torn at {index}");
     }
 
     fn work(&self, item: Item) -> Item {

@@ -19,7 +19,10 @@ fn empty_source_and_lone_item_go_through_every_form() {
             assert_eq!((list.len() as u64, report.read()), (items, items));
             let (least, _) = pipeline().reduce("least", u64::min).run(&token).unwrap();
             assert_eq!(least, (items == 1).then_some(0));
-            assert_eq!(pipeline().with_iter(&token, |numbers| numbers.count()).0, Some(items as usize));
+            assert_eq!(
+                pipeline().with_iter(&token, |numbers| numbers.count()).0,
+                usize::try_from(items).ok()
+            );
             assert_eq!(pipeline().into_iter_with(&token).unwrap().count() as u64, items);
         }
     }
@@ -98,7 +101,7 @@ fn channel_keeps_what_an_ended_run_has_not_read() {
         .try_for_each("fail", |number| if number == 100 { Err("bad") } else { Ok(()) })
         .run(&CancellationToken::new())
         .unwrap_err();
-    assert_eq!(error.report().read() as usize + other.len(), 1000);
+    assert_eq!(error.report().read() + other.len() as u64, 1000);
     assert!(other.len() >= 1000 - 100 - 16);
 }
 
@@ -111,7 +114,7 @@ fn pipeline_runs_inside_a_stage_of_another() {
             .map("inner", |number| {
                 Pipeline::from_iter(0..number * 100)
                     .workers(2)
-                    .map("grind", |number| number + grind(10) * 0)
+                    .map("grind", |number| (number, grind(10)).0)
                     .fold("add", 0, |sum, number| sum + number)
                     .run(&token)
                     .unwrap()

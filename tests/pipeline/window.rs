@@ -19,10 +19,9 @@ struct Gauge {
 impl Gauge {
     /// `most`: the window, and what a stage may have dropped behind the last item that the sink saw.
     fn source(&self, most: usize) -> impl ExactSizeIterator<Item = usize> {
-        (0..ITEMS).map(move |number| {
+        (0..ITEMS).inspect(move |_| {
             let ahead = self.taken.fetch_add(1, Ordering::SeqCst) + 1 - self.left.load(Ordering::SeqCst);
             assert!(ahead <= most, "{ahead} items between source and sink, at most {most} allowed");
-            number
         })
     }
 
