@@ -1,6 +1,7 @@
 //! Structured concurrency for CPU-bound batch jobs on operating-system threads.
 //!
-//! No async, no global runtime, no hidden threads: when a call returns, no thread of it is left running.
+//! No async, no global runtime: when a call returns, no thread of it is left running. (Deadlines share one helper thread, which is
+//! gone a moment after the last of them.)
 //!
 //! # Which to use
 //!

@@ -159,11 +159,12 @@ pub(crate) fn catch<R, N: AsRef<str>>(
     name: impl FnOnce() -> N,
     body: impl FnOnce() -> R,
 ) -> Result<R, Panic> {
-    DEPTH.with(|depth| depth.set(depth.get() + 1));
+    // `try_with`: a thread-local's destructor may run tasks while the others are gone already.
+    let _ = DEPTH.try_with(|depth| depth.set(depth.get() + 1));
     let outcome = panic::catch_unwind(AssertUnwindSafe(body));
-    DEPTH.with(|depth| depth.set(depth.get() - 1));
+    let _ = DEPTH.try_with(|depth| depth.set(depth.get() - 1));
     outcome.map_err(|payload| {
-        let location = LOCATION.with(|noted| noted.borrow_mut().take());
+        let location = LOCATION.try_with(|noted| noted.borrow_mut().take()).ok().flatten();
         Panic::new(name().as_ref(), payload, location)
     })
 }

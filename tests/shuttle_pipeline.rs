@@ -126,6 +126,29 @@ fn serial_stages_see_the_order_and_the_window_spans_all_segments() {
     }
 }
 
+/// Pieces of a chunk whose credit lies with the last of them: where order is not kept that one may come first, and the run must not
+/// take itself for finished then.
+#[test]
+fn unordered_run_behind_a_serial_stage_loses_nothing() {
+    for window in [2, 6, 12] {
+        check(&format!("unordered behind a serial stage, window {window}"), move || {
+            let (mut seen, report) = Pipeline::from_iter(0..4_usize)
+                .workers(3)
+                .window(window)
+                .unordered()
+                .flat_map("twice", |item| [item, item])
+                .serial("serial", |item| item)
+                .map("pass", |item| item)
+                .collect::<Vec<_>>()
+                .run(&CancellationToken::new())
+                .unwrap();
+            seen.sort_unstable();
+            assert_eq!(seen, [0, 0, 1, 1, 2, 2, 3, 3]);
+            assert_eq!(report.finished(), 4);
+        });
+    }
+}
+
 #[test]
 fn first_error_in_order_is_returned_after_an_exact_prefix() {
     check("error", || {
