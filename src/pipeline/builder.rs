@@ -18,7 +18,7 @@ const DEFAULT_WINDOW: usize = 4096;
 /// A source, stages and a sink, run by one set of threads in bounded memory.
 ///
 /// Begin with [`from_iter`](Self::from_iter), [`from_slice`](Self::from_slice), [`from_receiver`](Self::from_receiver) or
-/// [`from_try_iter`](Self::from_try_iter), add stages, end with a sink, and call [`run`](ReadyPipeline::run). Nothing is read
+/// [`from_try_iter`](Self::from_try_iter), add stages, end with a sink, and call [`run`](super::ReadyPipeline::run). Nothing is read
 /// and no thread exists before that.
 ///
 /// Do not use it for data that lies in a `Vec` and needs neither order of effects, nor bounds, nor cancellation: rayon's
@@ -113,11 +113,11 @@ impl<'a, T: Sync> Pipeline<FromSource<Items<std::slice::Iter<'a, T>>>, Through, 
     /// ```
     /// use gristmill::{CancellationToken, Pipeline};
     ///
-    /// let names = vec!["b".to_owned(), "a".to_owned()];
+    /// let names = vec!["o".to_owned(), "k".to_owned()];
     /// let (joined, _) = Pipeline::from_slice(&names)
     ///     .fold("join", String::new(), |joined, name| joined + name)
     ///     .run(&CancellationToken::new())?;
-    /// assert_eq!(joined, "ba");
+    /// assert_eq!(joined, "ok");
     /// # Ok::<(), gristmill::PipelineError>(())
     /// ```
     pub fn from_slice(source: &'a [T]) -> Self {
@@ -235,7 +235,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// Sets how many items there may be between the source and the sink: at least 1, by default 4096.
     ///
     /// Items that are being read, worked on, or wait for an earlier one all count, in source items; one that a stage drops counts
-    /// until the sink has passed its place. A window of 1 is a plain loop on the caller's thread. Zero is refused by `run`.
+    /// until the sink, or the next serial stage, has passed its place. A window of 1 is a plain loop on the caller's thread. Zero is refused by `run`.
     ///
     /// # Examples
     /// ```

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cancel::CancellationToken;
 use crate::panics;
 use crate::sync::Mutex;
+use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 use crate::sync::time::{self, Instant};
 
@@ -20,6 +21,9 @@ use super::step::Step;
 use super::tally::Tally;
 use super::upstream::Upstream;
 use super::worker::Worker;
+
+/// What a panic is named after that comes from no stage: of an item, a worker's state, the source or the sink.
+pub(super) const DESTRUCTOR: &str = "a destructor";
 
 /// What a worker keeps for the whole pipeline.
 pub(super) type Local<P, S, E> = SegmentLocal<
@@ -91,7 +95,7 @@ where
     }
 
     pub(super) fn worker(&self, owner: bool) -> Worker {
-        Worker::new(Arc::clone(&self.names), owner)
+        Worker::new(Arc::clone(&self.names), owner, self.run.token.clone())
     }
 
     /// The whole life of a worker without a sink of its own.
@@ -111,8 +115,8 @@ where
     /// Runs a worker's body. What panics there is not a stage (these are caught one by one) but a destructor: of an item, or of a
     /// worker's state. It ends the run like any other panic.
     pub(super) fn guard(&self, body: impl FnOnce()) {
-        if let Err(panic) = panics::catch(|| "a destructor", body) {
-            let index = self.run.read.load(crate::sync::atomic::Ordering::SeqCst) as u64;
+        if let Err(panic) = panics::catch(|| DESTRUCTOR, body) {
+            let index = self.run.read.load(Ordering::SeqCst) as u64;
             self.run.halt(Ending::Failed(Box::new(Failure { stage: 0, index, what: What::Panic(panic) })));
         }
     }
@@ -143,9 +147,15 @@ where
         let finished = run.finished();
         let Segment { up, feed, step, turn, deliver, .. } = segment;
         // What was given up is the user's data, and so is the source: their destructors may panic too.
-        let leftovers = panics::catch(|| "a destructor", || drop((up, feed, step, turn)));
-        if let Err(panic) = leftovers {
-            let index = run.read.load(crate::sync::atomic::Ordering::SeqCst) as u64;
+        // One by one: a second panic while the first unwinds would abort.
+        let leftovers = [
+            panics::catch(|| DESTRUCTOR, || drop(turn)),
+            panics::catch(|| DESTRUCTOR, || drop(feed)),
+            panics::catch(|| DESTRUCTOR, || drop(step)),
+            panics::catch(|| DESTRUCTOR, || drop(up)),
+        ];
+        for panic in leftovers.into_iter().filter_map(Result::err) {
+            let index = run.read.load(Ordering::SeqCst) as u64;
             run.halt(Ending::Failed(Box::new(Failure { stage: 0, index, what: What::Panic(panic) })));
         }
         let mut report = make_report(&run, tally, started, run.workers - missing, missing);
@@ -156,7 +166,7 @@ where
             Some(Ending::Cancelled(cancelled)) => Some(PipelineErrorKind::Cancelled(cancelled)),
             Some(Ending::Failed(failure)) => {
                 let Failure { stage, index, what } = *failure;
-                if ordered && !matches!(&what, What::Panic(panic) if panic.name() == "a destructor") {
+                if ordered && !matches!(&what, What::Panic(panic) if panic.name() == DESTRUCTOR) {
                     report.finished = index; // exactly the items before it are through
                 }
                 let stage = names[stage].clone();
@@ -172,7 +182,7 @@ where
 }
 
 fn make_report<E>(run: &Run<E>, tally: Tally, started: Instant, workers: usize, missing: usize) -> Report {
-    let read = run.read.load(crate::sync::atomic::Ordering::SeqCst) as u64;
+    let read = run.read.load(Ordering::SeqCst) as u64;
     let mut stages = tally.stages;
     if let Some(source) = stages.first_mut() {
         source.items_in = read;

@@ -68,7 +68,7 @@ pub enum PipelineErrorKind<E> {
 /// A run that ended before its source did: why, and what had been done by then.
 ///
 /// In an ordered run the sink has seen exactly the items before the one that is named. The type is `Send` and `Sync` where `E` is,
-/// so `?` turns it into any boxed error.
+/// and an error where `E` is one, so that `?` boxes it.
 pub struct PipelineError<E = Infallible> {
     // Both on the heap: the error is the rare side of every `Result` that carries it.
     kind: Box<PipelineErrorKind<E>>,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::vec;
 
 use crate::cancel::CancellationToken;
+use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 
 use super::builder::Pipeline;
+use super::chunk::Origin;
 use super::core::{Core, Local};
 use super::deliver::Owned;
 use super::error::PipelineError;
@@ -24,6 +26,9 @@ use super::worker::Worker;
 trait Pull<T> {
     /// The next results; the ones given before have left the pipeline. `None` when there are no more.
     fn pull(&mut self) -> Option<vec::IntoIter<T>>;
+
+    /// The caller stops, and leaves this many of the last results.
+    fn leave(&mut self, results: usize);
 }
 
 struct Puller<C, P, S, E>
@@ -36,8 +41,8 @@ where
     core: C,
     /// Taken when the results have ended.
     working: Option<(Worker, Local<P, S, E>)>,
-    /// What to release when the chunk that is being consumed is used up.
-    credit: Option<usize>,
+    /// The chunk that is being consumed: the origin and number of its items, and what to release when it is used up.
+    current: Option<(Origin, usize, usize)>,
     given: u64,
 }
 
@@ -50,7 +55,7 @@ where
 {
     fn new(core: C) -> Self {
         let working = Some((core.worker(true), core.segment.local()));
-        Self { core, working, credit: None, given: 0 }
+        Self { core, working, current: None, given: 0 }
     }
 
     /// The results have ended, or nobody wants them any more.
@@ -75,7 +80,7 @@ where
 {
     fn pull(&mut self) -> Option<vec::IntoIter<S::Out>> {
         let core = &*self.core;
-        if let Some(credit) = self.credit.take() {
+        if let Some((_, _, credit)) = self.current.take() {
             core.run.release(credit);
             core.run.offer_work();
         }
@@ -103,10 +108,19 @@ where
             core.run.count_in_part(chunk.origin.sources_before(chunk.items.len()));
             core.run.fail(failure);
         } else {
-            self.credit = Some(chunk.credit);
+            self.current = Some((chunk.origin, chunk.items.len(), chunk.credit));
         }
         self.given += chunk.items.len() as u64;
         Some(chunk.items.into_iter())
+    }
+
+    fn leave(&mut self, results: usize) {
+        self.given -= results as u64;
+        match self.current.take() {
+            Some((_, _, credit)) if results == 0 => self.core.run.release(credit),
+            Some((origin, items, _)) => self.core.run.count_in_part(origin.sources_before(items - results)),
+            None => {}
+        }
     }
 }
 
@@ -133,6 +147,12 @@ pub struct Results<'run, T> {
 impl<T> fmt::Debug for Results<'_, T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Results").field("at_hand", &self.current.len()).finish_non_exhaustive()
+    }
+}
+
+impl<T> Drop for Results<'_, T> {
+    fn drop(&mut self) {
+        self.puller.leave(self.current.len());
     }
 }
 
@@ -186,6 +206,10 @@ where
     fn pull(&mut self) -> Option<vec::IntoIter<S::Out>> {
         self.puller.pull()
     }
+
+    fn leave(&mut self, results: usize) {
+        self.puller.leave(results);
+    }
 }
 
 impl<P, S, E> Engine<S::Out, E> for Threads<P, S, E>
@@ -220,7 +244,10 @@ impl<T, E> PipelineIter<T, E> {
     /// What ended the run early, if the iterator has not given it yet. Stopping it here is no error.
     pub fn finish(mut self) -> Result<Report, PipelineError<E>> {
         match (self.engine.take(), self.report.take()) {
-            (Some(engine), _) => engine.finish(),
+            (Some(mut engine), _) => {
+                engine.leave(self.current.len());
+                engine.finish()
+            }
             (None, Some(report)) => Ok(report),
             (None, None) => unreachable!("the report is kept when the engine ends"),
         }
@@ -376,11 +403,13 @@ where
         for number in 1..core.workers() {
             let shared = Arc::clone(&core);
             let builder = thread::Builder::new().name(format!("gristmill-{number}"));
-            match builder.spawn(move || shared.serve()) {
-                Ok(worker) => workers.push(worker),
-                Err(_) => missing += 1,
-            }
+            let Ok(worker) = builder.spawn(move || shared.serve()) else {
+                missing = core.workers() - number;
+                break;
+            };
+            workers.push(worker);
         }
+        core.run.alone.store(workers.is_empty(), Ordering::Relaxed);
         let engine = Threads { puller: Puller::new(core), workers, missing };
         Ok(PipelineIter { current: Vec::new().into_iter(), engine: Some(Box::new(engine)), report: None })
     }

@@ -119,6 +119,7 @@ impl<S, T> Reader<S, T> {
         me: &mut Worker,
         local: &mut ReaderLocal<T>,
         want: usize,
+        may_wait: bool,
     ) -> Option<Chunk<T, E>>
     where
         S: Source<E, Item = T>,
@@ -127,7 +128,7 @@ impl<S, T> Reader<S, T> {
             return None; // ended between the look and the lock
         }
         let polled = self.readiness == Readiness::Polled;
-        let alone = run.workers == 1;
+        let alone = run.alone.load(Ordering::Relaxed);
         let mut want = want.min(run.room());
         if alone && !polled {
             want = want.min(trusted.trust);
@@ -141,8 +142,9 @@ impl<S, T> Reader<S, T> {
             }
             let limit = if polled { want - got } else { trusted.trust.min(want - got) };
             let before = items.len();
+            let first = may_wait && got == 0;
             let reading =
-                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, got == 0, &mut items));
+                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, first, &mut items));
             got += items.len() - before;
             run.read.store(start + got, Ordering::SeqCst);
             let what = match reading {
@@ -221,6 +223,7 @@ where
     type Local = ReaderLocal<S::Item>;
 
     fn begin(&self, run: &Run<E>) {
+        run.source_waits.store(self.readiness != Readiness::Ready, Ordering::Relaxed);
         self.source.lock().source.begin(&run.token);
     }
 
@@ -238,16 +241,22 @@ where
         if run.source_ended() {
             return Advance::Nothing;
         }
-        if run.room() >= want && !run.reading.load(Ordering::Relaxed) {
+        let may_wait = !me.is_owner() || run.owner_may_wait();
+        let may_read = may_wait || self.readiness == Readiness::Polled;
+        if may_read && run.room() >= want && !run.reading.load(Ordering::Relaxed) {
             if let Some(mut trusted) = self.source.try_lock() {
                 run.reading.store(true, Ordering::SeqCst);
                 me.found(run);
-                let chunk = self.pull(run, &mut trusted, me, local, want);
+                let chunk = self.pull(run, &mut trusted, me, local, want, may_wait);
                 run.reading.store(false, Ordering::SeqCst);
                 drop(trusted);
                 // The source is free for another reader.
                 run.offer_work();
-                return chunk.map_or(Advance::Worked, Advance::Chunk);
+                return match chunk {
+                    Some(chunk) => Advance::Chunk(chunk),
+                    None if may_wait => Advance::Worked,
+                    None => Advance::Nothing,
+                };
             }
         }
         if run.opened.load(Ordering::Acquire) {

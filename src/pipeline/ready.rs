@@ -4,13 +4,16 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::cancel::CancellationToken;
+use crate::panics;
+use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 
 use super::builder::Pipeline;
-use super::core::Core;
+use super::core::{Core, DESTRUCTOR};
 use super::deliver::{Counts, Deliver, Owned, Shared, drain};
-use super::error::PipelineError;
+use super::error::{PipelineError, PipelineErrorKind};
 use super::plan::{Errors, Plan};
+use super::report::Report;
 use super::sink::Sink;
 use super::step::Step;
 use super::upstream::Upstream;
@@ -55,12 +58,14 @@ where
         let mut workers = Vec::new();
         for number in 1..core.workers() {
             let builder = thread::Builder::new().name(format!("gristmill-{number}"));
-            match builder.spawn_scoped(scope, || core.serve()) {
-                Ok(worker) => workers.push(worker),
+            let Ok(worker) = builder.spawn_scoped(scope, || core.serve()) else {
                 // The caller's thread is a worker, so the run goes on; the report says with how many.
-                Err(_) => missing += 1,
-            }
+                missing = core.workers() - number;
+                break;
+            };
+            workers.push(worker);
         }
+        core.run.alone.store(workers.is_empty(), Ordering::Relaxed);
         lead();
         for worker in workers {
             // Every panic is caught inside; and joining, unlike the end of the scope, waits for thread-locals to be destroyed.
@@ -68,6 +73,23 @@ where
         }
     });
     missing
+}
+
+/// Gives what the run gives. What the sink holds is the user's, so its destructor may panic as well.
+fn finish<T, E, K: Sink<T, E>>(
+    sink: K,
+    report: Report,
+    kind: Option<PipelineErrorKind<E>>,
+) -> Result<K::Outcome, PipelineError<E>> {
+    let Some(kind) = kind else {
+        let kept = report.clone();
+        return panics::catch(|| DESTRUCTOR, || sink.finish(report)).map_err(|panic| {
+            PipelineError::new(PipelineErrorKind::Panicked { index: kept.read(), panic }, kept)
+        });
+    };
+    // The run has failed before: that is what the caller should hear of.
+    let _ = panics::catch(|| DESTRUCTOR, || drop(sink));
+    Err(PipelineError::new(kind, report))
 }
 
 impl<P, S, T, M, K> ReadyPipeline<P, S, T, M, K>
@@ -92,7 +114,7 @@ where
     /// the cancellation is reported.
     ///
     /// # Panics
-    /// Never because a stage panics: that is a [`PipelineErrorKind::Panicked`](super::PipelineErrorKind::Panicked), whose
+    /// Never because a stage panics: that is a [`PipelineErrorKind::Panicked`], whose
     /// [`Panic::resume`](crate::Panic::resume) goes on unwinding where that is wanted.
     ///
     /// # Cancellation
@@ -108,10 +130,7 @@ where
         })?;
         let missing = with_workers(&core, || core.serve());
         let (deliver, report, kind) = core.conclude(missing);
-        match kind {
-            Some(kind) => Err(PipelineError::new(kind, report)),
-            None => Ok(deliver.into_sink().finish(report)),
-        }
+        finish(deliver.into_sink(), report, kind)
     }
 }
 
@@ -165,9 +184,6 @@ where
         });
         let (Owned, mut report, kind) = core.conclude(missing);
         counts.add_to(&mut report.stages[stage]);
-        match kind {
-            Some(kind) => Err(PipelineError::new(kind, report)),
-            None => Ok(sink.finish(report)),
-        }
+        finish(sink, report, kind)
     }
 }

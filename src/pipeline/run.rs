@@ -49,6 +49,11 @@ pub struct Run<E> {
     pub(super) reading: Padded<AtomicBool>,
     /// A reader has items that another worker may take.
     pub(super) opened: AtomicBool,
+    /// Whether the source may wait for somebody; then the owner of a thread-bound sink leaves waiting to the others, so that no
+    /// result waits for a thread that is waiting for the next item.
+    pub(super) source_waits: AtomicBool,
+    /// The caller's thread is the only worker.
+    pub(super) alone: AtomicBool,
     /// How much room a reader waits for.
     pub(super) read_chunk: Padded<AtomicUsize>,
     /// The source has ended, or must not be read any more.
@@ -77,6 +82,8 @@ impl<E> Run<E> {
             queued: Padded(AtomicUsize::new(0)),
             reading: Padded(AtomicBool::new(false)),
             opened: AtomicBool::new(false),
+            source_waits: AtomicBool::new(false),
+            alone: AtomicBool::new(workers == 1),
             read_chunk: Padded(AtomicUsize::new(1)),
             ended: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -101,7 +108,7 @@ impl<E> Run<E> {
     /// ends, because others hold work that will leave.
     #[inline]
     pub(super) fn largest_chunk(&self) -> usize {
-        (self.window / (2 * self.workers)).max(1)
+        (self.window / self.workers.saturating_mul(2)).max(1)
     }
 
     #[inline]
@@ -241,11 +248,27 @@ impl<E> Run<E> {
 
     /// Whether a worker that looks now would find something to do (invariant 4).
     pub(super) fn has_work(&self) -> bool {
-        self.queued.load(Ordering::SeqCst) > 0
-            || !self.source_ended()
-                && (self.opened.load(Ordering::SeqCst)
-                    || !self.reading.load(Ordering::SeqCst)
-                        && self.room() >= self.read_chunk.load(Ordering::SeqCst))
+        self.has_items() || self.may_read()
+    }
+
+    /// The same for the owner of a thread-bound sink: whoever freed a source that may wait looks at it again itself.
+    pub(super) fn has_work_for_owner(&self) -> bool {
+        self.has_items() || self.may_read() && self.owner_may_wait()
+    }
+
+    /// Whether the owner of a thread-bound sink may wait for the source.
+    pub(super) fn owner_may_wait(&self) -> bool {
+        !self.source_waits.load(Ordering::Relaxed) || self.alone.load(Ordering::Relaxed)
+    }
+
+    fn has_items(&self) -> bool {
+        self.queued.load(Ordering::SeqCst) > 0 || !self.source_ended() && self.opened.load(Ordering::SeqCst)
+    }
+
+    fn may_read(&self) -> bool {
+        !self.source_ended()
+            && !self.reading.load(Ordering::SeqCst)
+            && self.room() >= self.read_chunk.load(Ordering::SeqCst)
     }
 
     /// How many items are through, once all workers have ended.

@@ -23,6 +23,9 @@ use super::turn::Turn;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
+/// Items between two looks at the clock once a worker has asked for work: the chunk may turn heavy, and it asks only once.
+const ASKED_BLOCK: usize = 8;
+
 /// Time between two samples of single calls.
 const SAMPLE_EVERY: Duration = Duration::from_micros(50);
 
@@ -178,7 +181,7 @@ where
         }
         let (left, worst) = (items.len(), Duration::ZERO);
         let mut hand = InHand { first, origin, credit, after, left, done: 0, delivered: 0, spent, worst };
-        let block = self.pace.block();
+        let (mut block, mut asked) = (self.pace.block(), false);
         let mut rest = items.drain(..);
         local.results.reserve(left);
         let failure = loop {
@@ -197,7 +200,10 @@ where
             if rest.len() == 0 {
                 break None;
             }
-            let asked = run.hungry.load(Ordering::Relaxed) && run.hungry.swap(false, Ordering::Relaxed);
+            if run.hungry.load(Ordering::Relaxed) && run.hungry.swap(false, Ordering::Relaxed) {
+                asked = true;
+                block = block.min(ASKED_BLOCK);
+            }
             let overdue = Pace::overdue(hand.spent);
             if overdue == Overdue::Yes || asked && overdue == Overdue::IfAsked {
                 // Heavier than expected: the rest goes back, for everybody, in front of all that comes after it. The size is

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::cancel::CancellationToken;
 use crate::sync::atomic::Ordering;
 use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{hint, thread};
@@ -33,7 +34,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(names: Arc<[String]>, owner: bool) -> Self {
+    pub(super) fn new(names: Arc<[String]>, owner: bool, token: CancellationToken) -> Self {
         let stages = names.len();
         Self {
             names,
@@ -41,10 +42,15 @@ impl Worker {
             searching: false,
             now: time::now(),
             idle: Duration::ZERO,
-            step: StepContext::new(stages),
+            step: StepContext::new(stages, token),
             failed: vec![0; stages],
             sampled_at: None,
         }
+    }
+
+    /// Whether this thread alone runs the sink.
+    pub(super) fn is_owner(&self) -> bool {
+        self.owner
     }
 
     pub(super) fn stage_name(&self, stage: usize) -> String {
@@ -119,7 +125,8 @@ impl Worker {
             }
             looks = 0;
             place.park(|| {
-                let nothing = !run.must_stop() && !run.finished() && !run.has_work() && !ready();
+                let work = if self.owner { run.has_work_for_owner() } else { run.has_work() };
+                let nothing = !run.must_stop() && !run.finished() && !work && !ready();
                 if nothing {
                     run.hungry.store(true, Ordering::Relaxed);
                 }

@@ -36,7 +36,7 @@ pub struct TaskOptions<'pool, 'env, S> {
 }
 
 impl<'env, S: 'static> Submitter<'env, S> {
-    /// Options for one task: a name, a token; its closure takes a [`TaskContext`](super::TaskContext).
+    /// Options for one task: a name, a token; its closure takes a [`TaskContext`].
     pub fn task(&self) -> TaskOptions<'_, 'env, S> {
         TaskOptions::new(self)
     }

@@ -35,7 +35,7 @@ pub(super) trait Work: Send {
 pub(super) trait Run: Send + Sync {
     /// Runs the task on a worker of its pool; false if it was not queued any more.
     fn run(&self, seat: &Seat) -> bool;
-    /// Ends the task as cancelled; false if it was not queued any more. `worker`: see [`Gate::end`].
+    /// Ends the task as cancelled; false if it was not queued any more. `worker`: see [`Gate`].
     fn cancel(&self, gate: &Gate, worker: Option<usize>, cause: Cancelled) -> bool;
     /// Ends the task as handed back and keeps its closure; false if it was not queued any more.
     fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> bool;

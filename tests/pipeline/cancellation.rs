@@ -165,8 +165,9 @@ fn wait_for_room_in_a_channel_ends() {
                 .send(sender)
                 .run(token)
                 .unwrap_err();
-            assert_eq!(receiver.len(), 2);
-            assert_eq!(error.report().finished(), 2);
+            // The cancellation may come before the first two are sent, but not after a third.
+            assert!(receiver.len() <= 2);
+            assert_eq!(error.report().finished(), receiver.len() as u64);
             error
         });
     }
@@ -218,7 +219,6 @@ fn no_more_than_one_item_for_each_worker_is_begun_after_the_cancellation() {
 }
 
 #[test]
-#[ignore = "known: all that flat_map makes of one item is worked on before the token is polled"]
 fn cancellation_is_seen_between_the_many_that_one_item_gives() {
     for workers in [1, 2, 4, 16] {
         let token = CancellationToken::new();

@@ -88,7 +88,6 @@ fn item_of_a_channel_goes_through_before_the_next_is_there() {
 }
 
 #[test]
-#[ignore = "known: the caller waits in the channel while another worker's result waits for the caller"]
 fn item_of_a_channel_reaches_a_sink_on_the_callers_thread_before_the_next_is_there() {
     for (workers, window) in [(1, 256), (2, 256), (4, 256)] {
         feedback(move |receiver, see| {
@@ -104,7 +103,6 @@ fn item_of_a_channel_reaches_a_sink_on_the_callers_thread_before_the_next_is_the
 }
 
 #[test]
-#[ignore = "known: the caller waits in the channel while another worker's result waits for the caller"]
 fn item_of_a_channel_reaches_a_lazy_iterator_before_the_next_is_there() {
     for (workers, window) in [(1, 256), (2, 256), (4, 256)] {
         feedback(move |receiver, see| {

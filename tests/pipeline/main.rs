@@ -1,5 +1,6 @@
 //! The pipeline against its claims, over a grid of workers and windows; a file for each topic.
-#![cfg(not(any(gristmill_shuttle, gristmill_loom)))]
+// Where the model channel stands in, its types differ from the ones that users send with.
+#![cfg(not(any(gristmill_shuttle, gristmill_loom, gristmill_model_std)))]
 // Helpers and closures are test code too, though not inside of a `#[test]`.
 #![allow(clippy::unwrap_used)]
 

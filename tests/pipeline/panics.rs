@@ -203,7 +203,6 @@ fn panic_in_the_drop_of_a_workers_state_or_of_the_source_ends_the_run() {
 }
 
 #[test]
-#[ignore = "known: the destructor of a sink's closure panics out of run"]
 fn panic_in_the_drop_of_what_a_sink_holds_ends_the_run_with_an_error() {
     let fragile = Fragile(true);
     let outcome = catch_unwind(AssertUnwindSafe(|| {

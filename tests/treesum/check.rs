@@ -135,7 +135,7 @@ const LINES: &[&str] = &[
     "gD  plain",
     "D-plain",
     "D- plain",
-    "ba78  plain",
+    "be78  plain",
     "D  pl\0ain",
     "D  plain\0",
     "\0",

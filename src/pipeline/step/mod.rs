@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::cancel::CancellationToken;
 use crate::sync::time::{self, Duration};
 
 use super::error::{Failure, What};
@@ -26,6 +27,8 @@ pub struct StepContext {
     pub(super) panicked: Cell<usize>,
     /// Time of the sampled calls, by stage.
     pub(super) sampled: RefCell<Vec<Duration>>,
+    /// Cancelled when the run is over: for a step that may go on for long inside one item.
+    token: CancellationToken,
 }
 
 /// Notes the stage when user code unwinds; forgotten when it returns, so it costs nothing then.
@@ -41,8 +44,8 @@ impl Drop for OnUnwind<'_> {
 }
 
 impl StepContext {
-    pub(super) fn new(stages: usize) -> Self {
-        Self { panicked: Cell::new(0), sampled: RefCell::new(vec![Duration::ZERO; stages]) }
+    pub(super) fn new(stages: usize, token: CancellationToken) -> Self {
+        Self { panicked: Cell::new(0), sampled: RefCell::new(vec![Duration::ZERO; stages]), token }
     }
 
     /// Runs a stage's closure.

@@ -116,6 +116,9 @@ where
         while let Some(value) = context.call::<SAMPLED, _>(self.stage, || items.next()) {
             *emitted += 1;
             next(value)?;
+            if context.token.is_cancelled() {
+                break; // the run is over, and nobody wants the rest
+            }
         }
         context.call::<SAMPLED, _>(self.stage, || drop(items));
         Ok(())
