@@ -46,6 +46,7 @@ mod iter;
 mod linked;
 mod pace;
 mod plan;
+mod puller;
 mod reader;
 mod ready;
 mod report;

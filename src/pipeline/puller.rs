@@ -1,0 +1,126 @@
+//! The caller's side of a pipeline whose results are pulled: a worker that owns the sink's place.
+
+use std::ops::{ControlFlow, Deref};
+use std::vec;
+
+use super::chunk::Origin;
+use super::core::{Core, Local};
+use super::deliver::Owned;
+use super::run::Ending;
+use super::step::Step;
+use super::upstream::Upstream;
+use super::worker::Worker;
+
+/// The caller's side of a running pipeline: works until a chunk of results is there.
+pub(super) trait Pull<T> {
+    /// The next results; the ones given before have left the pipeline. `None` when there are no more.
+    fn pull(&mut self) -> Option<vec::IntoIter<T>>;
+
+    /// The caller stops, and leaves this many of the last results.
+    fn leave(&mut self, results: usize);
+}
+
+pub(super) struct Puller<C, P, S, E>
+where
+    C: Deref<Target = Core<P, S, Owned, E>>,
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    pub(super) core: C,
+    /// Taken when the results have ended.
+    working: Option<(Worker, Local<P, S, E>)>,
+    /// The chunk that is being consumed: the origin and number of its items, and what to release when it is used up.
+    current: Option<(Origin, usize, usize)>,
+    given: u64,
+}
+
+impl<C, P, S, E> Puller<C, P, S, E>
+where
+    C: Deref<Target = Core<P, S, Owned, E>>,
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    pub(super) fn new(core: C) -> Self {
+        let working = Some((core.worker(true), core.segment.local()));
+        Self { core, working, current: None, given: 0 }
+    }
+
+    /// The results have ended, or nobody wants them any more.
+    pub(super) fn end(&mut self) {
+        // A cancellation that nobody has seen yet comes first.
+        if !self.core.run.finished() && !self.core.run.stopped() {
+            self.core.run.halt(Ending::Abandoned);
+        }
+        if let Some((me, local)) = self.working.take() {
+            self.core.count_given(self.given);
+            self.core.guard(|| self.core.settle(&me, local));
+        }
+    }
+}
+
+impl<C, P, S, E> Pull<S::Out> for Puller<C, P, S, E>
+where
+    C: Deref<Target = Core<P, S, Owned, E>>,
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    fn pull(&mut self) -> Option<vec::IntoIter<S::Out>> {
+        let core = &*self.core;
+        if let Some((_, _, credit)) = self.current.take() {
+            core.run.release(credit);
+            core.run.offer_work();
+        }
+        let (me, local) = self.working.as_mut()?;
+        let mut chunk = None;
+        core.guard(|| {
+            chunk = me.work(
+                &core.run,
+                |me| match core.segment.turn.take_ready() {
+                    Some(chunk) => {
+                        me.found(&core.run);
+                        ControlFlow::Break(chunk)
+                    }
+                    None => ControlFlow::Continue(core.segment.work(&core.run, me, local)),
+                },
+                || core.segment.turn.is_ready(),
+            );
+        });
+        let Some(chunk) = chunk else {
+            self.end();
+            return None;
+        };
+        core.segment.turn.advance(chunk.span, None);
+        if let Some(failure) = chunk.failure {
+            core.run.count_in_part(chunk.origin.sources_before(chunk.items.len()));
+            core.run.fail(failure);
+        } else {
+            self.current = Some((chunk.origin, chunk.items.len(), chunk.credit));
+        }
+        self.given += chunk.items.len() as u64;
+        Some(chunk.items.into_iter())
+    }
+
+    fn leave(&mut self, results: usize) {
+        self.given -= results as u64;
+        match self.current.take() {
+            Some((_, _, credit)) if results == 0 => self.core.run.release(credit),
+            Some((origin, items, _)) => self.core.run.count_in_part(origin.sources_before(items - results)),
+            None => {}
+        }
+    }
+}
+
+impl<C, P, S, E> Drop for Puller<C, P, S, E>
+where
+    C: Deref<Target = Core<P, S, Owned, E>>,
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    E: Send,
+{
+    fn drop(&mut self) {
+        self.end();
+    }
+}
