@@ -84,7 +84,7 @@ fn unregister_answers_whether_the_callback_runs() {
         let token = CancellationToken::new();
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = runs.clone();
-        let registration = token.on_cancel(move |_| drop(counted.fetch_add(1, Relaxed)));
+        let registration = token.on_cancel(move |_| _ = counted.fetch_add(1, Relaxed));
         let canceller = spawn(move || token.cancel());
         let prevented = registration.unregister();
         assert!(canceller.join().unwrap());
@@ -102,7 +102,7 @@ fn callback_registered_during_a_cancel_runs_exactly_once() {
         };
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = runs.clone();
-        token.on_cancel(move |_| drop(counted.fetch_add(1, Relaxed))).detach();
+        token.on_cancel(move |_| _ = counted.fetch_add(1, Relaxed)).detach();
         assert!(canceller.join().unwrap());
         assert_eq!(runs.load(Relaxed), 1);
     });

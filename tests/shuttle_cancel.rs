@@ -71,7 +71,9 @@ fn every_cancel_returns_with_its_subtree_cancelled_and_one_record_each() {
                 })
             })
             .collect();
-        cancellers.into_iter().for_each(|canceller| canceller.join().unwrap());
+        for canceller in cancellers {
+            canceller.join().unwrap();
+        }
         assert_eq!(cause_text(&root), "root");
         assert_eq!(cause_text(&left), cause_text(&leaf));
         let expected = if cause_text(&left) == "root" { 1 } else { 2 };
@@ -89,7 +91,7 @@ fn unregister_answers_whether_the_callback_runs() {
             .into_iter()
             .map(|token| {
                 let runs = runs.clone();
-                token.on_cancel(move |_| drop(runs.fetch_add(1, SeqCst)))
+                token.on_cancel(move |_| _ = runs.fetch_add(1, SeqCst))
             })
             .collect();
         let canceller = spawn(move || root.cancel());
@@ -236,7 +238,9 @@ fn deadlines_fire_whatever_the_helper_is_doing_when_they_come() {
                 })
             })
             .collect();
-        makers.into_iter().for_each(|maker| maker.join().unwrap());
+        for maker in makers {
+            maker.join().unwrap();
+        }
     });
 }
 
@@ -327,7 +331,7 @@ fn without_a_thread_for_callbacks_they_run_where_the_deadline_was_seen() {
         let counted = runs.clone();
         let registration = {
             let _fault = fault::fail_spawn_at(1); // the callback's attempt to start the helper fails as well
-            token.on_cancel(move |_| drop(counted.fetch_add(1, SeqCst)))
+            token.on_cancel(move |_| _ = counted.fetch_add(1, SeqCst))
         };
         let poll = {
             let token = token.clone();
