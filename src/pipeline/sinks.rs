@@ -80,7 +80,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
 
     /// Calls `call` with each result, in order, on the thread that calls `run`; it need not be `Send`.
     ///
-    /// That thread works on items too while no result is ready. One long item there holds up the results behind it, within the
+    /// That thread works on items too while no result is ready, but leaves a source that may wait to the others, if there are any. One long item there holds up the results behind it, within the
     /// window; where any thread will do, [`for_each`](Self::for_each) does better.
     ///
     /// # Examples
