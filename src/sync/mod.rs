@@ -44,8 +44,10 @@ pub use backend::{AccessError, LocalKey};
 
 mod builder;
 mod padded;
+mod slots;
 
 pub use padded::Padded;
+pub use slots::Slots;
 
 #[cfg(any(test, gristmill_shuttle, gristmill_loom, gristmill_model_std))]
 pub mod fault;

@@ -19,22 +19,41 @@
 //! Lock order: `granted` is a leaf; no user code and no other lock is taken under it.
 
 use crate::sync::atomic::{AtomicUsize, Ordering, fence};
+use crate::sync::time::{self, Instant};
 use crate::sync::{Condvar, Mutex, Padded};
 
 /// Where workers park, and what publishers of work ring.
 #[derive(Debug)]
 pub(crate) struct WakeUp {
-    idle: Padded<AtomicUsize>,
-    searching: Padded<AtomicUsize>,
+    counts: Padded<Counts>,
     granted: Mutex<usize>,
     ready: Condvar,
+}
+
+/// For how long a worker parks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    Woken,
+    Instant(Instant),
+}
+
+/// On one line: whoever publishes reads both.
+#[derive(Debug)]
+struct Counts {
+    idle: AtomicUsize,
+    searching: AtomicUsize,
+}
+
+impl Default for WakeUp {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl WakeUp {
     pub(crate) fn new() -> Self {
         Self {
-            idle: Padded(AtomicUsize::new(0)),
-            searching: Padded(AtomicUsize::new(0)),
+            counts: Padded(Counts { idle: AtomicUsize::new(0), searching: AtomicUsize::new(0) }),
             granted: Mutex::new(0),
             ready: Condvar::new(),
         }
@@ -43,7 +62,7 @@ impl WakeUp {
     /// How many workers are parked and not yet woken; a hint, read without a fence.
     #[inline]
     pub(crate) fn idle(&self) -> usize {
-        self.idle.load(Ordering::Relaxed)
+        self.counts.idle.load(Ordering::Relaxed)
     }
 
     /// Rings for one piece of work that is already visible; true if a worker was woken.
@@ -51,19 +70,28 @@ impl WakeUp {
     pub(crate) fn wake_one(&self) -> bool {
         // Pairs with the fence in `park`: invariant 1.
         fence(Ordering::SeqCst);
-        self.idle.load(Ordering::Relaxed) > 0
-            && self.searching.load(Ordering::Relaxed) == 0
+        self.wake_one_after_lock()
+    }
+
+    /// As [`wake_one`](Self::wake_one), for work that was published under a lock: the one under which `nothing` of
+    /// [`park`](Self::park) looks for work, and under which searches end ([`stop_searching`](Self::stop_searching)). The lock orders
+    /// what the fences order otherwise: whichever of the two comes second into it sees what the first has written.
+    #[inline]
+    pub(crate) fn wake_one_after_lock(&self) -> bool {
+        self.counts.idle.load(Ordering::Relaxed) > 0
+            && self.counts.searching.load(Ordering::Relaxed) == 0
             && self.wake_parked()
     }
 
     #[cold]
     fn wake_parked(&self) -> bool {
         let mut granted = self.granted.lock();
-        if self.idle.load(Ordering::Relaxed) == 0 || self.searching.load(Ordering::Relaxed) > 0 {
+        if self.counts.idle.load(Ordering::Relaxed) == 0 || self.counts.searching.load(Ordering::Relaxed) > 0
+        {
             return false;
         }
-        self.idle.fetch_sub(1, Ordering::SeqCst);
-        self.searching.fetch_add(1, Ordering::SeqCst);
+        self.counts.idle.fetch_sub(1, Ordering::SeqCst);
+        self.counts.searching.fetch_add(1, Ordering::SeqCst);
         *granted += 1;
         drop(granted);
         self.ready.notify_one();
@@ -73,8 +101,8 @@ impl WakeUp {
     /// Wakes every parked worker; for changes of state that each of them has to see (closed, stopped, finished).
     pub(crate) fn wake_all(&self) {
         let mut granted = self.granted.lock();
-        let parked = self.idle.swap(0, Ordering::SeqCst);
-        self.searching.fetch_add(parked, Ordering::SeqCst);
+        let parked = self.counts.idle.swap(0, Ordering::SeqCst);
+        self.counts.searching.fetch_add(parked, Ordering::SeqCst);
         *granted += parked;
         drop(granted);
         self.ready.notify_all();
@@ -83,14 +111,14 @@ impl WakeUp {
     /// The calling worker found nothing and begins to search.
     #[inline]
     pub(crate) fn start_searching(&self) {
-        self.searching.fetch_add(1, Ordering::SeqCst);
+        self.counts.searching.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The calling worker, which was searching, stops: it has work, or it leaves. `more` says whether there is work for
     /// another one (invariant 2).
     #[inline]
     pub(crate) fn found(&self, more: impl FnOnce() -> bool) {
-        self.searching.fetch_sub(1, Ordering::SeqCst);
+        self.counts.searching.fetch_sub(1, Ordering::SeqCst);
         // A publisher that saw us searching woke nobody; its work is visible after this fence.
         fence(Ordering::SeqCst);
         if more() {
@@ -98,23 +126,46 @@ impl WakeUp {
         }
     }
 
+    /// The first half of [`found`](Self::found), under the lock of the published work; the caller looks under the same lock whether
+    /// there is more, and then calls [`wake_one_after_lock`](Self::wake_one_after_lock).
+    #[inline]
+    pub(crate) fn stop_searching(&self) {
+        self.counts.searching.fetch_sub(1, Ordering::SeqCst);
+    }
+
     /// Parks the calling worker, which is searching, unless `nothing` (asked once the worker counts as idle) is false.
     /// On return it is searching again.
     pub(crate) fn park(&self, nothing: impl FnOnce() -> bool) {
+        self.park_until(|| nothing().then_some(Until::Woken));
+    }
+
+    /// As [`park`](Self::park), at most until what `nothing` says.
+    pub(crate) fn park_until(&self, nothing: impl FnOnce() -> Option<Until>) {
         let mut granted = self.granted.lock();
-        self.idle.fetch_add(1, Ordering::SeqCst);
-        self.searching.fetch_sub(1, Ordering::SeqCst);
+        self.counts.idle.fetch_add(1, Ordering::SeqCst);
+        self.counts.searching.fetch_sub(1, Ordering::SeqCst);
         // Pairs with the fence in `wake_one`: invariant 1.
         fence(Ordering::SeqCst);
-        if !nothing() {
-            self.idle.fetch_sub(1, Ordering::SeqCst);
-            self.searching.fetch_add(1, Ordering::SeqCst);
-            return;
-        }
+        let Some(until) = nothing() else { return self.go_on() };
         while *granted == 0 {
-            self.ready.wait(&mut granted);
+            match until {
+                Until::Woken => self.ready.wait(&mut granted),
+                Until::Instant(until) => {
+                    let left = until.saturating_duration_since(time::now());
+                    if left.is_zero() {
+                        return self.go_on();
+                    }
+                    self.ready.wait_for(&mut granted, left);
+                }
+            }
         }
         *granted -= 1;
+    }
+
+    /// The calling worker searches again without having been woken; under the lock, so that nobody wakes it at the same time.
+    fn go_on(&self) {
+        self.counts.idle.fetch_sub(1, Ordering::SeqCst);
+        self.counts.searching.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -83,7 +83,7 @@ fn published_work_is_found_or_rings() {
         yard.close();
         worker.join().unwrap();
         assert_eq!(yard.done.load(Ordering::Relaxed), 2);
-        assert_eq!((yard.wakeup.idle(), yard.wakeup.searching.load(Ordering::SeqCst)), (0, 0));
+        assert_eq!((yard.wakeup.idle(), yard.wakeup.counts.searching.load(Ordering::SeqCst)), (0, 0));
     });
 }
 
