@@ -1,0 +1,8 @@
+//! Policies: limits and rules that are put around work, by value.
+//!
+//! A policy is cheap to clone, and a clone is the same policy: hand one to each thread, pool or stage that it is to cover. All
+//! take their time from a [`Clock`](crate::clock::Clock), the system's unless they are built with another.
+
+mod rate;
+
+pub use rate::{RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};

@@ -1,0 +1,64 @@
+//! Making a limiter: its settings.
+
+use std::sync::Arc;
+
+use super::error::RateError;
+use super::gcra::Rate;
+use super::limiter::RateLimiter;
+use crate::clock::{Clock, SystemClock};
+use crate::sync::time::Duration;
+
+impl RateLimiter {
+    /// `permits` in each period of length `per`, one at a time (a burst of 1), by the system's clock.
+    ///
+    /// # Errors
+    /// Zero permits, a period of zero or above 584 years (2^64 nanoseconds), or more than one permit a nanosecond.
+    pub fn new(permits: u32, per: Duration) -> Result<Self, RateError> {
+        Self::builder(permits, per).build()
+    }
+
+    /// As [`new`](Self::new), with a burst and a clock to be set.
+    pub fn builder(permits: u32, per: Duration) -> RateLimiterBuilder {
+        RateLimiterBuilder::new(permits, per)
+    }
+}
+
+/// Builds a [`RateLimiter`]; made by [`RateLimiter::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct RateLimiterBuilder {
+    permits: u32,
+    per: Duration,
+    burst: u32,
+    clock: Arc<dyn Clock>,
+}
+
+impl RateLimiterBuilder {
+    pub(super) fn new(permits: u32, per: Duration) -> Self {
+        Self { permits, per, burst: 1, clock: Arc::new(SystemClock) }
+    }
+
+    /// How many permits may be taken at one instant after a pause, 1 to `u32::MAX`; 1 unless it is set.
+    ///
+    /// It is also what makes up for threads that wake late: see [`RateLimiter`].
+    pub fn burst(mut self, permits: u32) -> Self {
+        self.burst = permits;
+        self
+    }
+
+    /// The clock to go by; the system's unless it is set. Tests give a clone of a
+    /// [`ManualClock`](crate::clock::ManualClock).
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The limiter, with its whole burst there.
+    ///
+    /// # Errors
+    /// The rate, the period or the burst is out of range; the error says which.
+    pub fn build(self) -> Result<RateLimiter, RateError> {
+        let rate = Rate::new(self.permits, self.per, self.burst)?;
+        Ok(RateLimiter::with_clock(rate, self.clock))
+    }
+}
