@@ -10,6 +10,7 @@
 //! | items from an iterator, a channel or a slice that go through steps; results in order; bounded memory | [`Pipeline`] |
 //! | tasks that come up over time, each with a result to wait for | [`ThreadPool`] |
 //! | the same, where tasks borrow from the caller's stack | [`ThreadPool::scope`] |
+//! | so many starts in so much time, at most | [`RateLimiter`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
 //! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
 //! | thousands of sockets or timers to wait for | an async runtime |
@@ -37,9 +38,12 @@
 //! ```text
 //! floor 5  pipeline  stages, order, window, report
 //! floor 3  pool      workers over a bounded queue: submit, wait, cancel, shut down
+//! floor 2  policy    limits that are put around work: rate
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
-//! floor 0  panics    a caught panic as a value
+//! floor 0  observe   samples of the workers, and their quantiles
+//!          panics    a caught panic as a value
 //!          wakeup    how workers park and are woken
+//!          clock     the time that policies read: the system's, or moved by hand in tests
 //! ground   sync      the one door to locks, atomics, channels, threads and the clock
 //! ```
 
@@ -47,18 +51,25 @@
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
 pub mod cancel;
+pub mod clock;
+pub mod observe;
 pub mod panics;
 pub mod pipeline;
+pub mod policy;
 pub mod pool;
 #[doc(hidden)]
 pub mod sync;
 mod wakeup;
 
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineError, PipelineErrorKind, Report};
+pub use policy::{RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};
 pub use pool::{
-    BuildError, CancelOutcome, Refusal, ReturnedTask, ScopedPool, ScopedTaskHandle, Shutdown, ShutdownReport,
-    StuckTask, SubmitError, Submitter, TaskContext, TaskError, TaskHandle, TaskOptions, ThreadPool,
-    ThreadPoolBuilder, WaitCancelled, WaitError,
+    AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, Key, KeyFailed, KeyFailure, ManyHandle,
+    Refusal, ResizeError, ReturnedTask, RunningTask, Saturation, ScopedPool, ScopedTaskHandle, Shutdown,
+    ShutdownReport, Snapshot, StuckTask, SubmitError, SubmitManyError, Submitter, TaskContext, TaskError,
+    TaskHandle, TaskOptions, ThreadPool, ThreadPoolBuilder, WaitCancelled, WaitError, WorkerSnapshot,
 };

@@ -49,7 +49,12 @@ impl fmt::Display for PanicLocation {
 /// A caught panic: payload, text, name of what ran, and location.
 ///
 /// It is an [`Error`](std::error::Error), `Send` and `Sync`. To go on panicking instead, call [`Panic::resume`].
-pub struct Panic {
+pub struct Panic(
+    // In a box: results carry it by value, and most of them are not one.
+    Box<Caught>,
+);
+
+struct Caught {
     name: String,
     message: String,
     location: Option<PanicLocation>,
@@ -66,27 +71,28 @@ impl Panic {
         } else {
             "a payload that is not text".to_owned()
         };
-        Self { name: name.to_owned(), message, location, payload: Mutex::new(payload) }
+        let (name, payload) = (name.to_owned(), Mutex::new(payload));
+        Self(Box::new(Caught { name, message, location, payload }))
     }
 
     /// The name of the task, stage or callback that panicked.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// The panic's text; a fixed phrase if the payload is not text.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// Where it panicked; `None` if the program replaced the panic hook after the first pool or pipeline started.
     pub fn location(&self) -> Option<&PanicLocation> {
-        self.location.as_ref()
+        self.0.location.as_ref()
     }
 
     /// The payload given to `panic!` or `panic_any`.
     pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.payload.into_inner()
+        self.0.payload.into_inner()
     }
 
     /// Goes on unwinding with the original payload, without calling the panic hook again.
@@ -102,29 +108,45 @@ impl fmt::Debug for Panic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Panic")
-            .field("name", &self.name)
-            .field("message", &self.message)
-            .field("location", &self.location)
+            .field("name", &self.0.name)
+            .field("message", &self.0.message)
+            .field("location", &self.0.location)
             .finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for Panic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} panicked", self.name)?;
-        if let Some(location) = &self.location {
+        write!(formatter, "{} panicked", self.0.name)?;
+        if let Some(location) = &self.0.location {
             write!(formatter, " at {location}")?;
         }
-        write!(formatter, ": {}", self.message)
+        write!(formatter, ": {}", self.0.message)
     }
 }
 
 impl std::error::Error for Panic {}
 
 crate::sync::thread_local! {
-    // How many `catch` calls this thread is inside of: the hook notes locations only for panics that we will catch.
-    static DEPTH: Cell<usize> = const { Cell::new(0) };
-    static LOCATION: RefCell<Option<PanicLocation>> = const { RefCell::new(None) };
+    // Which `catch` call this thread is inside of: the hook notes locations only for panics that we will catch.
+    static INSIDE: Inside = const { Inside { current: Cell::new(0), last: Cell::new(0) } };
+    // The location of the last panic, and the call in which it was.
+    static LOCATION: RefCell<Option<(u64, PanicLocation)>> = const { RefCell::new(None) };
+}
+
+/// The `catch` calls of one thread, numbered from 1; 0 is none.
+struct Inside {
+    current: Cell<u64>,
+    last: Cell<u64>,
+}
+
+impl Inside {
+    /// Begins a call; its number, and that of the one around it.
+    fn enter(&self) -> (u64, u64) {
+        let me = self.last.get() + 1;
+        self.last.set(me);
+        (me, self.current.replace(me))
+    }
 }
 
 /// Makes panics caught from now on carry their location. Called by whatever starts threads.
@@ -139,11 +161,11 @@ pub(crate) fn note_locations() {
     INSTALL.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if DEPTH.try_with(Cell::get).is_ok_and(|depth| depth > 0) {
-                let location = info.location().map(|at| PanicLocation {
-                    file: at.file().to_owned(),
-                    line: at.line(),
-                    column: at.column(),
+            let inside = INSIDE.try_with(|inside| inside.current.get()).unwrap_or(0);
+            if inside > 0 {
+                let location = info.location().map(|at| {
+                    let file = at.file().to_owned();
+                    (inside, PanicLocation { file, line: at.line(), column: at.column() })
                 });
                 let _ = LOCATION.try_with(|noted| noted.replace(location));
             }
@@ -160,11 +182,13 @@ pub(crate) fn catch<R, N: AsRef<str>>(
     body: impl FnOnce() -> R,
 ) -> Result<R, Panic> {
     // `try_with`: a thread-local's destructor may run tasks while the others are gone already.
-    let _ = DEPTH.try_with(|depth| depth.set(depth.get() + 1));
+    let (me, around) = INSIDE.try_with(Inside::enter).unwrap_or((0, 0));
     let outcome = panic::catch_unwind(AssertUnwindSafe(body));
-    let _ = DEPTH.try_with(|depth| depth.set(depth.get() - 1));
+    let _ = INSIDE.try_with(|inside| inside.current.set(around));
     outcome.map_err(|payload| {
-        let location = LOCATION.try_with(|noted| noted.borrow_mut().take()).ok().flatten();
+        // A panic that the user caught in an earlier call has left its location there; it is not that of this one.
+        let noted = LOCATION.try_with(|noted| noted.borrow_mut().take()).ok().flatten();
+        let location = noted.and_then(|(call, location)| (call == me).then_some(location));
         Panic::new(name().as_ref(), payload, location)
     })
 }
@@ -206,5 +230,22 @@ mod tests {
         let _ = catch(|| "first", || panic!("one"));
         let resumed = catch(|| "second", || std::panic::resume_unwind(Box::new("two"))).unwrap_err();
         assert_eq!(resumed.location(), None, "resume_unwind does not call the hook");
+    }
+
+    #[test]
+    fn location_of_a_panic_that_the_user_caught_is_not_that_of_a_later_one() {
+        note_locations();
+        let handled = catch(|| "first", || drop(panic::catch_unwind(|| panic!("handled"))));
+        assert!(handled.is_ok());
+        let resumed = catch(|| "second", || panic::resume_unwind(Box::new("other"))).unwrap_err();
+        assert_eq!(resumed.location(), None);
+        let again = catch(
+            || "third",
+            || {
+                let payload = panic::catch_unwind(|| panic!("caught, and gone on with")).unwrap_err();
+                panic::resume_unwind(payload)
+            },
+        );
+        assert!(again.unwrap_err().location().is_some());
     }
 }

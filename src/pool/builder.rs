@@ -4,10 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::distribution::Distribution;
 use super::error::BuildError;
 use super::limits::{MAX_QUEUE_BOUND, MAX_WORKERS};
+use super::rules::Rules;
+use super::saturation::Saturation;
+use super::sizing;
+use super::supervisor::Watch;
 use super::worker::Plan;
 use crate::cancel::CancellationToken;
+use crate::sync::thread;
 
 /// Long enough that workers do not run dry while a submitter has lost its core for a few milliseconds of short tasks, and
 /// short enough that what is queued stays below a megabyte at a few hundred bytes a task.
@@ -27,7 +33,13 @@ const DEFAULT_NAME: &str = "gristmill";
 /// | [`name`](Self::name) | `gristmill` | threads are `gristmill-0`, `gristmill-1` … in debuggers and `ps` |
 /// | [`stack_size`](Self::stack_size) | the platform's | |
 /// | [`stop_grace`](Self::stop_grace) | 1 s | tasks that poll their token stop sooner; the others get reported |
-/// | [`token`](Self::token), hooks, [`worker_state`](Self::worker_state) | none | |
+/// | [`saturation`](Self::saturation) | block | slows the producer down, loses nothing |
+/// | [`distribution`](Self::distribution) | shared queue | no worker is idle while a task waits |
+/// | [`ageing`](Self::ageing) | 1024 submissions a level | of what is queued at the same time the higher priority starts first |
+/// | [`key_bound`](Self::key_bound) | a quarter of the queue | a busy key leaves places to others |
+/// | [`on_key_failure`](Self::on_key_failure) | continue | |
+/// | [`adaptive`](Self::adaptive) | no | a batch that computes wants its cores all the time |
+/// | [`token`](Self::token), hooks, rates, caps, [`worker_state`](Self::worker_state) | none | |
 ///
 /// ```
 /// use gristmill::ThreadPool;
@@ -46,6 +58,8 @@ pub struct ThreadPoolBuilder<'env, S = ()> {
     pub(super) stop_grace: Duration,
     pub(super) token: Option<CancellationToken>,
     pub(super) plan: Plan<'env, S>,
+    pub(super) rules: Rules<'env>,
+    pub(super) watch: Watch<'env>,
     /// Whether `build` waits for the workers' states.
     pub(super) await_state: bool,
 }
@@ -60,6 +74,8 @@ impl ThreadPoolBuilder<'_> {
             stop_grace: DEFAULT_STOP_GRACE,
             token: None,
             plan: Plan { on_start: None, on_stop: None, make: Arc::new(|_| ()), finish: None },
+            rules: Rules::default(),
+            watch: Watch::default(),
             await_state: false,
         }
     }
@@ -71,6 +87,47 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
+    }
+
+    /// One worker for each core that this process may use, which is the default: for work that computes all the time, where
+    /// one more worker only adds switches.
+    ///
+    /// The cores are counted at this call. On Linux these are the cores of the calling thread's affinity mask, at most the
+    /// quota of the process's own cgroup, of which a fraction is rounded up (1.5 cores are 2, 0.2 are 1); quotas of enclosing
+    /// cgroups are not seen, and where there is a quota the first count in the process stays. Of the four presets and
+    /// [`workers`](Self::workers), the last one called counts.
+    ///
+    /// ```
+    /// use gristmill::ThreadPool;
+    ///
+    /// let pool = ThreadPool::builder().cpu_bound().name("hash").build()?; // or io_bound(), mixed(), physical_cores()
+    /// # drop(pool);
+    /// # Ok::<(), gristmill::BuildError>(())
+    /// ```
+    pub fn cpu_bound(self) -> Self {
+        self.workers(sizing::cpu_bound(thread::available_cores()))
+    }
+
+    /// Two workers for each core that this process may use (counted as for [`cpu_bound`](Self::cpu_bound)): for tasks that
+    /// wait about as long as they compute, such as reading a file and hashing it. Tasks that mostly wait want more:
+    /// [`workers`](Self::workers) with cores times one plus the ratio of waiting to computing.
+    pub fn io_bound(self) -> Self {
+        self.workers(sizing::io_bound(thread::available_cores()))
+    }
+
+    /// One and a half workers for each core that this process may use (counted as for [`cpu_bound`](Self::cpu_bound)),
+    /// rounded up: 2 for one core, 5 for three. For tasks that compute with some waiting in between.
+    pub fn mixed(self) -> Self {
+        self.workers(sizing::mixed(thread::available_cores()))
+    }
+
+    /// One worker for each physical core of the machine, at most as many as [`cpu_bound`](Self::cpu_bound): for work whose
+    /// bottleneck is shared by the hardware threads of a core, such as its floating-point units or its caches.
+    ///
+    /// An affinity mask limits the number, but does not say which cores it names: with a mask of the two hardware threads
+    /// of one core these are two workers. Where the platform does not tell physical cores, all cores count.
+    pub fn physical_cores(self) -> Self {
+        self.workers(sizing::physical_cores(thread::physical_cores(), thread::available_cores()))
     }
 
     /// How many tasks may be queued, 1 to [`MAX_QUEUE_BOUND`]; those that are running do not count. Zero is an error at
@@ -110,6 +167,9 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
 
     /// Called on each worker's thread before anything else, with the worker's index. A panic in it is kept for the
     /// report; the worker goes on.
+    ///
+    /// Neither this hook nor that at the end nor the makers of a [`worker_state`](Self::worker_state) are tasks: they must not wait
+    /// for the pool, change its size or end it.
     pub fn on_worker_start(mut self, hook: impl Fn(usize) + Send + Sync + 'env) -> Self {
         self.plan.on_start = Some(Arc::new(hook));
         self
@@ -125,8 +185,8 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
     /// thread, so that neither `Send` nor a lock is needed. Tasks get it from their
     /// [`TaskContext`](super::TaskContext::state).
     ///
-    /// `build` then waits until all states are made. A panic in `make` is an error of `build`, and the states that were made are
-    /// ended. A panic in `finish` is kept for the report.
+    /// `build` then waits until all states are made. A panic in `make` is an error of `build`, and the states that were
+    /// made are ended. A panic in `finish` is kept for the report.
     ///
     /// ```
     /// use gristmill::ThreadPool;
@@ -147,7 +207,7 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
         make: impl Fn(usize) -> T + Send + Sync + 'env,
         finish: impl Fn(usize, T) + Send + Sync + 'env,
     ) -> ThreadPoolBuilder<'env, T> {
-        let Self { workers, queue_bound, name, stack_size, stop_grace, token, plan, .. } = self;
+        let Self { workers, queue_bound, name, stack_size, stop_grace, token, plan, rules, watch, .. } = self;
         let Plan { on_start, on_stop, .. } = plan;
         let plan = Plan { on_start, on_stop, make: Arc::new(make), finish: Some(Arc::new(finish)) };
         ThreadPoolBuilder {
@@ -158,6 +218,8 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
             stop_grace,
             token,
             plan,
+            rules,
+            watch,
             await_state: true,
         }
     }
@@ -168,6 +230,21 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
         }
         if !(1..=MAX_QUEUE_BOUND).contains(&self.queue_bound) {
             return Err(BuildError::QueueBound { bound: self.queue_bound });
+        }
+        if self.await_state && self.rules.saturation == Saturation::CallerRuns {
+            return Err(BuildError::CallerHasNoState);
+        }
+        if let Some((priority, _)) = self.rules.caps.iter().find(|(_, cap)| **cap == 0) {
+            return Err(BuildError::PriorityCap { priority: *priority });
+        }
+        if !self.rules.caps.is_empty() && self.rules.distribution != Distribution::Shared {
+            return Err(BuildError::CapsNeedSharedQueue);
+        }
+        if self.watch.slow.as_ref().is_some_and(|(limit, _)| limit.is_zero()) {
+            return Err(BuildError::SlowTask);
+        }
+        if self.rules.key_bound == Some(0) {
+            return Err(BuildError::KeyBound);
         }
         // Above this the platform's rounding up to whole pages overflows.
         if let Some(bytes) = self.stack_size.filter(|bytes| isize::try_from(*bytes).is_err()) {

@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::control::Control;
+use super::gate::Gate;
+use super::judgement::Judgement;
 use super::seat::Seat;
 use super::task::{Work, name_of};
 use crate::cancel::CancellationToken;
@@ -25,6 +27,8 @@ use crate::cancel::CancellationToken;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct TaskContext<'task, S> {
+    /// Of the pool in which it runs; `None` if it was handed back and runs elsewhere.
+    gate: Option<&'task Gate>,
     seat: Option<&'task Seat>,
     control: &'task Control,
     state: PhantomData<&'task RefCell<S>>,
@@ -52,8 +56,8 @@ impl<S: 'static> TaskContext<'_, S> {
     /// # Cost
     /// The first call makes the token; keep it outside of loops.
     pub fn token(&self) -> CancellationToken {
-        match self.seat {
-            Some(seat) => self.control.token(seat.gate()),
+        match self.gate {
+            Some(gate) => self.control.token(gate),
             None => self.control.given().map_or_else(CancellationToken::new, CancellationToken::child),
         }
     }
@@ -63,7 +67,8 @@ impl<S: 'static> TaskContext<'_, S> {
         name_of(Some(self.control))
     }
 
-    /// The index of the worker that runs this task, from 0; `None` for a task that was handed back and runs elsewhere.
+    /// The index of the worker that runs this task, from 0; `None` if its submitter runs it
+    /// ([`Saturation::CallerRuns`](super::Saturation::CallerRuns)), or if it was handed back and runs elsewhere.
     pub fn worker(&self) -> Option<usize> {
         self.seat.map(Seat::worker)
     }
@@ -86,23 +91,29 @@ impl<T: Send, F: FnOnce() -> T + Send> Work for Plain<F> {
     type Output = T;
 
     #[inline]
-    fn work(self, _seat: Option<&Seat>, _control: Option<&Control>) -> T {
+    fn work(self, _gate: Option<&Gate>, _seat: Option<&Seat>, _control: Option<&Control>) -> T {
         (self.0)()
     }
 }
 
 /// A closure that takes its context. `S` is named, not held: the closure may be sent even where `S` may not.
-pub(super) struct Contextual<F, S> {
+pub(super) struct Contextual<F, S, J> {
     pub(super) run: F,
-    pub(super) state: PhantomData<fn(S)>,
+    pub(super) named: PhantomData<fn(S, J)>,
 }
 
-impl<T: Send, S: 'static, F: FnOnce(&TaskContext<'_, S>) -> T + Send> Work for Contextual<F, S> {
+impl<T: Send, S: 'static, J: Judgement<T>, F: FnOnce(&TaskContext<'_, S>) -> T + Send> Work
+    for Contextual<F, S, J>
+{
     type Output = T;
 
-    fn work(self, seat: Option<&Seat>, control: Option<&Control>) -> T {
+    fn is_failure(result: &T) -> bool {
+        J::is_failure(result)
+    }
+
+    fn work(self, gate: Option<&Gate>, seat: Option<&Seat>, control: Option<&Control>) -> T {
         let without = Control::default();
-        let context = TaskContext { seat, control: control.unwrap_or(&without), state: PhantomData };
+        let context = TaskContext { gate, seat, control: control.unwrap_or(&without), state: PhantomData };
         (self.run)(&context)
     }
 }

@@ -1,13 +1,17 @@
-//! What a task was given besides its closure: a name and a token; and the token that it polls itself.
+//! What a task was given besides its closure: name, token, priority, key, rate; and the token that it polls itself.
 //!
-//! Lock order: `own` before the locks of tokens; no callback of the user can run under it, because nobody has the new
+//! Lock order: `line` is a leaf; `own` before the locks of tokens; no callback of the user can run under it, because nobody has the new
 //! token yet.
 
 use std::sync::Arc;
 
 use super::gate::Gate;
+use super::keys::{Key, LineId};
+use super::lanes::Place;
 use crate::cancel::{CancellationToken, Registration};
+use crate::policy::RateLimiter;
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Cancelled with the token given to the task, with the pool, and by [`TaskHandle::cancel`](super::TaskHandle::cancel).
 struct Own {
@@ -16,10 +20,40 @@ struct Own {
     _stop: Option<Registration>,
 }
 
+/// What a task has to do with its key.
+pub(super) struct KeySlot {
+    pub(super) key: Key,
+    /// Its key's line, once it has entered.
+    pub(super) line: Mutex<Option<LineId>>,
+    pub(super) number: AtomicU64,
+    /// When it was submitted, as in [`Entry`](super::task::Entry).
+    pub(super) queued_at: AtomicU64,
+    /// Whether it is its turn.
+    pub(super) granted: AtomicBool,
+    /// Whether it failed; set before its end can be seen.
+    pub(super) failed: AtomicBool,
+    /// Whether it has left its line; whoever sets it lets the next one go on.
+    pub(super) left: AtomicBool,
+}
+
+impl KeySlot {
+    pub(super) fn is_granted(&self) -> bool {
+        // Acquire pairs with the Release in `grant`: the line is known.
+        self.granted.load(Ordering::Acquire)
+    }
+
+    pub(super) fn grant(&self) {
+        self.granted.store(true, Ordering::Release);
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Control {
     name: Option<Arc<str>>,
     given: Option<CancellationToken>,
+    priority: i8,
+    key: Option<KeySlot>,
+    rate: Option<RateLimiter>,
     // Made when somebody asks for it: most tasks never do, and a token costs as much as the rest of a task.
     own: Mutex<Option<Own>>,
 }
@@ -31,6 +65,39 @@ impl Control {
 
     pub(super) fn set_token(&mut self, token: CancellationToken) {
         self.given = Some(token);
+    }
+
+    pub(super) fn set_priority(&mut self, priority: i8) {
+        self.priority = priority;
+    }
+
+    pub(super) fn set_key(&mut self, key: Key) {
+        self.key = Some(KeySlot {
+            key,
+            line: Mutex::new(None),
+            number: AtomicU64::new(0),
+            queued_at: AtomicU64::new(0),
+            granted: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+        });
+    }
+
+    /// Where the task is queued.
+    pub(super) fn place(&self) -> Place {
+        Place { level: self.priority, class: self.rate.as_ref().map(RateLimiter::id) }
+    }
+
+    pub(super) fn set_rate(&mut self, limiter: RateLimiter) {
+        self.rate = Some(limiter);
+    }
+
+    pub(super) fn rate(&self) -> Option<&RateLimiter> {
+        self.rate.as_ref()
+    }
+
+    pub(super) fn key(&self) -> Option<&KeySlot> {
+        self.key.as_ref()
     }
 
     pub(super) fn name(&self) -> Option<&Arc<str>> {

@@ -1,69 +1,147 @@
 //! The queue of a pool, and the moves of a task into it and out of it.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::ControlFlow;
+use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::control::Control;
+use super::desk::Desk;
+use super::distribution::Distribution;
 use super::error::Refusal;
 use super::gate::{Gate, Phase};
-use super::seat::Seat;
-use super::task::{Run, cancel_cause, drop_quietly, take_up};
+use super::key_lines::Keys;
+use super::lanes::{Lanes, Ready};
+use super::queue::{Crew, Next, Queue, Taken};
+use super::rules::Rules;
+use super::saturation::Saturation;
+use super::seat::{Guest, Inline, Seat};
+use super::site::{PanicHook, Site};
+use super::task::{Entry, Queued, Run, cancel_cause, drop_quietly, take_up};
+use crate::policy::RateLimiter;
 use crate::sync::Mutex;
-use crate::sync::channel::{Receiver, Sender, TrySendError, bounded};
-use crate::sync::time::Instant;
+use crate::sync::hint;
+use crate::sync::time::{self, Instant};
+use crate::wakeup::Until;
 
-/// A task in the queue.
-pub(super) type Queued<'env> = Arc<dyn Run + 'env>;
+/// How long a submitter looks for space before it sleeps, where tasks are short.
+const SPACE_SPIN: Duration = Duration::from_micros(10);
 
-/// A crossbeam queue, used only through calls that do not block: parking and waking are the pool's own, because a channel
-/// wakes one sleeper per message, and that costs more than an empty task.
+/// What an entry of the queue stands for.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    pub(super) tasks: usize,
+    pub(super) places: usize,
+}
+
+impl Load {
+    pub(super) const ONE: Self = Self { tasks: 1, places: 1 };
+}
+
+/// Apart from other allocations' lines: handles count their references to it, while workers read what is inside.
+#[repr(align(128))]
 pub(super) struct Core<'env> {
     pub(super) gate: Arc<Gate>,
-    sender: Sender<Queued<'env>>,
-    receiver: Receiver<Queued<'env>>,
-    returned: Mutex<Vec<Queued<'env>>>,
+    pub(super) queue: Queue<Entry<'env>>,
+    pub(super) saturation: Saturation,
+    pub(super) on_panic: Option<Arc<PanicHook<'env>>>,
+    /// Whether the end of a task may let another one start, because of a cap.
+    has_caps: bool,
+    pub(super) keys: Keys<'env>,
+    /// The rate of the whole pool.
+    pub(super) rate: Option<RateLimiter>,
+    /// Held from taking a task that has a rate until it may start or is back in its place: a worker with a later one must not ask for a
+    /// permit in between. Before the queue's lock.
+    turn: Mutex<()>,
+    /// By limiter: what is called when its clock is moved by hand. Only limiters in tests have such clocks.
+    pub(super) listeners: Mutex<HashMap<u64, Arc<dyn Fn() + Send + Sync>>>,
+    /// `None` once nobody can ask for them.
+    pub(super) returned: Mutex<Option<Vec<Queued<'env>>>>,
+}
+
+/// Why a task is not in the queue.
+pub(super) enum NotIn<'env> {
+    /// There is no space for it.
+    Full(Queued<'env>, Refusal),
+    /// The pool does not take it.
+    Refused(Refusal),
 }
 
 impl<'env> Core<'env> {
-    pub(super) fn new(gate: Gate) -> Self {
-        let (sender, receiver) = bounded(gate.bound);
-        Self { gate: Arc::new(gate), sender, receiver, returned: Mutex::new(Vec::new()) }
-    }
-
-    /// Offers a task to the queue: in, refused, or (`Continue`) full.
-    #[inline]
-    pub(super) fn offer(&self, task: Queued<'env>) -> ControlFlow<Result<(), Refusal>, Queued<'env>> {
-        let lane = match self.admit() {
-            Ok(lane) => lane,
-            Err(refusal) => return ControlFlow::Break(Err(refusal)),
-        };
-        match self.sender.try_send(task) {
-            Ok(()) => {
-                self.gate.wakeup.wake_one();
-                ControlFlow::Break(Ok(()))
-            }
-            Err(TrySendError::Full(task) | TrySendError::Disconnected(task)) => {
-                self.take_back(lane);
-                ControlFlow::Continue(task)
-            }
+    pub(super) fn new(gate: Gate, rules: Rules<'env>) -> Self {
+        let Rules { saturation, distribution, ageing, caps, key_bound, on_key_failure, on_panic, rate } =
+            rules;
+        let has_caps = !caps.is_empty();
+        let crew = (distribution != Distribution::Shared).then(|| Crew::new(distribution, ageing));
+        Self {
+            keys: Keys::new(key_bound.unwrap_or(gate.bound.div_ceil(4)), on_key_failure),
+            queue: Queue::new(gate.bound, Lanes::new(ageing, caps), crew, has_caps || rate.is_some()),
+            rate,
+            turn: Mutex::new(()),
+            listeners: Mutex::new(HashMap::new()),
+            gate: Arc::new(gate),
+            saturation,
+            on_panic,
+            has_caps,
+            returned: Mutex::new(Some(Vec::new())),
         }
     }
 
-    /// Counts a submission, unless the pool takes none.
-    #[inline]
-    fn admit(&self) -> Result<usize, Refusal> {
-        let lane = self.gate.counters.submit();
-        if self.gate.phase() == Phase::Open {
-            return Ok(lane);
+    /// Where a task runs: on that worker, or on a thread that is none.
+    pub(super) fn site<'a>(&'a self, seat: Option<&'a Seat>) -> Site<'a> {
+        let line = seat.map(|seat| self.gate.counters.line(seat.worker()));
+        Site {
+            gate: &self.gate,
+            seat,
+            line,
+            on_panic: self.on_panic.as_deref().map(|hook| hook as &PanicHook<'a>),
         }
-        self.take_back(lane);
-        Err(Refusal::Closed)
     }
 
-    #[cold]
-    fn take_back(&self, lane: usize) {
-        self.gate.counters.refuse(lane);
-        self.gate.settle();
+    /// Offers a task to the queue. `control`: the task's; whoever made the task has it without asking.
+    #[inline]
+    pub(super) fn offer(
+        &self,
+        task: Queued<'env>,
+        control: Option<&Control>,
+        load: Load,
+    ) -> Result<(), NotIn<'env>> {
+        if control.is_some_and(|control| control.key().is_some()) {
+            return self.offer_keyed(task);
+        }
+        let place = control.map(Control::place);
+        let queued_at = self.gate.stamp();
+        let mut store = self.queue.lock();
+        if self.gate.phase() != Phase::Open {
+            return Err(NotIn::Refused(Refusal::Closed));
+        }
+        if !self.queue.has_room(&mut store, load.places) {
+            return Err(NotIn::Full(task, Refusal::Full));
+        }
+        let number = self.gate.counters.submit(load.tasks as u64);
+        if load.places > 1 {
+            self.queue.reserve(load.places - 1);
+        }
+        let owner = self.queue.push(&mut store, place, || None, number, Entry { task, queued_at });
+        drop(store);
+        self.gate.bells.ring(owner);
+        Ok(())
+    }
+
+    /// Counts a task that does not go through the queue; its number.
+    pub(super) fn admit(&self) -> Result<u64, Refusal> {
+        let _store = self.queue.lock();
+        if self.gate.phase() == Phase::Open { Ok(self.gate.counters.submit(1)) } else { Err(Refusal::Closed) }
+    }
+
+    /// Moves on to `phase`, if the pool is not there yet. Under the queue's lock: see `gate`, invariant 2.
+    pub(super) fn advance(&self, phase: Phase) {
+        let store = self.queue.lock();
+        self.gate.raise(phase);
+        drop(store);
+        self.hand_back_held();
+        self.gate.announce();
     }
 
     /// Waits for space in the queue.
@@ -71,6 +149,7 @@ impl<'env> Core<'env> {
     pub(super) fn wait_for_space(
         &self,
         task: Queued<'env>,
+        load: Load,
         deadline: Option<Instant>,
     ) -> Result<(), Refusal> {
         let given = task.control().and_then(|control| control.given().cloned());
@@ -78,15 +157,20 @@ impl<'env> Core<'env> {
             let gate = Arc::clone(&self.gate);
             token.on_cancel(move |_| gate.space.offer_all())
         });
+        if self.gate.tasks_are_short() {
+            self.spin_for_space();
+        }
         let mut held = Some(task);
         let answer = self.gate.space.wait(deadline, || {
             let task = held.take()?;
-            if let Some(cause) = cancel_cause(&*task, &self.gate) {
+            if let Some(cause) = cancel_cause(task.control(), &self.gate) {
                 return Some(Err(Refusal::Cancelled(cause)));
             }
-            match self.offer(task) {
-                ControlFlow::Break(result) => Some(result),
-                ControlFlow::Continue(task) => {
+            let control = Arc::clone(&task);
+            match self.offer(task, control.control(), load) {
+                Ok(()) => Some(Ok(())),
+                Err(NotIn::Refused(refusal)) => Some(Err(refusal)),
+                Err(NotIn::Full(task, _)) => {
                     held = Some(task);
                     None
                 }
@@ -95,69 +179,155 @@ impl<'env> Core<'env> {
         answer.unwrap_or(Err(Refusal::TimedOut))
     }
 
-    /// Runs a task on the worker that submits it, instead of letting it wait for its own queue.
+    /// Runs a task on the thread that submits it, instead of queueing it; refuses if that thread is in too many such runs.
     #[cold]
-    pub(super) fn run_inline(&self, task: &Queued<'env>, seat: &Seat) -> Result<(), Refusal> {
-        self.admit()?;
-        take_up(&**task, seat);
+    pub(super) fn run_inline(&self, task: &Queued<'env>, seat: Option<&Seat>) -> Result<(), Refusal> {
+        let Some(_inline) = Inline::enter() else { return Err(Refusal::Full) };
+        if self.is_rated(task.control()) {
+            self.wait_to_start(&**task)?;
+        }
+        if task.control().is_some_and(|control| control.key().is_some()) {
+            self.admit_keyed(task)?;
+        } else {
+            self.admit()?;
+        }
+        let guest = seat.is_none().then(|| Guest::of(&self.gate));
+        self.run_here(&**task, seat);
+        drop(guest);
+        self.gate.settle();
         Ok(())
     }
 
-    /// The next queued task; makes room known to blocked submitters.
-    #[inline]
-    pub(super) fn next(&self) -> Option<Queued<'env>> {
-        let task = self.receiver.try_recv().ok()?;
-        self.gate.space.offer(|| self.receiver.len() <= self.gate.bound / 2);
-        Some(task)
+    /// Ends or runs a task on the calling thread, and lets the next one of its key go on; false if it was not queued any more.
+    pub(super) fn run_here(&self, task: &(impl Run + ?Sized), seat: Option<&Seat>) -> bool {
+        let ran = take_up(task, task.control(), self.site(seat));
+        self.leave_key(task);
+        ran
     }
 
-    /// Ends a task that a worker took from the queue: runs it, or what the pool's phase and the tokens say instead.
+    /// Short tasks make room sooner than a thread can go to sleep.
+    fn spin_for_space(&self) {
+        let until = time::now() + SPACE_SPIN;
+        while !self.queue.is_roomy() && time::now() < until {
+            hint::spin_loop();
+        }
+    }
+
+    /// What a worker has at hand while it works.
+    pub(super) fn desk<'a>(&'a self, seat: &'a Seat) -> Desk<'a, 'env> {
+        let worker = seat.worker();
+        Desk {
+            site: self.site(Some(seat)),
+            worker,
+            running: self.gate.running.line(worker),
+            rest: self.queue.rest(worker),
+        }
+    }
+
+    /// The next task for a worker that has no rest of a batch, which may start as far as rates go; makes room known to blocked submitters. Ends the worker's search
+    /// if it finds something.
+    pub(super) fn next(&self, worker: usize, searching: &mut bool) -> Option<Taken<Entry<'env>>> {
+        let mut turn = self.rate.is_some().then(|| self.turn.lock());
+        loop {
+            let next = self.queue.take(worker, turn.is_some(), || {
+                if mem::replace(searching, false) {
+                    self.gate.bells.of(worker).stop_searching();
+                }
+            });
+            let taken = match next {
+                Next::Task(taken) => taken,
+                Next::Nothing => return None,
+                Next::Rated => {
+                    turn = Some(self.turn.lock());
+                    continue;
+                }
+            };
+            if taken.visit.more {
+                self.gate.bells.ring(None);
+            }
+            self.gate.space.offer(|| taken.visit.roomy);
+            if !self.is_rated(taken.task.task.control()) {
+                return Some(taken);
+            }
+            if let Some(cleared) = self.clear(taken, worker) {
+                return Some(cleared);
+            }
+        }
+    }
+
+    /// Ends a task that a worker took from the queue.
+    pub(super) fn execute(&self, taken: Taken<Entry<'env>>, desk: &Desk<'_, 'env>) {
+        let Taken { task, number, place, .. } = taken;
+        self.run(number, task, desk);
+        if let Some(place) = place.filter(|_| self.has_caps) {
+            let mut store = self.queue.lock();
+            let more = self.queue.ended(&mut store, place);
+            drop(store);
+            if more {
+                self.gate.bells.ring(None);
+            }
+        }
+    }
+
+    /// Ends a task that no rate holds up: runs it, or what the pool's phase and the tokens say instead.
     #[inline]
-    pub(super) fn execute(&self, task: Queued<'env>, seat: &Seat) {
-        let phase = self.gate.phase();
+    pub(super) fn run(&self, number: u64, entry: Entry<'env>, desk: &Desk<'_, 'env>) {
+        let Entry { task, queued_at } = entry;
+        let gate = &*self.gate;
+        let phase = gate.phase();
         if phase == Phase::Stopping {
-            self.hand_back(task, Some(seat.worker()));
+            self.hand_back(task, Some(desk.worker));
             return;
         }
         let control = task.control();
         let name = control.and_then(|control| control.name());
-        self.gate.running.begin(seat.worker(), control.is_some() || phase != Phase::Open, name);
-        take_up(&*task, seat);
-        self.gate.running.end(seat.worker(), name.is_some());
+        let is_timed = gate.is_timed(number) && task.is_single();
+        let is_stamped = is_timed || control.is_some() || phase != Phase::Open;
+        let start = is_stamped.then(|| gate.running.now());
+        desk.running.begin(start, name);
+        let ran = take_up(&*task, control, desk.site);
+        desk.running.end(name.is_some());
+        if let Some(start) = start.filter(|_| is_timed && ran) {
+            let waited = (queued_at != 0).then(|| start.saturating_sub(queued_at));
+            gate.meters.record(desk.worker, waited, gate.running.now().saturating_sub(start));
+        }
+        if control.is_some() {
+            self.leave_key(&*task);
+        }
         // A detached task's result goes with it.
         drop_quietly(task);
     }
 
-    fn hand_back(&self, task: Queued<'env>, worker: Option<usize>) {
-        // Under this lock from before the task counts as ended: who has seen the counts close finds all of them.
-        let mut returned = self.returned.lock();
-        if task.hand_back(&self.gate, worker) {
-            returned.push(task);
-        } else {
-            drop(returned);
-            drop_quietly(task);
-        }
-    }
-
-    /// Hands back everything that is queued; the pool is stopping.
-    pub(super) fn hand_back_queue(&self) {
-        while let Some(task) = self.next() {
-            self.hand_back(task, None);
-        }
-        self.gate.settle();
-    }
-
-    /// The tasks handed back so far; each is given out once.
-    pub(super) fn take_returned(&self) -> Vec<Queued<'env>> {
-        std::mem::take(&mut *self.returned.lock())
+    /// What is in the queue and in the workers' batches, by priority.
+    pub(super) fn queued_by_priority(&self) -> BTreeMap<i8, usize> {
+        self.queue.levels(&mut self.queue.lock())
     }
 
     pub(super) fn queued(&self) -> usize {
-        self.receiver.len()
+        self.queue.places(&mut self.queue.lock())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.receiver.is_empty()
+    /// Until when a worker may park: `None`, not at all, because there is something that it may take or has to see.
+    pub(super) fn may_park(&self, worker: usize) -> Option<Until> {
+        let mut store = self.queue.lock();
+        let gate = &self.gate;
+        if gate.is_crowded() || gate.is_finished() {
+            return None;
+        }
+        if gate.is_paused() {
+            return Some(Until::Woken);
+        }
+        store.reopen(gate.rates_version());
+        match self.queue.ready(&mut store, worker) {
+            Ready::Now => None,
+            Ready::Never => Some(Until::Woken),
+            Ready::At(instant) => Some(Until::Instant(instant)),
+        }
+    }
+
+    /// Whether there is nothing for a worker, as far as can be seen without the lock.
+    pub(super) fn looks_empty(&self) -> bool {
+        self.gate.bells.are_own() || self.queue.is_empty()
     }
 }
 

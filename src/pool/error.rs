@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use super::adaptive::AdaptiveSizeError;
 use crate::cancel::Cancelled;
 use crate::panics::Panic;
 
@@ -60,13 +61,26 @@ impl TaskError {
     }
 }
 
+/// The cause of the cancellation of a task that was dropped because an earlier one with the same key had failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an earlier task with the same key failed")]
+pub struct KeyFailed;
+
 /// Why a submission was refused.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The queue is full.
+    /// The queue is full; or it is, and the calling thread is in the midst of 64 submissions, each inside the other, whose tasks it runs
+    /// itself.
     #[error("the queue is full")]
     Full,
+    /// As many tasks wait for the task's key as may.
+    #[error("too many tasks wait for the same key")]
+    KeyFull,
+    /// There is no space, in the queue or for the key, and the submitter is a task of the same pool, which cannot wait for it; and it
+    /// cannot run the new task itself, because the task's key is busy.
+    #[error("there is no space and the key is busy, and a task cannot wait for its own pool")]
+    KeyBusy,
     /// The queue was full until the time was over.
     #[error("the queue was still full when the time was over")]
     TimedOut,
@@ -105,9 +119,9 @@ impl<F> SubmitError<F> {
         (self.task, self.refusal)
     }
 
-    /// Whether the queue was full.
+    /// Whether there was no space: in the queue, or for the task's key.
     pub fn is_full(&self) -> bool {
-        matches!(self.refusal, Refusal::Full)
+        matches!(self.refusal, Refusal::Full | Refusal::KeyFull | Refusal::KeyBusy)
     }
 
     /// Whether the queue was full until the time was over.
@@ -219,6 +233,21 @@ pub enum BuildError {
         /// The bound that was asked for.
         bound: usize,
     },
+    /// A cap of zero on a priority: its tasks would never start.
+    #[error("a cap of 0 on priority {priority} would keep its tasks from ever starting")]
+    PriorityCap {
+        /// The priority.
+        priority: i8,
+    },
+    /// Caps on priorities in a pool whose workers have queues of their own.
+    #[error("a cap on a priority needs the shared queue")]
+    CapsNeedSharedQueue,
+    /// A bound of zero on the tasks that wait for a key.
+    #[error("at least one task must be allowed to wait for a key")]
+    KeyBound,
+    /// [`Saturation::CallerRuns`](super::Saturation::CallerRuns) in a pool with a worker state, which callers have not.
+    #[error("a caller cannot run tasks that may ask for a worker's state")]
+    CallerHasNoState,
     /// A stack size that no address space can hold.
     #[error("a stack of {bytes} bytes does not fit into the address space")]
     StackSize {
@@ -230,6 +259,19 @@ pub enum BuildError {
     Name {
         /// The name that was asked for.
         name: Arc<str>,
+    },
+    /// The [adaptive size](super::ThreadPoolBuilder::adaptive) makes no sense.
+    #[error("the adaptive size makes no sense")]
+    AdaptiveSize(#[from] AdaptiveSizeError),
+    /// A time of zero for [slow tasks](super::ThreadPoolBuilder::slow_task): every task would be one.
+    #[error("every task takes longer than no time")]
+    SlowTask,
+    /// The platform refused to create the thread that watches the pool.
+    #[error("the thread that watches the pool could not be created")]
+    Supervisor {
+        /// What the platform said.
+        #[source]
+        source: io::Error,
     },
     /// The platform refused to create a worker's thread.
     #[error("the thread of worker {worker} could not be created")]
@@ -248,5 +290,44 @@ pub enum BuildError {
         /// The panic of the constructor.
         #[source]
         source: Panic,
+    },
+}
+
+/// Why the number of workers is not what was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResizeError {
+    /// No workers, or more than [`MAX_WORKERS`](super::MAX_WORKERS). Nothing has changed.
+    #[error("a pool needs 1 to {max} workers, not {workers}", max = super::limits::MAX_WORKERS)]
+    Workers {
+        /// The number that was asked for.
+        workers: usize,
+    },
+    /// The pool is closed. Nothing has changed.
+    #[error("the pool is closed")]
+    Closed,
+    /// The platform refused to create a worker's thread. The pool goes on with the workers that it has.
+    #[error("the thread of worker {worker} could not be created")]
+    Thread {
+        /// The index of the worker, from 0.
+        worker: usize,
+        /// What the platform said.
+        #[source]
+        source: io::Error,
+    },
+    /// A worker's state could not be made: its constructor panicked. The pool goes on with the workers that it has.
+    #[error("the state of worker {worker} could not be made")]
+    State {
+        /// The index of the worker, from 0.
+        worker: usize,
+        /// The panic of the constructor.
+        #[source]
+        source: Panic,
+    },
+    /// Workers that have to leave were still running a task when the time was over; they leave after it.
+    #[error("{workers} workers were still there when the time was over")]
+    TimedOut {
+        /// How many workers there were.
+        workers: usize,
     },
 }

@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::control::{Control, KeySlot};
+use super::core::Core;
 use super::error::{TaskError, WaitCancelled};
-use super::gate::{Gate, deadline};
+use super::gate::deadline;
+use super::rated::{NotYet, keep};
 use super::seat::Seat;
-use super::task::{Join, cancel_cause, name_of, own_token, take_up};
+use super::task::{Join, cancel_cause, name_of, own_token};
 use crate::cancel::{CancellationToken, Cancelled, Registration};
 use crate::sync::time::{self, Instant};
 use crate::sync::{hint, thread};
@@ -40,12 +43,15 @@ pub enum CancelOutcome {
 ///
 /// # Waiting from a task
 /// A task may wait for another task of its own pool. If that one has not started, the waiting worker runs it itself, and
-/// it never runs any other: so one worker and a queue of one are enough for any nesting, and no lock that the waiting task
-/// holds can be needed by a stranger. The stack grows with the depth of nesting: by the waiting task's frames plus under a
+/// it never runs any other, but for those that are ahead in the line of its [key](super::TaskOptions::key): so one worker and a queue of one are enough for
+/// any nesting (with the queue full, up to 64 submissions deep on one thread: see [`submit`](super::Submitter::submit)), and no lock that the
+/// waiting task holds can be needed by a stranger. The stack grows with the depth of nesting: by the waiting task's frames plus under a
 /// kilobyte of the pool's own for each level; give the pool a `stack_size` to match if the depth is in the thousands. A time-out
 /// or a token bounds the waiting, not a task that the waiter runs itself.
 ///
-/// Two tasks that wait for each other wait for ever, as two threads do; give such waits a time-out or a token.
+/// Two tasks that wait for each other wait for ever, as two threads do; give such waits a time-out or a token. So do two pools in a
+/// circle: a task that waits for another pool keeps its worker, and runs nothing meanwhile; if the other pool's task waits for
+/// this pool in turn, somebody must be left here to run what it waits for.
 ///
 /// ```
 /// use gristmill::ThreadPool;
@@ -58,7 +64,7 @@ pub enum CancelOutcome {
 #[must_use = "dropping the handle detaches the task; say `drop(handle)` if that is meant"]
 pub struct ScopedTaskHandle<'env, T> {
     task: Arc<dyn Join<T> + 'env>,
-    gate: Arc<Gate>,
+    core: Arc<Core<'env>>,
 }
 
 /// What ended a wait before the task did.
@@ -68,8 +74,8 @@ enum Interrupt {
 }
 
 impl<'env, T> ScopedTaskHandle<'env, T> {
-    pub(super) fn new(task: Arc<dyn Join<T> + 'env>, gate: Arc<Gate>) -> Self {
-        Self { task, gate }
+    pub(super) fn new(task: Arc<dyn Join<T> + 'env>, core: Arc<Core<'env>>) -> Self {
+        Self { task, core }
     }
 
     /// Waits until the task has ended.
@@ -132,11 +138,11 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
 
     /// Whether the task has ended, in whatever way.
     pub fn is_finished(&self) -> bool {
-        if self.task.is_done() {
+        if self.task.is_over() {
             return true;
         }
         self.end_if_cancelled();
-        self.task.is_done()
+        self.task.is_over()
     }
 
     /// Cancels the task, and says what that did.
@@ -153,14 +159,14 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         let token = CancellationToken::new();
         token.cancel();
         let Some(cause) = token.cause() else { unreachable!("the token was cancelled just now") };
-        if self.task.cancel(&self.gate, None, cause) {
-            self.gate.settle();
+        if self.task.cancel(&self.core.gate, None, cause) {
+            self.core.gate.settle();
             return CancelOutcome::Prevented;
         }
-        if self.task.is_done() {
+        if self.task.is_over() {
             return CancelOutcome::Finished;
         }
-        match own_token(&*self.task, &self.gate) {
+        match own_token(&*self.task, &self.core.gate) {
             Some(token) => {
                 token.cancel();
                 CancelOutcome::Requested
@@ -174,7 +180,7 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         name_of(self.task.control())
     }
 
-    fn result(&self) -> Result<T, TaskError> {
+    fn result(self) -> Result<T, TaskError> {
         self.task
             .take()
             .unwrap_or_else(|| unreachable!("only the one wait that consumes the handle takes the result"))
@@ -182,19 +188,20 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
 
     /// A queued task whose token or whose pool's token is cancelled never starts: whoever sees that first says so.
     fn end_if_cancelled(&self) {
-        if let Some(cause) = cancel_cause(&*self.task, &self.gate) {
-            if self.task.cancel(&self.gate, None, cause) {
-                self.gate.settle();
+        if let Some(cause) = cancel_cause(self.task.control(), &self.core.gate) {
+            if self.task.cancel(&self.core.gate, None, cause) {
+                self.core.gate.settle();
             }
         }
     }
 
     fn block(&self, deadline: Option<Instant>, token: Option<&CancellationToken>) -> Result<(), Interrupt> {
-        if self.task.is_done() {
+        if self.task.is_over() {
             return Ok(());
         }
-        if let Some(seat) = Seat::current_of(&self.gate) {
-            if take_up(&*self.task, &seat) {
+        let seat = Seat::current_of(&self.core.gate);
+        if let Some(seat) = &seat {
+            if matches!(self.run_it_here(seat), Ok(true)) {
                 return Ok(());
             }
             assert!(
@@ -206,7 +213,31 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         if self.look_for_a_moment() {
             return Ok(());
         }
-        self.park(deadline, token)
+        self.park(deadline, token, seat.as_deref())
+    }
+
+    /// Runs the task on the worker that waits for it, if it is not running, its turn has come, and its rate allows.
+    fn run_it_here(&self, seat: &Seat) -> Result<bool, NotYet<'_>> {
+        let slot = self.task.control().and_then(Control::key);
+        if self.task.is_over() || !slot.is_none_or(KeySlot::is_granted) {
+            return Ok(false);
+        }
+        if !self.core.is_rated(self.task.control()) {
+            return Ok(self.core.run_here(&*self.task, Some(seat)));
+        }
+        if !self.task.is_queued() {
+            return Ok(false);
+        }
+        keep(self.core.reserve(&*self.task)?);
+        Ok(self.core.run_here(&*self.task, Some(seat)))
+    }
+
+    /// Does what a waiting worker can do towards the start of a task that it could not run at once; true if it did something.
+    fn help(&self, seat: &Seat) -> Result<bool, NotYet<'_>> {
+        match self.task.control().and_then(Control::key) {
+            Some(slot) if !slot.is_granted() => Ok(self.core.help(slot, seat)),
+            _ => self.run_it_here(seat),
+        }
     }
 
     fn look_for_a_moment(&self) -> bool {
@@ -214,13 +245,13 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
             return false; // it would only add schedules that differ in nothing
         }
         for _ in 0..SPINS {
-            if self.task.is_done() {
+            if self.task.is_over() {
                 return true;
             }
             hint::spin_loop();
         }
         for _ in 0..YIELDS {
-            if self.task.is_done() {
+            if self.task.is_over() {
                 return true;
             }
             thread::yield_now();
@@ -229,10 +260,15 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     }
 
     #[cold]
-    fn park(&self, deadline: Option<Instant>, token: Option<&CancellationToken>) -> Result<(), Interrupt> {
+    fn park(
+        &self,
+        deadline: Option<Instant>,
+        token: Option<&CancellationToken>,
+        seat: Option<&Seat>,
+    ) -> Result<(), Interrupt> {
         let given = self.task.control().and_then(|control| control.given());
         let _unpark: Vec<Registration> =
-            [self.gate.token.as_ref(), given, token].into_iter().flatten().map(unpark_me).collect();
+            [self.core.gate.token.as_ref(), given, token].into_iter().flatten().map(unpark_me).collect();
         let interrupt = loop {
             self.end_if_cancelled();
             // From here on the end of the task unparks this thread; an end before is seen here.
@@ -241,6 +277,18 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
             }
             if let Some(cause) = token.and_then(CancellationToken::cause) {
                 break Interrupt::Cancelled(cause);
+            }
+            match seat.map(|seat| self.help(seat)) {
+                Some(Ok(true)) => continue,
+                Some(Err(not_yet)) => {
+                    // Until its rate allows it, or, as below, until something ends the wait.
+                    if deadline.is_some_and(|at| at <= time::now()) {
+                        break Interrupt::TimedOut;
+                    }
+                    not_yet.park(deadline);
+                    continue;
+                }
+                _ => {}
             }
             match deadline {
                 None => thread::park(),
@@ -269,7 +317,7 @@ impl<T> fmt::Debug for ScopedTaskHandle<'_, T> {
         formatter
             .debug_struct("TaskHandle")
             .field("name", &self.name())
-            .field("finished", &self.task.is_done())
+            .field("finished", &self.task.is_over())
             .finish_non_exhaustive()
     }
 }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::report::ShutdownReport;
-use super::shutdown::{Shutdown, Threads};
+use super::shutdown::Shutdown;
 use super::submitter::Submitter;
+use super::threads::Threads;
 
-/// A fixed number of worker threads over one bounded queue.
+/// Worker threads over one bounded queue.
 ///
 /// Submitting and waiting are methods of [`Submitter`], to which this dereferences.
 ///
@@ -25,12 +27,12 @@ use super::submitter::Submitter;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ThreadPool<S: 'static = ()> {
-    submitter: Submitter<'static, S>,
-    threads: Threads<'static>,
+    pub(super) submitter: Submitter<'static, S>,
+    pub(super) threads: Arc<Threads<'static>>,
 }
 
 impl<S: 'static> ThreadPool<S> {
-    pub(super) fn new_owner(submitter: Submitter<'static, S>, threads: Threads<'static>) -> Self {
+    pub(super) fn new_owner(submitter: Submitter<'static, S>, threads: Arc<Threads<'static>>) -> Self {
         Self { submitter, threads }
     }
 

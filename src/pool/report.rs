@@ -4,17 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::Queued;
 use super::counters::Totals;
 use super::seat::Seat;
-use super::task::{drop_quietly, name_of};
+use super::task::{Queued, drop_quietly, name_of};
 use crate::panics::Panic;
 
 /// The account of a pool at the end of a [`shutdown`](super::ThreadPool::shutdown).
 ///
-/// The counts close: `submitted` is the sum of `succeeded`, `panicked`, `cancelled`, `returned` and `pending`, and
-/// `pending` is 0 unless tasks would not stop. A task that returns an `Err` has succeeded, as far as the pool is concerned:
-/// what a result means is up to whoever holds the handle.
+/// The counts close: `submitted` is the sum of `succeeded`, `failed`, `panicked`, `cancelled`, `returned` and `pending`, and
+/// `pending` is 0 unless tasks would not stop. A task that returns an `Err` has succeeded, as far as the pool is concerned,
+/// unless it was submitted as [fallible](super::TaskOptions::fallible): what a result means is up to whoever holds the handle.
 #[derive(Debug)]
 #[must_use = "a report may hold tasks that never started, and name tasks that are still running"]
 pub struct ShutdownReport<'env> {
@@ -22,6 +21,7 @@ pub struct ShutdownReport<'env> {
     pub(super) returned: Vec<ReturnedTask<'env>>,
     pub(super) stuck: Vec<StuckTask>,
     pub(super) panics: Vec<Panic>,
+    pub(super) more_panics: u64,
     pub(super) joined: bool,
 }
 
@@ -31,9 +31,14 @@ impl<'env> ShutdownReport<'env> {
         self.totals.submitted
     }
 
-    /// How many tasks ran to their end.
+    /// How many tasks ran to their end, and did not fail.
     pub fn succeeded(&self) -> u64 {
         self.totals.succeeded
+    }
+
+    /// How many [fallible](super::TaskOptions::fallible) tasks ran to their end and returned an `Err`.
+    pub fn failed(&self) -> u64 {
+        self.totals.failed
     }
 
     /// How many tasks panicked.
@@ -80,9 +85,15 @@ impl<'env> ShutdownReport<'env> {
         &self.stuck
     }
 
-    /// Panics that belong to no task: of hooks, and of the ends of workers' states.
+    /// Panics that belong to no task: of hooks, and of the ends of workers' states. The first 1000; see
+    /// [`more_worker_panics`](Self::more_worker_panics).
     pub fn worker_panics(&self) -> &[Panic] {
         &self.panics
+    }
+
+    /// How many more such panics there were: only the first 1000 are kept until a report takes them.
+    pub fn more_worker_panics(&self) -> u64 {
+        self.more_panics
     }
 }
 
@@ -90,9 +101,10 @@ impl fmt::Display for ShutdownReport<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} tasks: {} succeeded, {} panicked, {} cancelled, {} handed back",
+            "{} tasks: {} succeeded, {} failed, {} panicked, {} cancelled, {} handed back",
             self.submitted(),
             self.succeeded(),
+            self.failed(),
             self.panicked(),
             self.cancelled(),
             self.returned(),
@@ -105,6 +117,9 @@ impl fmt::Display for ShutdownReport<'_> {
         }
         for panic in &self.panics {
             write!(formatter, "\n{panic}")?;
+        }
+        if self.more_panics > 0 {
+            write!(formatter, "\n{} more panics of hooks", self.more_panics)?;
         }
         Ok(())
     }
@@ -150,11 +165,13 @@ impl fmt::Display for StuckTask {
 #[must_use = "dropping it drops a task that never ran"]
 pub struct ReturnedTask<'env> {
     task: Option<Queued<'env>>,
+    part: usize,
 }
 
 impl<'env> ReturnedTask<'env> {
-    pub(super) fn new(task: Queued<'env>) -> Self {
-        Self { task: Some(task) }
+    /// The tasks that an entry of the queue stands for.
+    pub(super) fn each(entry: Queued<'env>) -> impl Iterator<Item = Self> {
+        (0..entry.returned_parts()).map(move |part| Self { task: Some(Arc::clone(&entry)), part })
     }
 
     /// The task's name; `task` if it was given none.
@@ -169,7 +186,7 @@ impl<'env> ReturnedTask<'env> {
     /// The task panicked.
     pub fn run(mut self) -> Result<(), Panic> {
         let Some(task) = self.task.take() else { return Ok(()) };
-        let result = task.run_returned(Seat::current().as_deref());
+        let result = task.run_returned(self.part, Seat::current().as_deref());
         drop_quietly(task);
         result
     }
@@ -178,7 +195,11 @@ impl<'env> ReturnedTask<'env> {
 impl Drop for ReturnedTask<'_> {
     fn drop(&mut self) {
         // A panic of one closure's drop must not cost the others in the same report.
-        drop_quietly(self.task.take());
+        if let Some(task) = self.task.take() {
+            // Now, and not with the last handle: somebody may wait for what the closure holds.
+            task.discard_returned(self.part);
+            drop_quietly(task);
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::report::ShutdownReport;
-use super::shutdown::{Shutdown, Threads};
+use super::shutdown::Shutdown;
 use super::submitter::Submitter;
+use super::threads::Threads;
 
 /// A pool for borrowed data, inside [`ThreadPoolBuilder::scope`](super::ThreadPoolBuilder::scope).
 ///
@@ -13,12 +15,12 @@ use super::submitter::Submitter;
 /// waiting are methods of [`Submitter`], to which this dereferences. A task that submits to the same pool takes a clone of the
 /// submitter along, since the pool itself does not outlive the scope.
 pub struct ScopedPool<'scope, 'env, S: 'static = ()> {
-    submitter: Submitter<'env, S>,
-    threads: Threads<'scope>,
+    pub(super) submitter: Submitter<'env, S>,
+    pub(super) threads: Arc<Threads<'scope>>,
 }
 
 impl<'scope, 'env, S: 'static> ScopedPool<'scope, 'env, S> {
-    pub(super) fn new(submitter: Submitter<'env, S>, threads: Threads<'scope>) -> Self {
+    pub(super) fn new(submitter: Submitter<'env, S>, threads: Arc<Threads<'scope>>) -> Self {
         Self { submitter, threads }
     }
 

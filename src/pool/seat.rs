@@ -1,12 +1,13 @@
 //! A worker's place: which pool and which worker the current thread is, and the worker's state.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::gate::Gate;
+use super::limits::MAX_INLINE;
 
 /// The place of one worker, on its own thread only.
 pub(super) struct Seat {
@@ -19,6 +20,10 @@ pub(super) struct Seat {
 
 crate::sync::thread_local! {
     static SEAT: RefCell<Option<Rc<Seat>>> = const { RefCell::new(None) };
+    // How many submissions, each inside the other, this thread runs itself.
+    static INLINE: Cell<usize> = const { Cell::new(0) };
+    // The pools whose tasks the thread runs without being their worker, the innermost last.
+    static GUEST: RefCell<Vec<Arc<Gate>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Seat {
@@ -56,5 +61,51 @@ impl Seat {
     /// The current thread's place, if it is a worker of that pool.
     pub(super) fn current_of(gate: &Gate) -> Option<Rc<Self>> {
         Self::current().filter(|seat| ptr::eq(seat.gate(), gate))
+    }
+}
+
+/// For as long as it lives, the current thread runs a task of a pool whose worker it is not.
+pub(super) struct Guest;
+
+impl Guest {
+    pub(super) fn of(gate: &Arc<Gate>) -> Self {
+        let _ = GUEST.try_with(|guest| guest.borrow_mut().push(Arc::clone(gate)));
+        Self
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // Outside of the borrow: it may be the last reference to the pool, which drops what is the user's.
+        let gate = GUEST.try_with(|guest| guest.borrow_mut().pop());
+        drop(gate);
+    }
+}
+
+/// Whether the current thread is inside a task of that pool, as its worker or as a guest: then it cannot wait for the pool.
+pub(super) fn is_inside(gate: &Gate) -> bool {
+    let is_guest =
+        |guest: &RefCell<Vec<Arc<Gate>>>| guest.borrow().iter().any(|at| ptr::eq(Arc::as_ptr(at), gate));
+    Seat::current_of(gate).is_some() || GUEST.try_with(is_guest).unwrap_or(false)
+}
+
+/// For as long as it lives, the current thread runs a task inside its submission.
+pub(super) struct Inline;
+
+impl Inline {
+    /// `None` if there are [`MAX_INLINE`] around it already: a task that submits its own successor would go on to the end of the stack.
+    pub(super) fn enter() -> Option<Self> {
+        let deeper = |depth: &Cell<usize>| {
+            let fits = depth.get() < MAX_INLINE;
+            depth.set(depth.get() + usize::from(fits));
+            fits
+        };
+        INLINE.try_with(deeper).unwrap_or(false).then(|| Self) // not `then_some`: it would drop one that never entered
+    }
+}
+
+impl Drop for Inline {
+    fn drop(&mut self) {
+        let _ = INLINE.try_with(|depth| depth.set(depth.get() - 1));
     }
 }

@@ -1,19 +1,18 @@
 //! Starting a pool: the threads, one after the other, or none.
 
-use std::io;
 use std::sync::Arc;
 
 use super::builder::ThreadPoolBuilder;
 use super::core::Core;
+use super::distribution::Distribution;
 use super::error::BuildError;
 use super::gate::{Gate, Phase};
 use super::owned::ThreadPool;
 use super::scope::ScopedPool;
-use super::shutdown::{Join, Threads};
 use super::submitter::Submitter;
-use super::worker::{Plan, live};
-use crate::panics::{self, Panic};
-use crate::sync::channel::{Receiver, Sender, bounded};
+use super::supervisor::{Watch, supervise};
+use super::threads::{Join, Spawn, Threads};
+use crate::panics;
 use crate::sync::thread;
 
 impl ThreadPool {
@@ -48,10 +47,10 @@ impl<S: 'static> ThreadPoolBuilder<'static, S> {
     /// A setting is out of range, a thread could not be created, or a worker's state could not be made. Nothing is left: the
     /// threads that had started have been joined, and the states that were made have been ended.
     pub fn build(self) -> Result<ThreadPool<S>, BuildError> {
-        let (submitter, threads) = self.start(|thread, life| {
+        let (submitter, threads) = self.start(Arc::new(|thread: thread::Builder, life| {
             let handle = thread.spawn(life)?;
-            Ok(Box::new(move || drop(handle.join())))
-        })?;
+            Ok(Box::new(move || drop(handle.join())) as Join<'_>)
+        }))?;
         Ok(ThreadPool::new_owner(submitter, threads))
     }
 }
@@ -80,10 +79,10 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
         body: impl for<'scope> FnOnce(&ScopedPool<'scope, 'env, S>) -> R,
     ) -> Result<R, BuildError> {
         thread::scope(|scope| {
-            let (submitter, threads) = self.start(|thread, life| {
+            let (submitter, threads) = self.start(Arc::new(|thread: thread::Builder, life| {
                 let handle = thread.spawn_scoped(scope, life)?;
-                Ok(Box::new(move || drop(handle.join())))
-            })?;
+                Ok(Box::new(move || drop(handle.join())) as Join<'_>)
+            }))?;
             let pool = ScopedPool::new(submitter, threads);
             Ok(body(&pool))
         })
@@ -92,45 +91,30 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
     /// Checks the settings and starts the workers; `spawn` starts one thread.
     fn start<'scope>(
         self,
-        mut spawn: impl FnMut(thread::Builder, Life<'scope>) -> io::Result<Join<'scope>>,
-    ) -> Result<(Submitter<'env, S>, Threads<'scope>), BuildError>
+        spawn: Spawn<'scope>,
+    ) -> Result<(Submitter<'env, S>, Arc<Threads<'scope>>), BuildError>
     where
         'env: 'scope,
     {
         panics::note_locations();
-        let workers = self.workers.unwrap_or_else(thread::available_cores);
-        self.check(workers)?;
-        let Self { queue_bound, name, stack_size, stop_grace, token, plan, await_state, .. } = self;
-        let core = Arc::new(Core::new(Gate::new(name, workers, queue_bound, stop_grace, token)));
-        let gate = &core.gate;
-        let cancelled = gate.token.as_ref().map(|token| {
-            let gate = Arc::downgrade(gate);
-            token.on_cancel(move |_| gate.upgrade().iter().for_each(|gate| gate.wake_everybody()))
-        });
-        let (states, made) = if await_state { Some(bounded(workers)) } else { None }.unzip();
-        let mut joins = Vec::new();
-        let mut failed = None;
-        for worker in 0..workers {
-            let mut thread = thread::Builder::new().name(format!("{}-{worker}", gate.name));
-            if let Some(bytes) = stack_size {
-                thread = thread.stack_size(bytes);
-            }
-            let life = a_life(&core, worker, plan.clone(), states.clone());
-            match spawn(thread, life) {
-                Ok(join) => joins.push(join),
-                Err(source) => {
-                    failed = Some(BuildError::Thread { worker, source });
-                    break;
-                }
-            }
+        let mut workers = self.workers.unwrap_or_else(thread::available_cores);
+        if let Some(size) = &self.watch.size {
+            size.check()?;
+            workers = workers.clamp(size.min, size.max);
         }
-        drop(states);
-        let failed = failed.or_else(|| made.and_then(first_failure));
-        let threads = Threads::new(joins, cancelled);
-        match failed {
-            None => Ok((Submitter::new(core), threads)),
-            Some(error) => {
-                gate.advance(Phase::Closed);
+        self.check(workers)?;
+        let Self {
+            queue_bound, name, stack_size, stop_grace, token, plan, await_state, rules, watch, ..
+        } = self;
+        let one_each = rules.distribution != Distribution::Shared;
+        let gate = Gate::new(name, queue_bound, stop_grace, token, one_each);
+        let core = Arc::new(Core::new(gate, rules));
+        let threads = Arc::new(Threads::new(&core, plan, stack_size, await_state, spawn));
+        let started = start_all(&core, &threads, workers, watch);
+        match started {
+            Ok(()) => Ok((Submitter::new(core), threads)),
+            Err(error) => {
+                core.advance(Phase::Closed);
                 threads.join();
                 Err(error)
             }
@@ -138,29 +122,19 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
     }
 }
 
-type Life<'scope> = Box<dyn FnOnce() + Send + 'scope>;
-type Made = (usize, Result<(), Panic>);
-
-fn a_life<'scope, 'env: 'scope, S: 'static>(
+fn start_all<'env: 'scope, 'scope>(
     core: &Arc<Core<'env>>,
-    worker: usize,
-    plan: Plan<'env, S>,
-    states: Option<Sender<Made>>,
-) -> Life<'scope> {
-    let core = Arc::clone(core);
-    Box::new(move || {
-        live(&core, worker, plan, |made| {
-            if let Some(states) = states {
-                // Only a build that has failed already does not listen.
-                let _ = states.send((worker, made));
-            }
-        });
-    })
-}
-
-/// Waits for all states; the failure of the lowest worker.
-fn first_failure(made: Receiver<Made>) -> Option<BuildError> {
-    let failures = made.into_iter().filter_map(|(worker, made)| made.err().map(|source| (worker, source)));
-    let (worker, source) = failures.min_by_key(|(worker, _)| *worker)?;
-    Some(BuildError::State { worker, source })
+    threads: &Arc<Threads<'scope>>,
+    workers: usize,
+    watch: Watch<'env>,
+) -> Result<(), BuildError> {
+    threads.hire(&mut threads.roster(), core, workers)?;
+    if watch.is_needed() {
+        let (watched, its_threads) = (Arc::clone(core), Arc::clone(threads));
+        let life = move || supervise(&watched, &its_threads, &watch);
+        threads
+            .start_supervisor(&core.gate.name, Box::new(life))
+            .map_err(|source| BuildError::Supervisor { source })?;
+    }
+    Ok(())
 }

@@ -2,18 +2,18 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Plain;
 use super::control::Control;
-use super::core::Core;
+use super::core::{Core, Load, NotIn};
 use super::error::{Refusal, SubmitError, WaitError};
 use super::gate::{Phase, deadline};
 use super::handle::ScopedTaskHandle;
-use super::seat::Seat;
-use super::task::{Run, Task, Work, cancel_cause};
+use super::saturation::Saturation;
+use super::seat::{self, Seat};
+use super::task::{Queued, Task, Work, cancel_cause};
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::sync::time::Instant;
 
@@ -44,6 +44,8 @@ pub struct Submitter<'env, S = ()> {
 pub(super) enum Patience {
     None,
     Until(Option<Instant>),
+    /// What the pool's [`Saturation`] says.
+    AsChosen,
 }
 
 impl<'env, S: 'static> Submitter<'env, S> {
@@ -55,13 +57,16 @@ impl<'env, S: 'static> Submitter<'env, S> {
         &self.core
     }
 
-    /// Submits a task; waits while the queue is full.
+    /// Submits a task; waits while the queue is full, unless the pool's [`Saturation`] says otherwise.
     ///
     /// Called from a worker of this pool while the queue is full, it runs the task at once on the calling thread: a worker
-    /// never waits for its own queue. Use [`try_submit`](Self::try_submit) to be told instead.
+    /// never waits for its own queue. Use [`try_submit`](Self::try_submit) to be told instead. A task that runs so may submit in turn;
+    /// 64 runs, each inside the other, are the most for one thread, so that a chain of tasks does not grow to the end of the stack.
     ///
     /// # Errors
-    /// The pool is closed, or its token is cancelled, before or during the wait. The task is in the error, unchanged.
+    /// The pool is closed, or its token is cancelled, before or during the wait; with [`Saturation::Reject`] also if the queue is full.
+    /// The queue is full ([`Refusal::Full`]), and the calling thread is in 64 such runs already: run the task, or give up.
+    /// The task is in the error, unchanged.
     ///
     /// # Cancellation
     /// The pool's token ends the wait; [`task`](Self::task) gives a task a token of its own, which does so too.
@@ -70,7 +75,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
         F: FnOnce() -> T + Send + 'env,
         T: Send + 'env,
     {
-        self.hand_in(Plain(task), None, Patience::Until(None)).map_err(plain)
+        self.hand_in(Plain(task), None, Patience::AsChosen).map_err(plain)
     }
 
     /// Submits a task if there is space for it now.
@@ -112,8 +117,8 @@ impl<'env, S: 'static> Submitter<'env, S> {
         W::Output: 'env,
     {
         let task = Arc::new(Task::new(work, control));
-        match self.accept(Arc::clone(&task) as Arc<dyn Run + 'env>, patience) {
-            Ok(()) => Ok(ScopedTaskHandle::new(task, Arc::clone(&self.core.gate))),
+        match self.accept(Arc::clone(&task) as Queued<'env>, task.options(), patience) {
+            Ok(()) => Ok(ScopedTaskHandle::new(task, Arc::clone(&self.core))),
             Err(refusal) => {
                 let work = task.reclaim().expect("a refused task is in nobody else's hands");
                 Err(SubmitError::new(work, refusal))
@@ -121,26 +126,49 @@ impl<'env, S: 'static> Submitter<'env, S> {
         }
     }
 
-    fn accept(&self, task: Arc<dyn Run + 'env>, patience: Patience) -> Result<(), Refusal> {
+    fn accept(
+        &self,
+        task: Queued<'env>,
+        control: Option<&Control>,
+        patience: Patience,
+    ) -> Result<(), Refusal> {
         let core = &*self.core;
-        if let Some(cause) = cancel_cause(&*task, &core.gate) {
+        if let Some(cause) = cancel_cause(control, &core.gate) {
             return Err(Refusal::Cancelled(cause));
         }
-        match (core.offer(task), patience) {
-            (ControlFlow::Break(result), _) => result,
-            (ControlFlow::Continue(_), Patience::None) => Err(Refusal::Full),
-            (ControlFlow::Continue(task), Patience::Until(deadline)) => match Seat::current_of(&core.gate) {
-                Some(seat) => core.run_inline(&task, &seat),
-                None => core.wait_for_space(task, deadline),
-            },
+        let (task, refusal) = match core.offer(task, control, Load::ONE) {
+            Ok(()) => return Ok(()),
+            Err(NotIn::Refused(refusal)) => return Err(refusal),
+            Err(NotIn::Full(task, refusal)) => (task, refusal),
+        };
+        let until = match patience {
+            Patience::None => return Err(refusal),
+            Patience::Until(until) => until,
+            Patience::AsChosen => None,
+        };
+        if let Some(seat) = Seat::current_of(&core.gate) {
+            return core.run_inline(&task, Some(&seat));
         }
+        if let Patience::AsChosen = patience {
+            match core.saturation {
+                Saturation::Block => {}
+                Saturation::Reject => return Err(refusal),
+                Saturation::CallerRuns => {
+                    if task.control().is_none_or(|control| control.key().is_none()) {
+                        return core.run_inline(&task, None);
+                    }
+                }
+            }
+        }
+        core.wait_for_space(task, Load::ONE, until)
     }
 
-    /// Takes no more tasks, from anybody: tasks that submit to their own pool are refused too. What is queued still runs.
+    /// Takes no more tasks, from anybody: tasks that submit to their own pool are refused too. What is queued still runs; what waits
+    /// for a [held key](Self::held_keys) is handed back.
     ///
     /// Blocked submitters get their task back. Closing twice changes nothing.
     pub fn close(&self) {
-        self.core.gate.advance(Phase::Closed);
+        self.core.advance(Phase::Closed);
     }
 
     /// Whether the pool takes no more tasks.
@@ -152,7 +180,8 @@ impl<'env, S: 'static> Submitter<'env, S> {
     /// too, so with others submitting for ever this waits for ever.
     ///
     /// # Errors
-    /// The pool's token was cancelled while tasks were still running; or this is a task of the same pool.
+    /// The pool's token was cancelled while tasks were still running; or this is a task of the same pool, also one that its
+    /// submitter runs.
     pub fn wait(&self) -> Result<(), WaitError> {
         self.wait_until(None, None)
     }
@@ -192,9 +221,14 @@ impl<'env, S: 'static> Submitter<'env, S> {
         token: Option<&CancellationToken>,
     ) -> Result<(), WaitError> {
         let gate = &*self.core.gate;
-        if Seat::current_of(gate).is_some() {
+        if seat::is_inside(gate) {
             return Err(WaitError::OwnTask);
         }
+        // The pool's owner sees to that, too, but may have let go of it.
+        let _registration = gate.token.as_ref().map(|token| {
+            let gate = Arc::clone(&self.core.gate);
+            token.on_cancel(move |_| gate.recheck_quiet())
+        });
         let cancelled =
             || -> Option<Cancelled> { gate.cancelled().or_else(|| token.and_then(CancellationToken::cause)) };
         match gate.wait_quiet(deadline, cancelled) {
@@ -206,6 +240,11 @@ impl<'env, S: 'static> Submitter<'env, S> {
     /// How many tasks are queued now; a task that was cancelled counts until a worker comes to it.
     pub fn queued(&self) -> usize {
         self.core.queued()
+    }
+
+    /// How many workers the pool has; one that was told to leave counts until it has.
+    pub fn workers(&self) -> usize {
+        self.core.workers()
     }
 
     /// The bound of the queue.

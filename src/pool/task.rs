@@ -17,6 +17,7 @@ use super::counters::Outcome;
 use super::error::{TaskError, UNNAMED};
 use super::gate::Gate;
 use super::seat::Seat;
+use super::site::Site;
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::panics::{self, Panic};
 use crate::sync::Mutex;
@@ -27,32 +28,60 @@ use crate::sync::thread::Thread;
 pub(super) trait Work: Send {
     type Output: Send;
 
-    /// `seat` is absent where a task that was handed back runs on a thread that is no worker.
-    fn work(self, seat: Option<&Seat>, control: Option<&Control>) -> Self::Output;
+    /// Whether that result counts as a failure.
+    fn is_failure(_result: &Self::Output) -> bool {
+        false
+    }
+
+    /// `seat` is absent on a thread that is no worker, and `gate` too if the task was handed back.
+    fn work(self, gate: Option<&Gate>, seat: Option<&Seat>, control: Option<&Control>) -> Self::Output;
 }
 
 /// A task as the queue and the workers see it.
 pub(super) trait Run: Send + Sync {
-    /// Runs the task on a worker of its pool; false if it was not queued any more.
-    fn run(&self, seat: &Seat) -> bool;
+    /// Runs the task on the calling thread: a worker of its pool, or somebody else's; false if it was not queued any more.
+    fn run(&self, site: Site<'_>) -> bool;
     /// Ends the task as cancelled; false if it was not queued any more. `worker`: see [`Gate`].
     fn cancel(&self, gate: &Gate, worker: Option<usize>, cause: Cancelled) -> bool;
     /// Ends the task as handed back and keeps its closure; false if it was not queued any more.
     fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> bool;
-    /// Runs the closure of a task that was handed back; nothing if it was not.
-    fn run_returned(&self, seat: Option<&Seat>) -> Result<(), Panic>;
+    /// Runs the closure of a task that was handed back; nothing if it was not. `part`: which, of an entry that stands for several.
+    fn run_returned(&self, part: usize, seat: Option<&Seat>) -> Result<(), Panic>;
+    /// Drops the closure of a task that was handed back.
+    fn discard_returned(&self, part: usize);
+    /// How many parts were handed back.
+    fn returned_parts(&self) -> usize {
+        1
+    }
     fn control(&self) -> Option<&Control>;
+    /// Whether it stands for one task, whose times are those of the entry.
+    fn is_single(&self) -> bool {
+        true
+    }
+    /// Whether it has ended, in whatever way.
+    fn is_over(&self) -> bool;
+    /// Whether it has not started.
+    fn is_queued(&self) -> bool;
+    /// Whether that worker, of the task's pool, is running it.
+    fn runs_on(&self, worker: usize) -> bool;
+}
+
+/// A task in the queue.
+pub(super) type Queued<'env> = Arc<dyn Run + 'env>;
+
+/// A task in the queue, and when it came there (0: that is not measured), as
+/// [`Running::now`](super::running::Running::now) gives it.
+pub(super) struct Entry<'env> {
+    pub(super) task: Queued<'env>,
+    pub(super) queued_at: u64,
 }
 
 /// A task as its handle sees it.
 pub(super) trait Join<T>: Run {
-    fn is_done(&self) -> bool;
     /// The result; `None` if there is none yet, or none any more.
-    fn take(&self) -> Option<Result<T, TaskError>>;
+    fn take(self: Arc<Self>) -> Option<Result<T, TaskError>>;
     /// Has `waiter` unparked at the end of the task; false if it is done.
     fn watch(&self, waiter: Option<Thread>) -> bool;
-    /// Whether that worker, of the task's pool, is running it.
-    fn runs_on(&self, worker: usize) -> bool;
 }
 
 enum Body<W, T> {
@@ -61,7 +90,8 @@ enum Body<W, T> {
         waiter: Option<Thread>,
     },
     Running {
-        worker: usize,
+        /// `None` if it runs on a thread that is no worker of its pool.
+        worker: Option<usize>,
         waiter: Option<Thread>,
     },
     /// The error in a box: it is larger than most results, and every task would have to make room for it.
@@ -81,6 +111,11 @@ impl<W: Work> Task<W> {
         Self { done: AtomicBool::new(false), body: Mutex::new(Body::Queued { work, waiter: None }), control }
     }
 
+    /// As [`Run::control`], for whoever knows the type.
+    pub(super) fn options(&self) -> Option<&Control> {
+        self.control.as_deref()
+    }
+
     /// The closure of a task that was not accepted, so that nobody else can have touched it.
     pub(super) fn reclaim(&self) -> Option<W> {
         match mem::replace(&mut *self.body.lock(), Body::Taken) {
@@ -91,6 +126,14 @@ impl<W: Work> Task<W> {
 
     fn name(&self) -> Arc<str> {
         name_of(self.control.as_deref())
+    }
+
+    /// The closure of a task that was handed back; once.
+    fn take_returned(&self) -> Option<W> {
+        match &mut *self.body.lock() {
+            Body::Returned(work) => work.take(),
+            _ => None,
+        }
     }
 
     /// Takes the task out of `Queued` into what `next` makes of it; gives back what `next` kept.
@@ -107,7 +150,7 @@ impl<W: Work> Task<W> {
                 *body = after;
                 if ended {
                     count();
-                    // Release pairs with the Acquire in `is_done`: the result is visible.
+                    // Release pairs with the Acquire in `is_over`: the result is visible.
                     self.done.store(true, Ordering::Release);
                 }
                 drop(body);
@@ -123,11 +166,19 @@ impl<W: Work> Task<W> {
         }
     }
 
-    fn finish(&self, result: Result<W::Output, Box<TaskError>>, seat: &Seat) {
-        let outcome = if result.is_ok() { Outcome::Succeeded } else { Outcome::Panicked };
+    fn finish(&self, result: Result<W::Output, Panic>, site: Site<'_>) {
+        let outcome = match &result {
+            Err(_) => Outcome::Panicked,
+            Ok(result) if W::is_failure(result) => Outcome::Failed,
+            Ok(_) => Outcome::Succeeded,
+        };
+        if let Some(slot) = self.control().and_then(Control::key) {
+            slot.failed.store(outcome != Outcome::Succeeded, Ordering::Relaxed);
+        }
+        let result = result.map_err(|panic| Box::new(TaskError::Panicked(panic)));
         let mut body = self.body.lock();
         let before = mem::replace(&mut *body, Body::Done(result));
-        seat.gate().counters.end(outcome, Some(seat.worker()));
+        site.gate.counters.end(outcome, site.line);
         // As in `leave_queue`.
         self.done.store(true, Ordering::Release);
         drop(body);
@@ -138,18 +189,25 @@ impl<W: Work> Task<W> {
 }
 
 impl<W: Work> Run for Task<W> {
-    fn run(&self, seat: &Seat) -> bool {
-        let start = |work, waiter| (Body::Running { worker: seat.worker(), waiter }, None, work);
+    fn run(&self, site: Site<'_>) -> bool {
+        let worker = site.worker();
+        let start = |work, waiter| (Body::Running { worker, waiter }, None, work);
         let Some(work) = self.leave_queue(start, || {}) else { return false };
-        let result = panics::catch(|| self.name(), || work.work(Some(seat), self.control()));
-        self.finish(result.map_err(|panic| Box::new(TaskError::Panicked(panic))), seat);
+        site.gate.counters.start(site.line);
+        let result = panics::catch(|| self.name(), || work.work(Some(site.gate), site.seat, self.control()));
+        if let Err(panic) = &result {
+            site.panicked(panic);
+        }
+        self.finish(result, site);
         true
     }
 
     fn cancel(&self, gate: &Gate, worker: Option<usize>, cause: Cancelled) -> bool {
         let error = Box::new(TaskError::Cancelled { name: self.name(), cause });
         let end = |work, waiter| (Body::Done(Err(error)), waiter, work);
-        match self.leave_queue(end, || gate.counters.end(Outcome::Cancelled, worker)) {
+        match self.leave_queue(end, || {
+            gate.counters.end(Outcome::Cancelled, worker.map(|worker| gate.counters.line(worker)));
+        }) {
             Some(work) => {
                 drop_quietly(work);
                 true
@@ -160,36 +218,60 @@ impl<W: Work> Run for Task<W> {
 
     fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> bool {
         let end = |work, waiter| (Body::Returned(Some(work)), waiter, ());
-        self.leave_queue(end, || gate.counters.end(Outcome::Returned, worker)).is_some()
+        self.leave_queue(end, || {
+            gate.counters.end(Outcome::Returned, worker.map(|worker| gate.counters.line(worker)));
+        })
+        .is_some()
     }
 
-    fn run_returned(&self, seat: Option<&Seat>) -> Result<(), Panic> {
-        let work = match &mut *self.body.lock() {
-            Body::Returned(work) => work.take(),
-            _ => None,
-        };
-        let Some(work) = work else { return Ok(()) };
-        panics::catch(|| self.name(), || drop(work.work(seat, self.control())))
+    fn run_returned(&self, _part: usize, seat: Option<&Seat>) -> Result<(), Panic> {
+        let Some(work) = self.take_returned() else { return Ok(()) };
+        panics::catch(|| self.name(), || drop(work.work(seat.map(Seat::gate), seat, self.control())))
+    }
+
+    fn discard_returned(&self, _part: usize) {
+        drop_quietly(self.take_returned());
     }
 
     fn control(&self) -> Option<&Control> {
         self.control.as_deref()
     }
-}
 
-impl<W: Work> Join<W::Output> for Task<W> {
-    fn is_done(&self) -> bool {
+    fn runs_on(&self, index: usize) -> bool {
+        matches!(*self.body.lock(), Body::Running { worker, .. } if worker == Some(index))
+    }
+
+    fn is_queued(&self) -> bool {
+        matches!(*self.body.lock(), Body::Queued { .. })
+    }
+
+    fn is_over(&self) -> bool {
         // Acquire pairs with the Release where the task ended. The lock: invariant 2.
         self.done.load(Ordering::Acquire)
             || !matches!(*self.body.lock(), Body::Queued { .. } | Body::Running { .. })
     }
+}
 
-    fn take(&self) -> Option<Result<W::Output, TaskError>> {
-        let mut body = self.body.lock();
+impl<W: Work> Join<W::Output> for Task<W> {
+    fn take(self: Arc<Self>) -> Option<Result<W::Output, TaskError>> {
+        let this = match Arc::try_unwrap(self) {
+            Ok(task) => {
+                return match task.body.into_inner() {
+                    Body::Done(result) => Some(result.map_err(|error| *error)),
+                    Body::Returned(work) => {
+                        drop_quietly(work);
+                        Some(Err(TaskError::Returned { name: name_of(task.control.as_deref()) }))
+                    }
+                    _ => None,
+                };
+            }
+            Err(shared) => shared,
+        };
+        let mut body = this.body.lock();
         match &mut *body {
             Body::Returned(_) => {
                 drop(body);
-                Some(Err(TaskError::Returned { name: self.name() }))
+                Some(Err(TaskError::Returned { name: this.name() }))
             }
             Body::Done(_) => match mem::replace(&mut *body, Body::Taken) {
                 Body::Done(result) => Some(result.map_err(|error| *error)),
@@ -207,10 +289,6 @@ impl<W: Work> Join<W::Output> for Task<W> {
             }
             _ => false,
         }
-    }
-
-    fn runs_on(&self, index: usize) -> bool {
-        matches!(*self.body.lock(), Body::Running { worker, .. } if worker == index)
     }
 }
 
@@ -231,19 +309,20 @@ pub(super) fn drop_quietly<T>(value: T) {
 
 /// The cause, if the token of the pool or the one given to the task is cancelled.
 #[inline]
-pub(super) fn cancel_cause(task: &(impl Run + ?Sized), gate: &Gate) -> Option<Cancelled> {
+pub(super) fn cancel_cause(control: Option<&Control>, gate: &Gate) -> Option<Cancelled> {
     gate.cancelled().or_else(|| {
-        let token = task.control()?.given()?;
+        let token = control?.given()?;
         token.is_cancelled().then(|| token.cause()).flatten()
     })
 }
 
-/// Ends or runs a task that a worker has come to, and says whether it was still queued.
+/// Ends or runs a task that a thread has come to, and says whether it was still queued. `control`: the task's, so that it is
+/// asked for once.
 #[inline]
-pub(super) fn take_up(task: &(impl Run + ?Sized), seat: &Seat) -> bool {
-    match cancel_cause(task, seat.gate()) {
-        Some(cause) => task.cancel(seat.gate(), Some(seat.worker()), cause),
-        None => task.run(seat),
+pub(super) fn take_up(task: &(impl Run + ?Sized), control: Option<&Control>, site: Site<'_>) -> bool {
+    match cancel_cause(control, site.gate) {
+        Some(cause) => task.cancel(site.gate, site.worker(), cause),
+        None => task.run(site),
     }
 }
 

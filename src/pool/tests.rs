@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::gate::{Gate, Phase};
+use super::rules::Rules;
 use super::seat::Seat;
-use super::{BuildError, Submitter, ThreadPool};
+use super::{BuildError, ResizeError, Shutdown, Submitter, ThreadPool};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::fault::fail_spawn_at;
+use crate::sync::thread;
 
 const WORKERS: usize = 4;
 
@@ -60,14 +62,63 @@ fn scope_whose_kth_thread_cannot_be_created_never_calls_its_body() {
 
 #[test]
 fn worker_of_a_stopping_pool_hands_back_what_it_takes_from_the_queue() {
-    let core = Arc::new(Core::new(Gate::new(Arc::from("unmanned"), 1, 1, Duration::ZERO, None)));
+    let core = Arc::new(Core::new(
+        Gate::new(Arc::from("unmanned"), 1, Duration::ZERO, None, false),
+        Rules::default(),
+    ));
+    core.seat(0);
     let handle = Submitter::<()>::new(Arc::clone(&core)).submit(|| panic!("it ran")).expect("open");
-    let task = core.next().expect("it was queued");
-    core.gate.advance(Phase::Stopping);
-    core.execute(task, &Seat::new(Arc::clone(&core.gate), 0, Rc::new(())));
+    let task = core.next(0, &mut false).expect("it was queued");
+    core.advance(Phase::Stopping);
+    let seat = Seat::new(Arc::clone(&core.gate), 0, Rc::new(()));
+    core.execute(task, &core.desk(&seat));
     let result: Result<(), _> = handle.wait();
     assert!(result.unwrap_err().is_returned());
     assert_eq!(core.take_returned().len(), 1);
     core.gate.settle(); // as the worker does when it finds the queue empty
     assert!(core.gate.is_finished());
+}
+
+#[test]
+fn kth_thread_that_cannot_be_created_at_growth_leaves_the_workers_that_there_are() {
+    for k in 1..=3 {
+        let pool = ThreadPool::builder().workers(2).build().expect("good settings");
+        let fault = fail_spawn_at(k);
+        let result = pool.resize(5);
+        drop(fault);
+        let Err(ResizeError::Thread { worker, source }) = result else { panic!("{result:?}") };
+        assert_eq!((worker, source.kind()), (k + 1, std::io::ErrorKind::WouldBlock));
+        assert_eq!(pool.workers(), 2 + k - 1);
+        // All of them work: as many tasks as workers meet.
+        let met = Arc::new(AtomicUsize::new(0));
+        let attend = |_| {
+            let met = Arc::clone(&met);
+            let meeting = move || {
+                met.fetch_add(1, Ordering::SeqCst);
+                while met.load(Ordering::SeqCst) <= k {
+                    thread::yield_now();
+                }
+            };
+            pool.submit(meeting).expect("open")
+        };
+        (0..=k).map(attend).collect::<Vec<_>>().into_iter().for_each(|task| task.wait().expect("they meet"));
+        pool.resize(5).expect("nothing fails any more");
+        assert_eq!(pool.workers(), 5);
+        pool.resize(1).expect("open");
+        assert_eq!(pool.workers(), 1);
+        assert!(pool.shutdown(Shutdown::Drain).is_complete());
+    }
+}
+
+#[test]
+fn worker_that_never_began_is_not_waited_for() {
+    let pool = ThreadPool::builder().workers(1).build().expect("good settings");
+    let fault = fail_spawn_at(1);
+    assert!(pool.resize(2).is_err());
+    drop(fault);
+    // Its index is taken by a worker that lives on: nobody may join that one.
+    pool.resize(2).expect("nothing fails any more");
+    pool.resize(2).expect("no change");
+    assert_eq!(pool.submit(|| 7).expect("open").wait().expect("it runs"), 7);
+    assert_eq!(pool.core().gate.leavers.take(), []);
 }

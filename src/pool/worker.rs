@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::gate::Gate;
+use super::pace::Pace;
 use super::seat::Seat;
 use super::task::drop_quietly;
 use crate::panics::{self, Panic};
@@ -56,13 +58,18 @@ pub(super) fn live<S: 'static>(
         note(panics::catch(|| name("start hook"), || hook(worker)));
     }
     match panics::catch(|| name("state"), || make(worker)) {
-        Err(panic) => ready(Err(panic)),
+        Err(panic) => {
+            core.leave(worker);
+            ready(Err(panic));
+        }
         Ok(state) => {
             ready(Ok(()));
             let state = Rc::new(RefCell::new(state));
             let seat = Seat::new(Arc::clone(&core.gate), worker, Rc::clone(&state) as Rc<dyn Any>);
             seat.take();
+            core.gate.meters.came(worker, core.gate.running.now());
             work(core, &seat);
+            core.gate.meters.gone(worker);
             Seat::leave();
             drop(seat);
             // Nobody else can hold the state: contexts only borrow it.
@@ -88,34 +95,84 @@ pub(super) fn live<S: 'static>(
 fn work(core: &Core<'_>, seat: &Seat) {
     let gate = &*core.gate;
     let mut searching = false;
+    let mut pace = Pace::new();
+    let desk = core.desk(seat);
     loop {
-        if let Some(task) = core.next() {
-            if searching {
-                searching = false;
-                gate.wakeup.found(|| !core.is_empty());
-            }
-            core.execute(task, seat);
-            continue;
-        }
-        if !searching {
-            searching = true;
-            gate.wakeup.start_searching();
-        }
-        // The looks that other files' protocols rely on: the second half of what was done without a fence per task.
-        gate.space.offer_all();
-        gate.settle();
-        if gate.is_finished() {
-            gate.wakeup.found(|| false);
-            return;
-        }
-        for _ in 0..YIELDS {
-            if !core.is_empty() {
+        if gate.is_special() {
+            if core.dismiss(seat.worker()) {
+                // As in `rest`: its last task may be what somebody waits for, and nobody else looks.
+                gate.space.offer_all();
+                gate.settle();
                 break;
             }
-            thread::yield_now();
+            if gate.is_paused() && !gate.is_finished() {
+                rest(core, seat.worker(), &mut searching, &mut pace);
+                continue;
+            }
         }
-        if core.is_empty() {
-            gate.wakeup.park(|| core.is_empty() && !gate.is_finished());
+        if let Some((number, entry)) = desk.rest.pop() {
+            if searching {
+                // It parked in a pause, with these at hand. Whoever counted on its search has to look for somebody else.
+                searching = false;
+                gate.bells.of(seat.worker()).found(|| core.may_park(seat.worker()).is_none());
+            }
+            core.run(number, entry, &desk);
+            pace.ran();
+            continue;
+        }
+        if pace.lingers() {
+            search(gate, seat.worker(), &mut searching);
+            let lingered = pace.linger();
+            gate.meters.lingered(seat.worker(), u64::try_from(lingered.as_nanos()).unwrap_or(u64::MAX));
+        }
+        if let Some(taken) = core.next(seat.worker(), &mut searching) {
+            pace.visited(taken.visit);
+            gate.note_length(pace.length);
+            core.execute(taken, &desk);
+            pace.ran();
+            continue;
+        }
+        search(gate, seat.worker(), &mut searching);
+        if gate.is_finished() {
+            core.leave(seat.worker());
+            break;
+        }
+        rest(core, seat.worker(), &mut searching, &mut pace);
+    }
+    if searching {
+        // Somebody may have counted on this search.
+        let bell = gate.bells.of(seat.worker());
+        bell.stop_searching();
+        if core.may_park(seat.worker()).is_none() {
+            bell.wake_one();
         }
     }
+}
+
+fn search(gate: &Gate, worker: usize, searching: &mut bool) {
+    if !*searching {
+        *searching = true;
+        gate.bells.of(worker).start_searching();
+    }
+}
+
+/// Looks for work a little longer, and then parks until there is some.
+fn rest(core: &Core<'_>, worker: usize, searching: &mut bool, pace: &mut Pace) {
+    let gate = &*core.gate;
+    search(gate, worker, searching);
+    gate.meters.rests(worker, gate.running.now());
+    // The looks that other files' protocols rely on: the second half of what was done without a fence per task.
+    gate.space.offer_all();
+    gate.settle();
+    for _ in 0..YIELDS {
+        if !core.looks_empty() {
+            break;
+        }
+        thread::yield_now();
+    }
+    if core.looks_empty() || gate.is_paused() {
+        gate.bells.of(worker).park_until(|| core.may_park(worker));
+    }
+    gate.meters.rested(worker, gate.running.now());
+    pace.rested();
 }

@@ -1,0 +1,46 @@
+//! What a pool measures of itself between two ticks, and what one measurement says.
+
+use std::time::Duration;
+
+/// A share of the busy time, in thousandths, from which on workers count as all busy: between two short tasks a worker is
+/// not.
+const SATURATED_MILLI: u128 = 900;
+
+/// The share, in thousandths, that a smaller pool may be busy. Well below [`SATURATED_MILLI`], so that shrinking makes no
+/// backlog.
+const COMFORTABLE_MILLI: u128 = 750;
+
+/// One look at a pool. Any values are taken; those that contradict each other lead to no wrong size, only to a poor one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measurement {
+    /// The time since the measurement before. With zero, a measurement says nothing and is left out.
+    pub elapsed: Duration,
+    /// How many workers there are now. If these are not those that were decided, they are still coming or going, and the
+    /// measurement says nothing else.
+    pub workers: usize,
+    /// How many tasks are queued now.
+    pub queued: usize,
+    /// How many workers were running tasks on average, in thousandths of a worker: 2500 for two and a half.
+    pub busy_milli: u64,
+    /// How many tasks were started since the measurement before.
+    pub started: u64,
+}
+
+impl Measurement {
+    /// Whether there is more work than these workers can take.
+    pub(super) fn is_backlog(&self) -> bool {
+        let busy = u128::from(self.busy_milli);
+        self.queued > 0 && busy >= self.workers as u128 * SATURATED_MILLI
+    }
+
+    /// Whether three quarters of the workers would be comfortable: after growing by half nothing is too large at once.
+    pub(super) fn is_idle(&self) -> bool {
+        self.comfortable() as u128 * 4 <= self.workers as u128 * 3
+    }
+
+    /// The smallest number of workers that would be comfortable with this work.
+    pub(super) fn comfortable(&self) -> usize {
+        let busy = u128::from(self.busy_milli);
+        usize::try_from(busy.div_ceil(COMFORTABLE_MILLI)).unwrap_or(usize::MAX)
+    }
+}

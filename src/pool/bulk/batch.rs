@@ -1,0 +1,64 @@
+//! How the handle of many chunks learns that the last of them has ended.
+//!
+//! # Invariants
+//! 1. `pending` counts the chunks that have not ended, and one for whoever still submits.
+//! 2. The end of a chunk's last task is counted under `state`, before `finished` is set: who sees the batch finished sees all
+//!    counts, and who has seen all counts finds the batch finished, if need be by waiting for the lock.
+//!
+//! Lock order: a chunk's lock, then `state`, which is a leaf.
+
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::Thread;
+
+#[derive(Debug)]
+pub(super) struct Batch {
+    finished: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    pending: usize,
+    waiter: Option<Thread>,
+}
+
+impl Batch {
+    pub(super) fn new() -> Self {
+        Self { finished: AtomicBool::new(false), state: Mutex::new(State { pending: 1, waiter: None }) }
+    }
+
+    /// One more chunk, before anybody can see it.
+    pub(super) fn add(&self) {
+        self.state.lock().pending += 1;
+    }
+
+    /// A chunk, or the submitting, has ended; `count` counts its last ends. Whom to unpark.
+    pub(super) fn end(&self, count: impl FnOnce()) -> Option<Thread> {
+        let mut state = self.state.lock();
+        count();
+        state.pending -= 1;
+        if state.pending > 0 {
+            return None;
+        }
+        // Release pairs with the Acquire in `is_finished`.
+        self.finished.store(true, Ordering::Release);
+        state.waiter.take()
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.looks_finished() || self.state.lock().pending == 0
+    }
+
+    /// As [`is_finished`](Self::is_finished), and may say no a moment too long.
+    pub(super) fn looks_finished(&self) -> bool {
+        self.finished.load(Ordering::Acquire)
+    }
+
+    /// Has `waiter` unparked at the end; false if the batch is finished.
+    pub(super) fn watch(&self, waiter: Option<Thread>) -> bool {
+        let mut state = self.state.lock();
+        state.waiter = waiter;
+        state.pending > 0
+    }
+}

@@ -1,0 +1,30 @@
+//! Many tasks at once: submitted by the chunk, or as one loop over a slice or an iterator.
+//!
+//! [`Submitter::submit_many`](super::Submitter::submit_many) keeps the tasks apart: each has its result, its panic, its count. The
+//! loops ([`map`](super::Submitter::map), [`for_each`](super::Submitter::for_each) and their kin) are one task per worker, whatever the
+//! number of items.
+//!
+//! * `chunk`: up to 64 tasks in one entry of the queue, in sight of all workers until the last has started.
+//! * `slots`: the tasks of a chunk.
+//! * `batch`: how the handle of many chunks learns of their end.
+//! * `many`, `submit`: the handle, and what makes it.
+//! * `work`, `cut`, `grain`: a loop as ranges that workers take, of a length that follows the measured cost of an item.
+//! * `assembly`: results of ranges, put in order as they come.
+//! * `slice`, `iter`: the loops that users call.
+
+mod assembly;
+mod batch;
+mod chunk;
+mod cut;
+mod error;
+mod grain;
+mod iter;
+mod many;
+mod slice;
+mod slots;
+mod submit;
+mod work;
+
+pub use error::BulkError;
+pub use many::ManyHandle;
+pub use submit::{SubmitManyError, Unsubmitted};

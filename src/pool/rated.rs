@@ -1,0 +1,168 @@
+//! Tasks that may not start yet, because of a rate.
+//!
+//! Limiters are asked outside of the queue's lock: their clock, and whoever waits for them, is none of the queue's business. A worker
+//! that is refused puts the task back, and the queue keeps the class (or, for the rate of the pool, everything) closed
+//! until the instant that the limiter named.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::control::Control;
+use super::core::Core;
+use super::error::Refusal;
+use super::gate::Phase;
+use super::queue::Taken;
+use super::task::{Entry, Run, cancel_cause};
+use crate::policy::{RateLimited, RateLimiter, Reservation};
+use crate::sync::thread;
+use crate::sync::time::{self, Instant};
+
+/// A limiter whose turn somebody else has names the present; looking again at once would be a busy wait.
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// How long nobody asks a limiter again: its rate may have been raised meanwhile.
+const LONGEST: Duration = Duration::from_millis(50);
+
+/// How long a class is closed whose limiter's clock is moved by hand: until that happens.
+const UNTIL_MOVED: Duration = Duration::from_secs(3600);
+
+/// Why a task does not start: the limiter that refused it, and what it said.
+pub(super) struct NotYet<'a> {
+    pub(super) limiter: &'a RateLimiter,
+    pub(super) not_before: Instant,
+    /// Whether it is the rate of the pool.
+    all: bool,
+}
+
+impl NotYet<'_> {
+    /// Parks a thread that waits for the limiter, at most until `deadline`, which is on the system's clock. It may wake before, as
+    /// from any park.
+    pub(super) fn park(&self, deadline: Option<Instant>) {
+        let clock = self.limiter.clock();
+        let left = |at: Instant| at.saturating_duration_since(time::now());
+        match (clock.timeout_until(self.not_before), deadline) {
+            (Some(wait), _) => {
+                let wait = wait.clamp(PAUSE, LONGEST);
+                thread::park_timeout(deadline.map_or(wait, |deadline| wait.min(left(deadline))));
+            }
+            (None, None) => clock.park(Some(self.not_before)),
+            (None, Some(deadline)) => {
+                // Two clocks: sleep by the system's, and hear of the other one's moves. One before the hearing is seen below.
+                let me = thread::current();
+                let moved: Arc<dyn Fn() + Send + Sync> = Arc::new(move || me.unpark());
+                clock.on_advance(Arc::downgrade(&moved));
+                if clock.timeout_until(self.not_before).is_none() {
+                    thread::park_timeout(left(deadline));
+                }
+            }
+        }
+    }
+}
+
+impl<'env> Core<'env> {
+    /// Permits for the start of a task, from its limiter and the pool's; dropping them gives them back.
+    pub(super) fn reserve<'a>(
+        &'a self,
+        task: &'a (impl Run + ?Sized),
+    ) -> Result<[Option<Reservation>; 2], NotYet<'a>> {
+        let own = task.control().and_then(Control::rate);
+        let own = own.map(|limiter| reserve(limiter, false)).transpose()?;
+        let all = self.rate.as_ref().map(|limiter| reserve(limiter, true)).transpose()?;
+        Ok([own, all])
+    }
+
+    /// Whether some rate applies to the task.
+    #[inline]
+    pub(super) fn is_rated(&self, control: Option<&Control>) -> bool {
+        self.rate.is_some() || control.is_some_and(|control| control.rate().is_some())
+    }
+
+    /// Lets a worker start a task that it took from the queue, in its turn, or puts it back.
+    #[cold]
+    pub(super) fn clear(&self, taken: Taken<Entry<'env>>, worker: usize) -> Option<Taken<Entry<'env>>> {
+        if self.gate.phase() == Phase::Stopping
+            || taken.task.task.is_over()
+            || cancel_cause(taken.task.task.control(), &self.gate).is_some()
+        {
+            return Some(taken); // nothing starts: no permit is needed
+        }
+        let version = self.gate.rates_version();
+        let refused = match self.reserve(&*taken.task.task) {
+            Ok(permits) => {
+                keep(permits);
+                None
+            }
+            Err(not_yet) => Some((self.until(&not_yet), not_yet.all)),
+        };
+        let Some((until, all)) = refused else { return Some(taken) };
+        let mut store = self.queue.lock();
+        if self.gate.phase() == Phase::Stopping {
+            return Some(taken); // the queue may have been handed back already, and nobody would come for this one
+        }
+        // The limiter's answer is void if the version has changed since, and then nobody will change it again for this task.
+        let current = self.gate.rates_version();
+        store.reopen(current);
+        let until = if current == version { until } else { time::now() };
+        self.queue.put_back(&mut store, worker, taken, until, all);
+        drop(store);
+        self.gate.bells.ring(None);
+        None
+    }
+
+    /// Waits until a task may start that does not go through the queue.
+    #[cold]
+    pub(super) fn wait_to_start(&self, task: &(impl Run + ?Sized)) -> Result<(), Refusal> {
+        let control = task.control();
+        let own = control.and_then(Control::rate);
+        // Its own token, which the pool's stop cancels too, only if somebody can cancel it besides.
+        let given = control.filter(|control| control.given().is_some());
+        let token = given.map_or_else(|| self.gate.stop.clone(), |control| control.token(&self.gate));
+        for limiter in own.into_iter().chain(&self.rate) {
+            if let Err(RateLimited::Cancelled(_)) = limiter.acquire_with(&token) {
+                return Err(cancel_cause(control, &self.gate).map_or(Refusal::Closed, Refusal::Cancelled));
+            }
+        }
+        Ok(())
+    }
+
+    /// When to ask again, on the clock that workers sleep by.
+    fn until(&self, not_yet: &NotYet<'_>) -> Instant {
+        let now = time::now();
+        match not_yet.limiter.clock().timeout_until(not_yet.not_before) {
+            Some(wait) => now + wait.clamp(PAUSE, LONGEST),
+            // A move before the first hearing went unheard: ask once more.
+            None if self.hear_of_moves(not_yet.limiter) => now,
+            None => now + UNTIL_MOVED,
+        }
+    }
+
+    /// Has the workers look again whenever the limiter's clock is moved by hand; false if they do so already.
+    fn hear_of_moves(&self, limiter: &RateLimiter) -> bool {
+        let gate = Arc::downgrade(&self.gate);
+        let moved = move || {
+            if let Some(gate) = gate.upgrade() {
+                gate.reopen();
+            }
+        };
+        let mut listeners = self.listeners.lock();
+        if listeners.contains_key(&limiter.id()) {
+            return false;
+        }
+        let listener: Arc<dyn Fn() + Send + Sync> = Arc::new(moved);
+        limiter.clock().on_advance(Arc::downgrade(&listener) as Weak<dyn Fn() + Send + Sync>);
+        listeners.insert(limiter.id(), listener);
+        true
+    }
+}
+
+fn reserve(limiter: &RateLimiter, all: bool) -> Result<Reservation, NotYet<'_>> {
+    limiter.try_reserve(1).map_err(|refused| {
+        let not_before = refused.not_before().unwrap_or_else(|| limiter.now());
+        NotYet { limiter, not_before, all }
+    })
+}
+
+/// The task has started: the permits are used.
+pub(super) fn keep(permits: [Option<Reservation>; 2]) {
+    permits.into_iter().flatten().for_each(Reservation::commit);
+}
