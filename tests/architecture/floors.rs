@@ -15,12 +15,18 @@ pub(crate) const FLOORS: &[Floor] = &[
     },
     Floor {
         name: "floor 0",
-        modules: &[("panics", "a caught panic as a value"), ("wakeup", "how workers park and are woken")],
+        modules: &[
+            ("observe", "samples of the workers, and their quantiles"),
+            ("panics", "a caught panic as a value"),
+            ("wakeup", "how workers park and are woken"),
+            ("clock", "the time that policies read: the system's, or moved by hand in tests"),
+        ],
     },
     Floor {
         name: "floor 1",
         modules: &[("cancel", "tokens: the right to be told to stop, with cause and deadline")],
     },
+    Floor { name: "floor 2", modules: &[("policy", "limits that are put around work: rate")] },
     Floor {
         name: "floor 3",
         modules: &[("pool", "workers over a bounded queue: submit, wait, cancel, shut down")],

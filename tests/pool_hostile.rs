@@ -1,0 +1,408 @@
+//! What a hostile user found: each test is a hang, a leak, an abort or a broken promise that there was.
+#![cfg(not(any(gristmill_shuttle, gristmill_loom)))]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::pedantic)] // watchdogs on real threads and the real clock: a hang is what is looked for
+
+use std::panic::{catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gristmill::{
+    CancellationToken, KeyFailure, Refusal, Saturation, Shutdown, Submitter, TaskError, ThreadPool, WaitError,
+};
+
+/// Long enough for anything that does happen.
+const LONG: Duration = Duration::from_secs(20);
+
+/// Runs `body` on a thread of its own, and fails if it does not end.
+fn must_end<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, ended) = channel();
+    thread::spawn(move || drop(done.send(body())));
+    ended.recv_timeout(LONG).expect("it ends")
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < LONG, "{what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A task that says that it runs, and ends when it is told to.
+fn gate() -> (impl FnOnce() + Send + 'static, Receiver<()>, Sender<()>) {
+    let (begun, runs) = channel();
+    let (go, goes) = channel::<()>();
+    let task = move || {
+        begun.send(()).unwrap();
+        let _ = goes.recv_timeout(LONG);
+    };
+    (task, runs, go)
+}
+
+#[test]
+fn worker_that_kept_a_rest_through_a_pause_does_not_count_as_searching() {
+    for _ in 0..10 {
+        let pool = ThreadPool::builder().workers(1).build().unwrap();
+        let (first, first_runs, first_go) = gate();
+        let (second, second_runs, second_go) = gate();
+        pool.pause();
+        let first = pool.submit(first).unwrap();
+        let second = pool.submit(second).unwrap();
+        pool.resume();
+        first_runs.recv_timeout(LONG).unwrap();
+        pool.pause();
+        pool.resize(2).unwrap();
+        first_go.send(()).unwrap();
+        first.wait().unwrap();
+        thread::sleep(Duration::from_millis(5));
+        pool.resume();
+        second_runs.recv_timeout(LONG).unwrap();
+        thread::sleep(Duration::from_millis(5));
+        // One worker runs `second`, the other one is idle.
+        let third = pool.submit(|| 3).unwrap().wait_timeout(LONG);
+        second_go.send(()).unwrap();
+        assert_eq!(third.expect("the idle worker is woken").unwrap(), 3);
+        second.wait().unwrap();
+    }
+}
+
+#[test]
+fn pool_that_is_closed_while_it_is_paused_lets_its_workers_go() {
+    let stopped = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&stopped);
+    let hook = move |_| _ = count.fetch_add(1, Ordering::SeqCst);
+    let pool = ThreadPool::builder().workers(2).on_worker_stop(hook).build().unwrap();
+    pool.pause();
+    pool.close();
+    until("the workers have left", || stopped.load(Ordering::SeqCst) == 2);
+}
+
+#[test]
+fn pause_does_not_hold_up_a_pool_that_ends() {
+    must_end(|| {
+        let pool = ThreadPool::builder().workers(1).build().unwrap();
+        let (submitter, closed) = (pool.submitter().clone(), pool.submitter().clone());
+        let pauses = pool.submit(move || {
+            until("it is closed", || closed.is_closed());
+            submitter.pause();
+        });
+        drop(pauses.unwrap());
+        let last = pool.submit(|| 1).unwrap();
+        drop(pool);
+        assert_eq!(last.wait().unwrap(), 1);
+    });
+}
+
+#[test]
+fn tasks_may_resize_while_somebody_waits_for_them_to_leave() {
+    must_end(|| {
+        let pool = Arc::new(ThreadPool::builder().workers(2).build().unwrap());
+        let shrinking = Arc::new(AtomicBool::new(false));
+        let submitter = pool.submitter();
+        let tasks: Vec<_> = (0..2)
+            .map(|_| {
+                let (pool, shrinking) = (Arc::clone(&pool), Arc::clone(&shrinking));
+                let task = move || {
+                    until("somebody shrinks the pool", || shrinking.load(Ordering::SeqCst));
+                    thread::sleep(Duration::from_millis(20));
+                    let _ = format!("{pool:?}");
+                    pool.try_resize(3).unwrap();
+                    pool.resize(3).unwrap();
+                };
+                submitter.submit(task).unwrap()
+            })
+            .collect();
+        until("both run", || pool.queued() == 0);
+        let shrinks = thread::spawn({
+            let pool = Arc::clone(&pool);
+            move || pool.resize(1)
+        });
+        thread::sleep(Duration::from_millis(20));
+        shrinking.store(true, Ordering::SeqCst);
+        tasks.into_iter().for_each(|task| task.wait().unwrap());
+        shrinks.join().unwrap().unwrap();
+        assert_eq!(pool.workers(), 3, "the last call counts");
+    });
+}
+
+#[test]
+fn resize_that_may_not_wait_does_not_wait_for_another_one() {
+    let pool = Arc::new(ThreadPool::builder().workers(2).build().unwrap());
+    let (one, one_runs, one_go) = gate();
+    let (two, two_runs, two_go) = gate();
+    let tasks = [pool.submit(one).unwrap(), pool.submit(two).unwrap()];
+    one_runs.recv_timeout(LONG).unwrap();
+    two_runs.recv_timeout(LONG).unwrap();
+    let shrinks = thread::spawn({
+        let pool = Arc::clone(&pool);
+        move || pool.resize(1)
+    });
+    thread::sleep(Duration::from_millis(20));
+    let other = Arc::clone(&pool);
+    must_end(move || other.try_resize(3)).unwrap();
+    one_go.send(()).unwrap();
+    two_go.send(()).unwrap();
+    shrinks.join().unwrap().unwrap();
+    tasks.into_iter().for_each(|task| task.wait().unwrap());
+}
+
+#[test]
+fn leavers_are_joined_when_resize_returns() {
+    let stopped = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&stopped);
+    let hook = move |_| {
+        thread::sleep(Duration::from_millis(1));
+        count.fetch_add(1, Ordering::SeqCst);
+    };
+    let pool = ThreadPool::builder().workers(1).on_worker_stop(hook).build().unwrap();
+    for round in 1..=100 {
+        pool.resize(4).unwrap();
+        for _ in 0..50 {
+            drop(pool.submit(|| ()).unwrap());
+        }
+        pool.resize(1).unwrap();
+        assert_eq!(stopped.load(Ordering::SeqCst), 3 * round);
+    }
+}
+
+#[test]
+fn task_that_its_submitter_runs_cannot_wait_for_its_pool() {
+    must_end(|| {
+        let settings = ThreadPool::builder().workers(1).queue_bound(1).saturation(Saturation::CallerRuns);
+        let pool = Arc::new(settings.build().unwrap());
+        let submitter = pool.submitter().clone();
+        pool.pause();
+        drop(submitter.submit(|| ()).unwrap());
+        let inside = submitter.clone();
+        let waits = submitter.submit(move || inside.wait()).unwrap();
+        assert!(matches!(waits.wait().unwrap(), Err(WaitError::OwnTask)));
+        // Closes, and does not wait; and the pool is dropped there.
+        let ends = submitter.submit(move || pool.shutdown(Shutdown::Drain).is_complete()).unwrap();
+        assert!(!ends.wait().unwrap());
+        submitter.wait().unwrap();
+    });
+}
+
+#[test]
+fn task_that_its_submitter_runs_has_a_token_of_the_pool() {
+    let token = CancellationToken::new();
+    let settings = ThreadPool::builder().workers(1).queue_bound(1).saturation(Saturation::CallerRuns);
+    let pool = settings.token(&token).build().unwrap();
+    pool.pause();
+    drop(pool.submit(|| ()).unwrap());
+    let inline = pool.task().submit(move |context| {
+        let own = context.token();
+        token.cancel();
+        (own.is_cancelled(), context.worker())
+    });
+    assert_eq!(inline.unwrap().wait().unwrap(), (true, None));
+}
+
+#[test]
+fn rest_of_a_batch_of_a_stuck_worker_is_taken_over_whoever_else_is_there() {
+    // After shrinking, the two workers that are left are far from each other; with twelve, eleven are stuck.
+    for (most, workers) in [(16, 2), (12, 12)] {
+        let pool = ThreadPool::builder().workers(1).queue_bound(4096).build().unwrap();
+        pool.resize(most).unwrap();
+        pool.resize(1).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stuck = |runs: Sender<()>| {
+            let stop = Arc::clone(&stop);
+            move || {
+                runs.send(()).unwrap();
+                until("the end of the test", || stop.load(Ordering::SeqCst));
+            }
+        };
+        let (runs, is_running) = channel();
+        pool.pause();
+        drop(pool.submit(stuck(runs.clone())).unwrap());
+        let (starts, late) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..31 {
+            let (starts, late) = (Arc::clone(&starts), Arc::clone(&late));
+            let rest = move || _ = late.fetch_max(starts.load(Ordering::SeqCst) + 1, Ordering::SeqCst);
+            drop(pool.submit(rest).unwrap());
+        }
+        pool.resume();
+        is_running.recv_timeout(LONG).unwrap();
+        pool.pause();
+        for _ in 0..workers - 2 {
+            drop(pool.submit(stuck(runs.clone())).unwrap());
+        }
+        for _ in 0..4000 {
+            let starts = Arc::clone(&starts);
+            drop(pool.submit(move || _ = starts.fetch_add(1, Ordering::SeqCst)).unwrap());
+        }
+        pool.resize(workers).unwrap();
+        pool.resume();
+        until("what was queued has started", || starts.load(Ordering::SeqCst) == 4000);
+        until("the rest of the batch, too", || late.load(Ordering::SeqCst) > 0);
+        let late = late.load(Ordering::SeqCst);
+        stop.store(true, Ordering::SeqCst);
+        pool.wait().unwrap();
+        assert!(late <= 64 * workers + 8 * most + 64, "{late} starts late with {workers} workers");
+    }
+}
+
+#[test]
+fn turn_of_a_key_goes_by_the_number_of_submission() {
+    let pool = ThreadPool::builder().workers(1).queue_bound(1024).build().unwrap();
+    pool.pause();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let push = |what| {
+        let order = Arc::clone(&order);
+        move || order.lock().unwrap().push(what)
+    };
+    for _ in 0..5 {
+        let push = push(true);
+        drop(pool.task().key("hot").submit(move |_| push()).unwrap());
+    }
+    for _ in 0..1000 {
+        drop(pool.submit(push(false)).unwrap());
+    }
+    pool.resume();
+    pool.wait().unwrap();
+    let order = order.lock().unwrap();
+    let last = order.iter().rposition(|is_keyed| *is_keyed).unwrap();
+    assert!(last <= 4 * 32, "the last of five tasks with one key was {last} late");
+}
+
+#[derive(Hash, PartialEq, Eq)]
+struct PanicsWhenDropped(u32);
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("the drop of a key");
+    }
+}
+
+#[test]
+fn keys_whose_drops_panic_do_not_abort_a_close() {
+    let pool = ThreadPool::builder().workers(1).on_key_failure(KeyFailure::Hold).build().unwrap();
+    for key in 0..2 {
+        let fails = pool.task().key(PanicsWhenDropped(key)).submit(|_| panic!("failed"));
+        assert!(fails.unwrap().wait().is_err_and(|error: TaskError| error.is_panicked()));
+    }
+    until("both are held", || pool.held_keys().len() == 2);
+    pool.close();
+    assert!(pool.held_keys().is_empty());
+}
+
+#[test]
+fn dropped_pool_drops_what_it_handed_back() {
+    let witness = Arc::new(());
+    let pool = ThreadPool::builder().workers(1).on_key_failure(KeyFailure::Hold).build().unwrap();
+    pool.pause();
+    drop(pool.task().key(1).submit(|_| panic!("failed")).unwrap());
+    let (held, submitter) = (Arc::clone(&witness), pool.submitter().clone());
+    // A circle: the pool's core, the task that was handed back, the core.
+    drop(pool.task().key(1).submit(move |_| drop((held, submitter))).unwrap());
+    drop(pool);
+    assert_eq!(Arc::strong_count(&witness), 1);
+}
+
+#[test]
+fn wait_for_a_detached_pool_ends_with_its_token() {
+    let token = CancellationToken::new();
+    let pool = ThreadPool::builder().workers(1).token(&token).build().unwrap();
+    let (task, runs, go) = gate();
+    let task = pool.submit(task).unwrap();
+    runs.recv_timeout(LONG).unwrap();
+    let submitter = pool.submitter().clone();
+    pool.detach();
+    let cancels = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(20));
+        token.cancel();
+    });
+    assert!(matches!(must_end(move || submitter.wait()), Err(WaitError::Cancelled(_))));
+    cancels.join().unwrap();
+    go.send(()).unwrap();
+    task.wait().unwrap();
+}
+
+#[test]
+fn report_counts_failed_tasks() {
+    let pool = ThreadPool::builder().workers(1).build().unwrap();
+    drop(pool.task().fallible().submit(|_| Err::<(), _>("no")).unwrap());
+    drop(pool.submit(|| ()).unwrap());
+    let report = pool.shutdown(Shutdown::Drain);
+    assert_eq!((report.submitted(), report.succeeded(), report.failed()), (2, 1, 1));
+    assert_eq!(report.to_string(), "2 tasks: 1 succeeded, 1 failed, 0 panicked, 0 cancelled, 0 handed back");
+}
+
+#[test]
+fn panic_without_a_location_does_not_get_that_of_an_earlier_task() {
+    let pool = ThreadPool::builder().workers(1).build().unwrap();
+    pool.submit(|| drop(catch_unwind(|| panic!("handled")))).unwrap().wait().unwrap();
+    let resumes = pool.submit(|| -> () { resume_unwind(Box::new("resumed")) }).unwrap();
+    let Err(TaskError::Panicked(panic)) = resumes.wait() else { unreachable!("it panicked") };
+    assert_eq!(panic.location(), None);
+}
+
+#[test]
+fn dropping_a_task_that_came_back_drops_its_closure_whoever_has_the_handle() {
+    let witness = Arc::new(());
+    let pool = ThreadPool::builder().workers(1).build().unwrap();
+    pool.pause();
+    let held = Arc::clone(&witness);
+    let handle = pool.submit(move || drop(held)).unwrap();
+    drop(pool.purge());
+    assert_eq!(Arc::strong_count(&witness), 1);
+    assert!(handle.wait().is_err_and(|error| error.is_returned()));
+}
+
+/// The `left` last links of a chain of tasks, each of which submits the next one.
+fn link(submitter: &Submitter<'static>, left: usize, ran: &Arc<AtomicUsize>, refused: &Arc<AtomicUsize>) {
+    let mut left = left;
+    loop {
+        ran.fetch_add(1, Ordering::SeqCst);
+        left -= 1;
+        if left == 0 {
+            return;
+        }
+        let (next, ran, refusals) = (submitter.clone(), Arc::clone(ran), Arc::clone(refused));
+        let Err(error) = submitter.submit(move || link(&next, left, &ran, &refusals)) else { return };
+        assert!(matches!(error.refusal(), Refusal::Full), "{error:?}");
+        // The task goes on itself, instead of its successor.
+        drop(error.into_task());
+        refused.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn chain_of_submissions_does_not_overflow_the_stack() {
+    const LINKS: usize = 100_000;
+    for saturation in [Saturation::Block, Saturation::CallerRuns] {
+        let settings = ThreadPool::builder().workers(1).queue_bound(1);
+        let pool = settings.saturation(saturation).build().unwrap();
+        let (ran, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // The queue stays full while the chain goes on.
+        let (submitter, counts) = (pool.submitter().clone(), (Arc::clone(&ran), Arc::clone(&refused)));
+        let first = pool.submit(move || {
+            drop(submitter.try_submit(|| ()).unwrap());
+            link(&submitter, LINKS, &counts.0, &counts.1);
+        });
+        first.unwrap().wait().unwrap();
+        pool.wait().unwrap();
+        assert_eq!(ran.load(Ordering::SeqCst), LINKS);
+        let refused = refused.load(Ordering::SeqCst);
+        assert!(refused > 0);
+        let report = pool.shutdown(Shutdown::Drain);
+        assert_eq!(report.submitted() as usize, LINKS + 1 - refused, "what was refused does not count");
+        assert_eq!(report.succeeded(), report.submitted());
+    }
+}
+
+#[test]
+fn report_keeps_the_first_panics_of_hooks_and_counts_the_others() {
+    let hook = |_: &_| panic!("the hook of a panic");
+    let pool = ThreadPool::builder().workers(1).on_task_panic(hook).build().unwrap();
+    for _ in 0..1003 {
+        drop(pool.submit(|| panic!("a task")).unwrap());
+    }
+    let report = pool.shutdown(Shutdown::Drain);
+    assert_eq!((report.worker_panics().len(), report.more_worker_panics()), (1000, 3));
+    assert!(report.to_string().ends_with("\n3 more panics of hooks"));
+}
