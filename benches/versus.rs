@@ -5,13 +5,19 @@
 //! cargo bench --bench versus -- map                           # the groups whose title contains "map"
 //! cargo bench --bench versus -- map --rounds 9 --workers 4
 //! taskset -c 0 cargo bench --bench versus -- map              # Linux: all threads pinned to one core
+//! cargo bench --bench versus -- flood                         # the pool: submitting one by one
+//! cargo bench --bench versus -- "round trip"                  # one task at a time
+//! cargo bench --bench versus -- "map over a slice"            # ordered results of borrowed items
+//! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
 //! ```
 //!
 //! Every case of a group runs once per round, the rounds interleave the cases, and each round starts with another
 //! case, so that a disturbance of the machine falls on all of them alike. The first round warms up and is dropped.
 //! Printed are the median with the smallest and the largest value, and the ratio of the medians to the first case
-//! of the group, which is the plain sequential loop wherever there is one. Compare only inside one table. A table
-//! says so below when something else ran on the machine: the loop waited for a core, or moved by a quarter.
+//! of the group, which is the plain sequential loop wherever there is one. Where it says something, a column tells by
+//! how much a case misses the loop divided by the workers (by the cores, if they are fewer), and another one how it
+//! stands to the fastest of the peers. Compare only inside one table. A table says so below when something else ran on
+//! the machine: the loop waited for a core, or moved by a quarter.
 //!
 //! Every case returns a checksum of what it computed. A wrong one is printed, marked in the table, and makes the
 //! exit status 1. A filter that selects nothing makes it 2.
@@ -27,28 +33,47 @@
 mod versus {
     pub(crate) mod by_hand;
     pub(crate) mod disturbance;
+    pub(crate) mod figures;
     pub(crate) mod grind;
     pub(crate) mod harness;
     pub(crate) mod options;
     pub(crate) mod ours;
+    pub(crate) mod peers;
     pub(crate) mod table;
+    pub(crate) mod tally;
 
     pub(crate) mod crowd;
+    pub(crate) mod flood;
     pub(crate) mod fused;
     pub(crate) mod lone;
     pub(crate) mod map;
     pub(crate) mod memory;
+    pub(crate) mod nested;
+    pub(crate) mod over_slice;
+    pub(crate) mod round_trip;
     pub(crate) mod start_stop;
-    pub(crate) mod tasks;
 }
 
 use clap::Parser;
 use std::process::ExitCode;
-use versus::{crowd, fused, harness::Bench, lone, map, memory, options::Options, start_stop, tasks};
+use versus::{
+    crowd, flood, fused, harness::Bench, lone, map, memory, nested, options::Options, over_slice, round_trip,
+    start_stop,
+};
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 7] =
-    [map::run, fused::run, lone::run, crowd::run, memory::run, start_stop::run, tasks::run];
+const GROUPS: [fn(&mut Bench); 10] = [
+    map::run,
+    fused::run,
+    lone::run,
+    crowd::run,
+    memory::run,
+    start_stop::run,
+    flood::run,
+    round_trip::run,
+    nested::run,
+    over_slice::run,
+];
 
 fn main() -> ExitCode {
     let options = Options::parse();

@@ -1,45 +1,106 @@
 //! Interleaved rounds over the cases of a group, with every sum checked.
 
-use super::{
-    disturbance,
-    options::Options,
-    table::{Table, at_quantile},
-};
+use super::{disturbance, figures, options::Options};
 use std::{
     hint::black_box, num::NonZeroUsize, process::ExitCode, thread::available_parallelism, time::Instant,
 };
 
 /// One way to do the work of a group.
-struct Case<'a> {
-    name: String,
-    expected: u64,
-    body: Box<dyn FnMut() -> u64 + 'a>,
+pub(crate) struct Case<'a> {
+    pub(crate) name: String,
+    pub(crate) expected: u64,
+    body: Box<dyn FnMut() -> Took + 'a>,
     /// Nanoseconds per item, one per measured round.
-    times: Vec<f64>,
+    pub(crate) times: Vec<f64>,
     /// Nanoseconds that the calling thread stood ready without a core in the measured rounds.
-    waited: f64,
+    pub(crate) waited: f64,
     /// A sum other than the expected one, if a round gave one.
-    wrong: Option<u64>,
+    pub(crate) wrong: Option<u64>,
+    /// Whether it is one of those that the group's last column compares with.
+    pub(crate) yardstick: bool,
+}
+
+impl Case<'_> {
+    /// Makes it one of those whose fastest all cases are compared with: see [`Group::yardstick`].
+    pub(crate) fn as_yardstick(&mut self) {
+        self.yardstick = true;
+    }
+}
+
+/// What one call of a case took, in nanoseconds, and what it summed up to.
+struct Took {
+    time: f64,
+    waited: f64,
+    sum: u64,
 }
 
 /// Several ways to do the same work; the first is what the others are compared with.
 pub(crate) struct Group<'a> {
-    title: String,
-    items: u32,
-    item: &'static str,
-    cases: Vec<Case<'a>>,
+    pub(crate) title: String,
+    pub(crate) items: u32,
+    pub(crate) item: &'static str,
+    pub(crate) cases: Vec<Case<'a>>,
+    /// What the first case's time is divided by for the ideal.
+    pub(crate) ideal: Option<usize>,
+    /// Heads the column of ratios to the fastest yardstick.
+    pub(crate) yardstick: Option<&'static str>,
 }
 
 impl<'a> Group<'a> {
     /// A group whose cases each handle `items` items per call; `item` is the singular word for one.
     pub(crate) fn new(title: impl Into<String>, items: u32, item: &'static str) -> Self {
-        Self { title: title.into(), items, item, cases: Vec::new() }
+        Self { title: title.into(), items, item, cases: Vec::new(), ideal: None, yardstick: None }
+    }
+
+    /// Adds a column: by how many percent a case misses the first case's time divided by `workers`, or by the cores
+    /// that this process may use, if they are fewer.
+    pub(crate) fn ideal(&mut self, workers: usize) {
+        self.ideal = Some(workers.min(available_parallelism().map_or(1, NonZeroUsize::get)));
+    }
+
+    /// Adds a column under that heading: the ratio to the fastest of the cases added [`as_yardstick`](Case::as_yardstick).
+    pub(crate) fn yardstick(&mut self, heading: &'static str) {
+        self.yardstick = Some(heading);
     }
 
     /// Adds a case: `body` does the work once and returns the sum, which must be `expected`.
-    pub(crate) fn case(&mut self, name: impl Into<String>, expected: u64, body: impl FnMut() -> u64 + 'a) {
-        let (name, body) = (name.into(), Box::new(body));
-        self.cases.push(Case { name, expected, body, times: Vec::new(), waited: 0.0, wrong: None });
+    pub(crate) fn case(
+        &mut self,
+        name: impl Into<String>,
+        expected: u64,
+        body: impl FnMut() -> u64 + 'a,
+    ) -> &mut Case<'a> {
+        self.checked(name, expected, body, |sum| sum)
+    }
+
+    /// Adds a case whose sum costs too much to be timed: `body` does the work, and then `sum` sums up its results.
+    pub(crate) fn checked<R>(
+        &mut self,
+        name: impl Into<String>,
+        expected: u64,
+        mut body: impl FnMut() -> R + 'a,
+        mut sum: impl FnMut(R) -> u64 + 'a,
+    ) -> &mut Case<'a> {
+        let body = Box::new(move || {
+            let waited = disturbance::waited();
+            let start = Instant::now();
+            let results = black_box(body());
+            let time = start.elapsed().as_secs_f64() * 1e9;
+            let waited = disturbance::waited() - waited;
+            Took { time, waited, sum: black_box(sum(results)) }
+        });
+        let name = name.into();
+        let at = self.cases.len();
+        self.cases.push(Case {
+            name,
+            expected,
+            body,
+            times: Vec::new(),
+            waited: 0.0,
+            wrong: None,
+            yardstick: false,
+        });
+        &mut self.cases[at]
     }
 }
 
@@ -108,54 +169,18 @@ impl Bench {
             for turn in 0..count {
                 // Another case goes first in each round: none always follows the same neighbour's mess.
                 let case = &mut group.cases[(turn + round as usize) % count];
-                let waited = disturbance::waited();
-                let start = Instant::now();
-                let sum = black_box((case.body)());
-                let time = start.elapsed().as_secs_f64() * 1e9 / f64::from(group.items);
-                if sum != case.expected {
-                    case.wrong = Some(sum);
+                let took = (case.body)();
+                if took.sum != case.expected {
+                    case.wrong = Some(took.sum);
                 }
                 if round > 0 {
-                    case.times.push(time);
-                    case.waited += disturbance::waited() - waited;
+                    case.times.push(took.time / f64::from(group.items));
+                    case.waited += took.waited;
                 }
             }
         }
-        self.print(group);
-    }
-
-    fn print(&mut self, mut group: Group<'_>) {
-        let title = format!("{} ({} {}s per round)", group.title, group.items, group.item);
-        let unit = format!("ns per {}", group.item);
-        let mut table = Table::new(title, &["case", &unit, "smallest .. largest", "ratio"]);
-        let mut base = None;
-        for case in &mut group.cases {
-            case.times.sort_by(f64::total_cmp);
-            let median = at_quantile(&case.times, 0.5);
-            let (smallest, largest) = (case.times[0], case.times[case.times.len() - 1]);
-            let ratio = median / *base.get_or_insert(median);
-            let mut name = case.name.clone();
-            if let Some(sum) = case.wrong {
-                name.push_str(" **WRONG SUM**");
-                self.fault(format!(
-                    "{}: {}: sum {sum:#x} instead of {:#x}",
-                    group.title, case.name, case.expected
-                ));
-            }
-            table.row(vec![
-                name,
-                format!("{median:.1}"),
-                format!("{smallest:.1} .. {largest:.1}"),
-                format!("{ratio:.2}"),
-            ]);
-        }
-        table.print();
-        let first = &group.cases[0];
-        // A share of the time only where there is no thread of its own that it might wait for.
-        let time = first.times.iter().sum::<f64>() * f64::from(group.items);
-        let waited = if first.name == "loop" { first.waited / time } else { 0.0 };
-        if let Some(verdict) = disturbance::verdict(&first.times, waited) {
-            println!("\n{verdict}");
+        for wrong in figures::print(&mut group) {
+            self.fault(wrong);
         }
     }
 

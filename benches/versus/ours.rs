@@ -6,11 +6,13 @@ use super::{
     harness::Group,
     lone::{self, Arrivals, Lone},
     memory,
+    nested::Fork,
+    over_slice::{self, Kept},
+    peers,
     start_stop::Meeting,
-    tasks,
 };
 use crossbeam_channel::Receiver;
-use gristmill::{CancellationToken, Pipeline, ThreadPool};
+use gristmill::{CancellationToken, Pipeline, Submitter, ThreadPool};
 
 /// Why no error of these pipelines and tasks is handled: a bench has no use for half a result.
 const SOUND: &str = "nothing in it fails";
@@ -146,7 +148,7 @@ pub(crate) fn start_stop(meeting: &Meeting, workers: usize) {
 
 /// A pool with the bounded queue that the hand-written one has.
 pub(crate) fn pool(workers: usize) -> ThreadPool {
-    ThreadPool::builder().workers(workers).queue_bound(tasks::QUEUE).build().expect(SOUND)
+    ThreadPool::builder().workers(workers).queue_bound(peers::QUEUE).build().expect(SOUND)
 }
 
 /// Many tasks, all their handles kept and waited for in order.
@@ -157,6 +159,12 @@ pub(crate) fn flood(group: &mut Group<'_>, tasks: u32, rounds: u32, workers: usi
         let handles: Vec<_> = (0..u64::from(tasks)).map(submit).collect();
         handles.into_iter().map(|handle| handle.wait().expect(SOUND)).fold(0, any_order)
     });
+    let pool = self::pool(workers);
+    group.case("gristmill `submit_many`", unordered_sum(tasks, rounds), move || {
+        let closures = (0..u64::from(tasks)).map(|index| move || work(index, rounds));
+        let results = pool.submit_many(closures).expect(SOUND).wait();
+        results.into_iter().map(|result| result.expect(SOUND)).fold(0, any_order)
+    });
 }
 
 /// One empty task at a time.
@@ -166,4 +174,55 @@ pub(crate) fn round_trip(group: &mut Group<'_>, trips: u32, workers: usize) {
         let trip = |index| pool.submit(move || work(index, 0)).expect(SOUND).wait().expect(SOUND);
         (0..u64::from(trips)).map(trip).fold(0, any_order)
     });
+}
+
+/// A tree of forks: each a task that submits two and waits for both through their handles.
+pub(crate) fn nested(group: &mut Group<'_>, root: Fork, expected: u64, workers: usize) {
+    let pool = pool(workers);
+    group.case("gristmill, two handles", expected, move || {
+        let submitter = pool.submitter().clone();
+        pool.submit(move || fork(&submitter, root)).expect(SOUND).wait().expect(SOUND)
+    });
+}
+
+fn fork(submitter: &Submitter<'static>, node: Fork) -> u64 {
+    let submit = |below| {
+        let inner = submitter.clone();
+        submitter.submit(move || fork(&inner, below)).expect(SOUND)
+    };
+    match node.split() {
+        Ok(both) => both.map(submit).map(|handle| handle.wait().expect(SOUND)).into_iter().fold(0, any_order),
+        Err(leaf) => leaf,
+    }
+}
+
+/// A map over a slice into a new `Vec`. What tasks borrow has to outlive the pool, so each round starts one.
+pub(crate) fn slice_collected<'a>(group: &mut Group<'a>, slice: &'a [u64], rounds: u32, workers: usize) {
+    let expected = ordered_sum(u32::try_from(slice.len()).expect(SOUND), rounds);
+    let map = move || {
+        let stage = move |&index: &u64| work(index, rounds);
+        let results = ThreadPool::builder().workers(workers).scope(|pool| pool.map(slice, stage));
+        results.expect(SOUND).expect(SOUND)
+    };
+    group.checked("gristmill `map`, with the start of its pool", expected, map, over_slice::sum);
+}
+
+/// A map over a slice into the kept buffer; as above.
+pub(crate) fn slice_kept<'a>(
+    group: &mut Group<'a>,
+    slice: &'a [u64],
+    kept: &'a Kept,
+    rounds: u32,
+    workers: usize,
+) {
+    let expected = ordered_sum(u32::try_from(slice.len()).expect(SOUND), rounds);
+    let map = move || {
+        let stage = move |&index: &u64| work(index, rounds);
+        let mut kept = kept.borrow_mut();
+        let out = &mut kept[..];
+        let done = ThreadPool::builder().workers(workers).scope(|pool| pool.map_into(slice, out, stage));
+        done.expect(SOUND).expect(SOUND);
+    };
+    let wipe = |()| over_slice::sum_and_wipe(kept);
+    group.checked("gristmill `map_into`, with the start of its pool", expected, map, wipe);
 }
