@@ -37,6 +37,26 @@ nested: true
 END
 }
 
+check_pool_patterns() {
+    "$1" >"$scratch/patterns"
+    diff "$scratch/patterns" - <<'END'
+W1 fixed: 30, then 4 tasks: 4 succeeded, 0 failed, 0 panicked, 0 cancelled, 0 handed back
+W2, W3 adaptive: grew on backlog, shrank when idle
+W4 priority, a level worth two submissions: ["a", "b", "low", "c", "d"]
+W5 balance: [3, 3, 3]
+W6 sizes: io is twice cpu: true, mixed rounds up: true
+W7 lifecycle: abandoned came back
+W8 control: 1 held, 7 after, 3 workers
+W9 cancelled: too late was cancelled before it started
+W10 errors: 2 good, 1 bad, 1 counted
+W11 rate: six starts at 200 a second, burst 2, took 20 ms: true
+W12 Reject: the task was not accepted: the queue is full
+W12 CallerRuns: the caller ran it: true
+F7 keys: Err("overdrawn"), rest dropped: true, other key booked
+M1: 1 submitted, 1 running; M2: slow "resize 17.png", seen Some("resize 17.png")
+END
+}
+
 names=()
 for path in examples/*.rs examples/*/main.rs; do
     [[ -e $path ]] || continue
