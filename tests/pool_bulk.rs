@@ -448,7 +448,7 @@ fn what_a_loop_captured_is_dropped_when_it_returns() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn loop_does_what_a_sequential_one_does(
         items in prop::collection::vec((any::<u16>(), 0_u8..100), 0..400),

@@ -130,7 +130,7 @@ fn names(returned: &[gristmill::ReturnedTask<'_>]) -> Vec<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn one_worker_starts_tasks_in_the_order_of_the_model(
         acts in acts(),

@@ -56,7 +56,7 @@ struct Modelled {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn pool_does_what_its_sequential_model_does(bound in 1_usize..5, acts in acts(), abort in any::<bool>()) {
         let pool = ThreadPool::builder().workers(1).queue_bound(bound).build().expect("good settings");

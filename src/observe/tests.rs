@@ -90,7 +90,7 @@ fn ring_of_another_size_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn ring_keeps_exactly_the_most_recent_samples(bits in 0_u32..9, values in prop::collection::vec(any::<u64>(), 0..600)) {

@@ -333,7 +333,7 @@ fn check(shape: Shape, settings: &Settings) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn run_does_what_the_plain_loop_does(shape in prop::sample::select(&SHAPES[..]), settings in settings()) {
         check(shape, &settings)?;

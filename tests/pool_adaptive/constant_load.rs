@@ -9,7 +9,7 @@ use crate::simulator::{Simulator, Work, sizes};
 use crate::support::{steps, turns};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn constant_load_turns_the_size_at_most_once(

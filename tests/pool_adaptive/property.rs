@@ -60,7 +60,7 @@ fn moments() -> impl Strategy<Value = Vec<Moment>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn decision_is_within_the_bounds_whatever_is_measured(

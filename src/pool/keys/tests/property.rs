@@ -73,9 +73,7 @@ fn take(model: &mut Vec<ModelLine>, is_chosen: impl Fn(u8) -> bool) -> Taken<u32
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 8 } else { 1_000 }, failure_persistence: None, ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_answer_is_that_of_a_plain_list_of_lines(
