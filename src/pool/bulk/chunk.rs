@@ -1,7 +1,7 @@
 //! Up to 64 tasks in one entry of the queue.
 //!
 //! A chunk pays once for what each task pays alone: the allocation, the way through the queue, the wake-up. What stays per task is
-//! one short lock, or a share of one: while tasks take less than a microsecond, a worker takes several in its hand.
+//! one short lock, or a share of one: while tasks take less than four microseconds, a worker takes several in its hand.
 //!
 //! # Invariants
 //! 1. As long as tasks have not started, an entry is in sight: in the queue, in a worker's list (the worker that takes the entry
@@ -38,6 +38,8 @@ use crate::sync::time::{self, Instant};
 const HANDS: [usize; 3] = [1, 6, HAND];
 /// Shorter tasks are taken several at once.
 const SHORT: Duration = Duration::from_micros(1);
+/// Shorter tasks than this are taken a few at once: the step in the middle.
+const MEDIUM: Duration = Duration::from_micros(4);
 /// About what it takes to wake a worker.
 const WAKE: Duration = Duration::from_micros(20);
 
@@ -129,8 +131,7 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Chunk<'env, F, T> {
                 // One for all of the hand: they are short, or it is one.
                 gate.meters.record(worker, None, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
             }
-            let short = took < SHORT;
-            step = if short { (step + 1).min(HANDS.len() - 1) } else { 0 };
+            step = if took < SHORT { (step + 1).min(HANDS.len() - 1) } else { usize::from(took < MEDIUM) };
             start = end;
         }
         any

@@ -53,9 +53,9 @@ impl<'env, S: 'static> Submitter<'env, S> {
     /// costs nothing but its result. Tasks start in the order of the iterator, and while one of them takes long, idle workers run the
     /// others. For one function over many items, [`map`](Self::map) needs less.
     ///
-    /// While tasks take less than a microsecond each, a worker takes up to 20 at a time. If one of those then blocks until another one
-    /// has run, that one may be behind it in the same hand: tasks that wait for each other's doings are better
-    /// [submitted](Self::submit) one by one.
+    /// While tasks take less than a microsecond each, a worker takes up to 20 at a time, and up to 6 while they take less than four. If
+    /// one of those then blocks until another one has run, that one may be behind it in the same hand: tasks that wait for each other's
+    /// doings are better [submitted](Self::submit) one by one.
     ///
     /// Called from a worker of this pool while the queue is full, it runs tasks at once on the calling thread.
     ///
