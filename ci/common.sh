@@ -10,6 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rung=$(basename "$0" .sh)
 builds=${CARGO_TARGET_DIR:-target}
 reason=
+# Tests that panic on purpose would spend seconds on each backtrace, and minutes under Miri.
+export RUST_BACKTRACE=0
 
 skip() {
     reason=$1

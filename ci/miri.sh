@@ -7,8 +7,6 @@ has_component "$toolchain" miri || skip "the component miri cannot be installed 
 has_component "$toolchain" rust-src || skip "the component rust-src cannot be installed for $toolchain"
 # Permissive: parking_lot keeps pointers in integers (its `word_lock`), which strict provenance rejects.
 export CARGO_TARGET_DIR=$builds/miri MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance"
-# Tests that panic on purpose would spend minutes on each backtrace.
-export RUST_BACKTRACE=0
 # Miri is some hundred times slower than the machine.
 export PROPTEST_CASES=4
 run cargo "+$toolchain" miri test --no-fail-fast --lib

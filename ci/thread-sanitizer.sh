@@ -15,8 +15,6 @@ esac
 
 mapfile -t tests < <(real_thread_tests)
 export CARGO_TARGET_DIR=$builds/thread-sanitizer
-# Tests that panic on purpose would spend seconds on each backtrace.
-export RUST_BACKTRACE=0
 # The sanitizer looks for races in the paths taken; the plain run checks the answers on many more cases.
 export PROPTEST_CASES=24
 if has_component "$toolchain" rust-src; then
