@@ -66,10 +66,13 @@ where
             workers.push(worker);
         }
         core.run.alone.store(workers.is_empty(), Ordering::Relaxed);
-        lead();
+        let lead = panics::catch(|| "the calling thread", lead);
         for worker in workers {
             // Every panic is caught inside; and joining, unlike the end of the scope, waits for thread-locals to be destroyed.
             let _ = worker.join();
+        }
+        if let Err(panic) = lead {
+            panic.resume();
         }
     });
     missing

@@ -1,6 +1,7 @@
 //! The state that a worker has of its own: at most one each, made and dropped on its thread before `run` returns.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -75,6 +76,7 @@ fn thread_locals_of_the_workers_are_destroyed_before_the_run_returns() {
     struct Alive;
     impl Drop for Alive {
         fn drop(&mut self) {
+            grind(20_000); // long enough to be caught at it
             ALIVE.fetch_sub(1, Ordering::SeqCst);
         }
     }
@@ -98,6 +100,13 @@ fn thread_locals_of_the_workers_are_destroyed_before_the_run_returns() {
             .run(&token)
             .unwrap();
         HERE.take(); // the caller's own
+        assert_eq!(ALIVE.load(Ordering::SeqCst), 0);
+        let numbers = Pipeline::from_iter(0..500).workers(workers).map("touch", touch);
+        let panicking = || {
+            drop(numbers.with_iter(&token, |numbers| assert_eq!(numbers.take(300).count(), 0, "on purpose")));
+        };
+        catch_unwind(AssertUnwindSafe(panicking)).expect_err("the body's panic comes out");
+        HERE.take();
         assert_eq!(ALIVE.load(Ordering::SeqCst), 0);
         for leave in [false, true] {
             let mut numbers = Pipeline::from_iter(0..500)
