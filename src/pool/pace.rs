@@ -26,6 +26,8 @@ pub(super) struct Pace {
     /// The last visit that found something, and how many tasks have been run since.
     since: Instant,
     ran: u32,
+    /// The last visit found one task, and tasks are short: the next one comes as soon as somebody has seen its result.
+    pub(super) one_at_a_time: bool,
     /// How long tasks are at the moment.
     pub(super) length: Length,
 }
@@ -41,7 +43,7 @@ pub(super) enum Length {
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { linger: Duration::ZERO, since: time::now(), ran: 0, length: Length::Long }
+        Self { linger: Duration::ZERO, since: time::now(), ran: 0, one_at_a_time: false, length: Length::Long }
     }
 
     /// One more task was run.
@@ -74,6 +76,7 @@ impl Pace {
         if self.ran > 0 {
             self.measure(time::now());
         }
+        self.one_at_a_time = visit.seen <= 1 && self.length == Length::Short;
         self.linger = match visit.seen {
             0 | 1 => Duration::ZERO,
             _ if self.length != Length::Short => Duration::ZERO,

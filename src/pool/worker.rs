@@ -11,12 +11,14 @@ use super::pace::Pace;
 use super::seat::Seat;
 use super::task::drop_quietly;
 use crate::panics::{self, Panic};
-use crate::sync::thread;
+use crate::sync::{hint, thread};
 
 /// How often a worker without work gives its core away before it parks. A parked worker costs a wake-up of several
 /// microseconds, a spinning one takes tasks singly and fights for the queue: four yields were the best of what was
 /// measured with two workers and with sixteen.
 const YIELDS: u32 = 4;
+/// How often it looks before that where one task comes at a time: then yielding may keep a worker and who waits for it on one core.
+const SPINS: u32 = 128;
 
 /// A hook that is told the worker's index.
 pub(super) type Hook<'env> = Arc<dyn Fn(usize) + Send + Sync + 'env>;
@@ -164,6 +166,13 @@ fn rest(core: &Core<'_>, worker: usize, searching: &mut bool, pace: &mut Pace) {
     // The looks that other files' protocols rely on: the second half of what was done without a fence per task.
     gate.space.offer_all();
     gate.settle();
+    let spins = if pace.one_at_a_time { SPINS } else { 0 };
+    for _ in 0..spins {
+        if !core.looks_empty() {
+            break;
+        }
+        hint::spin_loop();
+    }
     for _ in 0..YIELDS {
         if !core.looks_empty() {
             break;
