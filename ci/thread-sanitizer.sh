@@ -13,7 +13,8 @@ x86_64-unknown-linux-gnu | aarch64-unknown-linux-gnu | x86_64-apple-darwin | aar
 *) skip "ThreadSanitizer does not support $host" ;;
 esac
 
-mapfile -t tests < <(real_thread_tests)
+# Without those that go through a million of something: they look at memory in the long run, mostly on one thread.
+mapfile -t tests < <(real_thread_tests | sed '/^--test$/{N;/_memory$/d}')
 export CARGO_TARGET_DIR=$builds/thread-sanitizer
 # The sanitizer looks for races in the paths taken; the plain run checks the answers on many more cases.
 export PROPTEST_CASES=24
@@ -26,4 +27,5 @@ else
     export TSAN_OPTIONS="suppressions=$PWD/ci/thread-sanitizer.suppressions ${TSAN_OPTIONS:-}"
     build_std=()
 fi
-run cargo "+$toolchain" test --no-fail-fast "${build_std[@]}" --target "$host" --lib "${tests[@]}" -- --test-threads=1
+run cargo "+$toolchain" test --no-fail-fast "${build_std[@]}" --target "$host" --lib "${tests[@]}" -- --test-threads=1 \
+    --skip million --skip long_backlog
