@@ -72,8 +72,10 @@ has_tests() {
 # The cargo arguments that name every integration test which runs on real threads.
 real_thread_tests() {
     local file name
-    for file in tests/*.rs; do
-        name=$(basename "$file" .rs)
+    for file in tests/*.rs tests/*/main.rs; do
+        name=${file#tests/}
+        name=${name%.rs}
+        name=${name%/main}
         case $name in
         architecture | project | shuttle_* | loom_*) ;;
         *) printf -- '--test\n%s\n' "$name" ;;
