@@ -196,15 +196,18 @@ fn fork(submitter: &Submitter<'static>, node: Fork) -> u64 {
     }
 }
 
-/// A map over a slice into a new `Vec`. What tasks borrow has to outlive the pool, so each round starts one.
-pub(crate) fn slice_collected<'a>(group: &mut Group<'a>, slice: &'a [u64], rounds: u32, workers: usize) {
+/// A map over a slice into a new `Vec`. What tasks borrow has to outlive the pool, so one that maps what a caller has for a while
+/// starts a pool each time; the other one is kept, as the peers' are.
+pub(crate) fn slice_collected(group: &mut Group<'_>, slice: &'static [u64], rounds: u32, workers: usize) {
     let expected = ordered_sum(u32::try_from(slice.len()).expect(SOUND), rounds);
+    let stage = move |&index: &u64| work(index, rounds);
     let map = move || {
-        let stage = move |&index: &u64| work(index, rounds);
         let results = ThreadPool::builder().workers(workers).scope(|pool| pool.map(slice, stage));
         results.expect(SOUND).expect(SOUND)
     };
     group.checked("gristmill `map`, with the start of its pool", expected, map, over_slice::sum);
+    let pool = pool(workers);
+    group.checked("gristmill `map`", expected, move || pool.map(slice, stage).expect(SOUND), over_slice::sum);
 }
 
 /// A map over a slice into the kept buffer; as above.

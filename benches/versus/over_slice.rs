@@ -48,7 +48,8 @@ fn collected(bench: &mut Bench, rounds: u32, items: u32) {
     let workers = bench.workers();
     let items = bench.items(items);
     let expected = ordered_sum(items, rounds);
-    let slice: Vec<u64> = (0..u64::from(items)).collect();
+    // Leaked: a pool that is kept takes only what lives as long.
+    let slice: &'static [u64] = (0..u64::from(items)).collect::<Vec<_>>().leak();
     let stage = move |&index: &u64| work(index, rounds);
     let pool = peers::rayon(workers);
     let mut fixed = peers::paralight(workers, RangeStrategy::Fixed);
@@ -59,22 +60,22 @@ fn collected(bench: &mut Bench, rounds: u32, items: u32) {
     group.yardstick("of the fastest peer");
     group.checked("loop", expected, || slice.iter().map(stage).collect(), sum);
     group
-        .checked("rayon `par_iter`, `collect`", expected, || rayon_collected(&pool, &slice, stage), sum)
+        .checked("rayon `par_iter`, `collect`", expected, || rayon_collected(&pool, slice, stage), sum)
         .as_yardstick();
     let name = "paralight `collect`, fixed ranges";
-    group.checked(name, expected, || paralight_collected(&mut fixed, &slice, stage), sum).as_yardstick();
+    group.checked(name, expected, || paralight_collected(&mut fixed, slice, stage), sum).as_yardstick();
     let name = "paralight `collect`, work stealing";
-    group.checked(name, expected, || paralight_collected(&mut stealing, &slice, stage), sum).as_yardstick();
+    group.checked(name, expected, || paralight_collected(&mut stealing, slice, stage), sum).as_yardstick();
     let name = "static parts by `std::thread::scope`, a `Vec` each, appended";
-    group.checked(name, expected, || parts_appended(workers, &slice, stage), sum).as_yardstick();
+    group.checked(name, expected, || parts_appended(workers, slice, stage), sum).as_yardstick();
     let name = "static parts by `std::thread::scope`, into zeros";
     let into_zeros = || {
         let mut results = vec![0; slice.len()];
-        parts_into(workers, &slice, &mut results, stage);
+        parts_into(workers, slice, &mut results, stage);
         results
     };
     group.checked(name, expected, into_zeros, sum).as_yardstick();
-    ours::slice_collected(&mut group, &slice, rounds, workers);
+    ours::slice_collected(&mut group, slice, rounds, workers);
     bench.run(group);
 }
 

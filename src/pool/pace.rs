@@ -43,7 +43,13 @@ pub(super) enum Length {
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { linger: Duration::ZERO, since: time::now(), ran: 0, one_at_a_time: false, length: Length::Long }
+        Self {
+            linger: Duration::ZERO,
+            since: time::now(),
+            ran: 0,
+            one_at_a_time: false,
+            length: Length::Long,
+        }
     }
 
     /// One more task was run.
