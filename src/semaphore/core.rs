@@ -161,14 +161,14 @@ impl Core {
     }
 
     fn wait_queued(&self, ticket: u64, waiter: &Waiter, limit: &Limit<'_>) -> Result<(), AcquireError> {
-        self.pace.watch(|| waiter.answered().is_some());
-        if let Some(answer) = waiter.answered() {
+        if let Some(answer) = self.pace.watch(|| waiter.answered()) {
             return ended(answer, waiter);
         }
         let _registration = limit.token.map(|token| {
             let me = waiter.thread().clone();
             token.on_cancel(move |_| me.unpark())
         });
+        waiter.parks();
         loop {
             if let Some(answer) = waiter.answered() {
                 return ended(answer, waiter);

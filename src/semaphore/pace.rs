@@ -14,7 +14,7 @@ const SPINS: u32 = if MODEL { 1 } else { 20 };
 /// Before it queues, so that those who hold a permit, or were given one, get a core.
 const YIELDS: u32 = if MODEL { 0 } else { 4 };
 /// In the queue, in the strict mode, before it parks.
-const STRICT_YIELDS: u32 = if MODEL { 1 } else { 100 };
+const STRICT_YIELDS: u32 = if MODEL { 1 } else { 16 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
@@ -46,15 +46,16 @@ impl Pace {
     }
 
     /// In the queue: looks for an answer for a moment, before the thread parks.
-    pub(super) fn watch(self, mut answered: impl FnMut() -> bool) {
+    pub(super) fn watch<T>(self, mut answered: impl FnMut() -> Option<T>) -> Option<T> {
         if self == Self::Courteous {
-            return;
+            return None;
         }
-        for _ in 0..STRICT_YIELDS {
-            if answered() {
-                return;
+        (0..STRICT_YIELDS).find_map(|_| {
+            let answer = answered();
+            if answer.is_none() {
+                thread::yield_now();
             }
-            thread::yield_now();
-        }
+            answer
+        })
     }
 }

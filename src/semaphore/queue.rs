@@ -65,11 +65,11 @@ impl Queue {
 }
 
 impl Woken {
-    fn add(&mut self, thread: Thread) {
+    fn add(&mut self, thread: Option<Thread>) {
         if self.first.is_none() {
-            self.first = Some(thread);
+            self.first = thread;
         } else {
-            self.others.push(thread);
+            self.others.extend(thread);
         }
     }
 

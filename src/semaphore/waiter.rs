@@ -9,12 +9,15 @@ use crate::sync::thread::{self, Thread};
 const NONE_YET: u64 = u64::MAX;
 const GRANTED: u64 = u64::MAX - 1;
 const CLOSED: u64 = u64::MAX - 2;
+/// None yet, and the thread parks: whoever answers unparks it. To unpark one that does not would cost a line that moves.
+const PARKED: u64 = u64::MAX - 3;
 
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) permits: u64,
     thread: Thread,
-    /// One of the above, or the capacity that is too small. Written once, under the queue's lock, by whoever takes it out of the queue.
+    /// One of the above, or the capacity that is too small. The answer is written once, under the queue's lock, by whoever takes it
+    /// out of the queue.
     answer: AtomicU64,
 }
 
@@ -37,26 +40,31 @@ impl Waiter {
         &self.thread
     }
 
-    /// Says how it ended. The thread that is returned is to be unparked once the lock is released.
-    pub(super) fn answer(&self, answer: Answer) -> Thread {
-        let thread = self.thread.clone();
+    /// Says how it ended. A thread that is returned is to be unparked once the lock is released.
+    pub(super) fn answer(&self, answer: Answer) -> Option<Thread> {
         let code = match answer {
             Answer::Granted => GRANTED,
             Answer::Closed => CLOSED,
             Answer::Exceeds(capacity) => capacity,
         };
         // Release pairs with the Acquire in `answered`: it passes on what `take_queued` has acquired.
-        self.answer.store(code, Ordering::Release);
-        thread
+        let before = self.answer.swap(code, Ordering::Release);
+        (before == PARKED).then(|| self.thread.clone())
     }
 
     #[inline]
     pub(super) fn answered(&self) -> Option<Answer> {
         match self.answer.load(Ordering::Acquire) {
-            NONE_YET => None,
+            NONE_YET | PARKED => None,
             GRANTED => Some(Answer::Granted),
             CLOSED => Some(Answer::Closed),
             capacity => Some(Answer::Exceeds(capacity)),
         }
+    }
+
+    /// The calling thread is going to park; an answer that is there already stays.
+    pub(super) fn parks(&self) {
+        // Relaxed: it carries nothing, and `answered` is asked before each park.
+        let _ = self.answer.compare_exchange(NONE_YET, PARKED, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
