@@ -76,4 +76,6 @@ pub use pool::{
     ShutdownReport, Snapshot, StuckTask, SubmitError, SubmitManyError, Submitter, TaskContext, TaskError,
     TaskHandle, TaskOptions, ThreadPool, ThreadPoolBuilder, WaitCancelled, WaitError, WorkerSnapshot,
 };
-pub use semaphore::{AcquireError, MergeError, OwnedPermit, Permit, Semaphore, SemaphoreSnapshot};
+pub use semaphore::{
+    AcquireError, LimitedError, MergeError, OwnedPermit, Permit, Semaphore, SemaphoreSnapshot,
+};

@@ -4,6 +4,7 @@ mod acquire;
 mod control;
 mod core;
 mod error;
+mod limited;
 mod pace;
 mod permit;
 mod queue;
@@ -12,4 +13,5 @@ mod word;
 
 pub use control::{Semaphore, SemaphoreSnapshot};
 pub use error::AcquireError;
+pub use limited::LimitedError;
 pub use permit::{MergeError, OwnedPermit, Permit};
