@@ -94,7 +94,8 @@ impl Semaphore {
     /// Worth its price where that order is part of the result, or where the longest wait counts more than the throughput.
     ///
     /// # Cost
-    /// With eight threads on two permits and two cores, several times what [`new`](Self::new) costs there (`benches/versus.rs`, semaphore).
+    /// With eight threads on two permits and two cores, some fifteen times what [`new`](Self::new) costs there, and a third of what tokio's
+    /// semaphore does (`benches/versus.rs`, semaphore).
     pub fn strict(capacity: usize) -> Self {
         Self { core: Core::new(capacity as u64, Pace::Strict) }
     }
