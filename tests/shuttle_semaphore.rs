@@ -7,7 +7,7 @@ use gristmill::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use gristmill::sync::thread::{self, Builder, JoinHandle};
 use gristmill::sync::time::{self, Duration};
 use gristmill::sync::{Mutex, model as execution};
-use gristmill::{AcquireError, CancellationToken, Semaphore};
+use gristmill::{AcquireError, CancellationToken, LimitedError, Semaphore};
 
 #[path = "support/model.rs"]
 mod model;
@@ -382,5 +382,78 @@ fn forgotten_permit_lets_nobody_wait_for_what_never_comes() {
         assert!(both.join().unwrap().unwrap_err().is_exceeds_capacity());
         one.join().unwrap().unwrap();
         assert_idle(&semaphore, 1);
+    });
+}
+
+#[test]
+fn loop_keeps_order_and_limit_beside_another_user() {
+    check("loop_keeps_order_and_limit_beside_another_user", || {
+        execution::forbid_timeouts();
+        let (semaphore, inside) = (Arc::new(Semaphore::new(2)), Inside::new(2));
+        let other = {
+            let (semaphore, inside) = (semaphore.clone(), inside.clone());
+            spawn(move || {
+                let _both = semaphore.acquire_many(2).unwrap();
+                inside.with(2, thread::yield_now);
+            })
+        };
+        let results = semaphore.map(0..4, |item| {
+            inside.with(1, thread::yield_now);
+            item
+        });
+        assert_eq!(results.unwrap(), [0, 1, 2, 3]);
+        other.join().unwrap();
+        assert_idle(&semaphore, 2);
+    });
+}
+
+#[test]
+fn loop_ends_with_one_reason_whatever_comes_at_once() {
+    check("loop_ends_with_one_reason_whatever_comes_at_once", || {
+        execution::forbid_timeouts();
+        let semaphore = Arc::new(Semaphore::new(2));
+        let token = CancellationToken::new();
+        let closer = {
+            let semaphore = semaphore.clone();
+            spawn(move || semaphore.close())
+        };
+        let canceller = {
+            let token = token.clone();
+            spawn(move || token.cancel())
+        };
+        let done = AtomicUsize::new(0);
+        let ended = semaphore.try_map_with(&token, 0..3, |item| {
+            if item == 2 {
+                return Err(item);
+            }
+            done.fetch_add(1, SeqCst);
+            Ok(())
+        });
+        match ended.expect_err("the last item fails if it is started") {
+            LimitedError::Failed { index, source } => assert_eq!((index, source), (2, 2)),
+            LimitedError::Cancelled { done: reported, .. } => {
+                assert!(token.is_cancelled() && reported == done.load(SeqCst));
+            }
+            LimitedError::Refused { done: reported, source } => {
+                assert!(source.is_closed() && reported == done.load(SeqCst));
+            }
+            other => panic!("{other}"),
+        }
+        closer.join().unwrap();
+        canceller.join().unwrap();
+        let end = semaphore.snapshot();
+        assert_eq!((end.available, end.held, end.waiting), (2, 0, 0));
+    });
+}
+
+#[test]
+fn loop_does_without_threads_that_cannot_be_created() {
+    check("loop_does_without_threads_that_cannot_be_created", || {
+        execution::forbid_timeouts();
+        for failing in 1..3 {
+            let _fault = gristmill::sync::fault::fail_spawn_at(failing);
+            let results = Semaphore::new(3).map(0..4, |item| item * 2);
+            assert_eq!(results.unwrap(), [0, 2, 4, 6]);
+        }
     });
 }
