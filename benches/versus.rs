@@ -9,6 +9,7 @@
 //! cargo bench --bench versus -- "round trip"                  # one task at a time
 //! cargo bench --bench versus -- "map over a slice"            # ordered results of borrowed items
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
+//! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! ```
 //!
 //! Every case of a group runs once per round, the rounds interleave the cases, and each round starts with another
@@ -51,6 +52,7 @@ mod versus {
     pub(crate) mod nested;
     pub(crate) mod over_slice;
     pub(crate) mod round_trip;
+    pub(crate) mod semaphore;
     pub(crate) mod start_stop;
 }
 
@@ -58,11 +60,11 @@ use clap::Parser;
 use std::process::ExitCode;
 use versus::{
     crowd, flood, fused, harness::Bench, lone, map, memory, nested, options::Options, over_slice, round_trip,
-    start_stop,
+    semaphore, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 10] = [
+const GROUPS: [fn(&mut Bench); 11] = [
     map::run,
     fused::run,
     lone::run,
@@ -73,6 +75,7 @@ const GROUPS: [fn(&mut Bench); 10] = [
     round_trip::run,
     nested::run,
     over_slice::run,
+    semaphore::run,
 ];
 
 fn main() -> ExitCode {

@@ -11,6 +11,7 @@
 //! | tasks that come up over time, each with a result to wait for | [`ThreadPool`] |
 //! | the same, where tasks borrow from the caller's stack | [`ThreadPool::scope`] |
 //! | so many starts in so much time, at most | [`RateLimiter`] |
+//! | so many things at once, at most, each with its weight; a loop over a list with so many at once | [`Semaphore`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
 //! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
 //! | thousands of sockets or timers to wait for | an async runtime |
@@ -38,7 +39,8 @@
 //! ```text
 //! floor 5  pipeline  stages, order, window, report
 //! floor 3  pool      workers over a bounded queue: submit, wait, cancel, shut down
-//! floor 2  policy    limits that are put around work: rate
+//! floor 2  semaphore at most so many at once, in turn
+//!          policy    limits that are put around work: rate
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
 //! floor 0  observe   samples of the workers, and their quantiles
 //!          panics    a caught panic as a value
@@ -57,6 +59,7 @@ pub mod panics;
 pub mod pipeline;
 pub mod policy;
 pub mod pool;
+pub mod semaphore;
 #[doc(hidden)]
 pub mod sync;
 mod wakeup;
@@ -72,4 +75,7 @@ pub use pool::{
     Refusal, ResizeError, ReturnedTask, RunningTask, Saturation, ScopedPool, ScopedTaskHandle, Shutdown,
     ShutdownReport, Snapshot, StuckTask, SubmitError, SubmitManyError, Submitter, TaskContext, TaskError,
     TaskHandle, TaskOptions, ThreadPool, ThreadPoolBuilder, WaitCancelled, WaitError, WorkerSnapshot,
+};
+pub use semaphore::{
+    AcquireError, LimitedError, MergeError, OwnedPermit, Permit, Semaphore, SemaphoreSnapshot,
 };

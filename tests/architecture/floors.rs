@@ -26,7 +26,13 @@ pub(crate) const FLOORS: &[Floor] = &[
         name: "floor 1",
         modules: &[("cancel", "tokens: the right to be told to stop, with cause and deadline")],
     },
-    Floor { name: "floor 2", modules: &[("policy", "limits that are put around work: rate")] },
+    Floor {
+        name: "floor 2",
+        modules: &[
+            ("semaphore", "at most so many at once, in turn"),
+            ("policy", "limits that are put around work: rate"),
+        ],
+    },
     Floor {
         name: "floor 3",
         modules: &[("pool", "workers over a bounded queue: submit, wait, cancel, shut down")],

@@ -1,0 +1,65 @@
+//! Why permits were not given.
+
+use crate::cancel::Cancelled;
+
+/// Why permits were not given. None was taken, and nobody else's turn is later for it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// Not now: too few are available, or others wait for their turn.
+    #[error("the permits are not available now")]
+    NotNow,
+    /// The time was over first.
+    #[error("the permits were not available in time")]
+    TimedOut,
+    /// The token given to the wait was cancelled.
+    #[error("the wait for permits was cancelled")]
+    Cancelled(#[source] Cancelled),
+    /// More permits than the capacity: they would never be there at once.
+    #[error("{permits} permits at once are more than the capacity of {capacity}")]
+    ExceedsCapacity {
+        /// The permits that were asked for.
+        permits: usize,
+        /// The capacity at the time.
+        capacity: usize,
+    },
+    /// The semaphore is closed: nobody is given permits any more.
+    #[error("the semaphore is closed")]
+    Closed,
+}
+
+impl AcquireError {
+    pub(super) fn exceeds(permits: u64, capacity: u64) -> Self {
+        Self::ExceedsCapacity { permits: to_usize(permits), capacity: to_usize(capacity) }
+    }
+
+    /// Whether it was refused because the permits are not available now.
+    pub fn is_not_now(&self) -> bool {
+        matches!(self, Self::NotNow)
+    }
+
+    /// Whether the time was over.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self, Self::TimedOut)
+    }
+
+    /// Whether a token ended the wait.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled(_))
+    }
+
+    /// Whether more was asked for than the capacity.
+    pub fn is_exceeds_capacity(&self) -> bool {
+        matches!(self, Self::ExceedsCapacity { .. })
+    }
+
+    /// Whether the semaphore is closed.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+}
+
+/// Counts are of 64 bits inside; what users see came from a `usize`, or is a sum of such that is cut off there.
+pub(super) fn to_usize(permits: u64) -> usize {
+    usize::try_from(permits).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,17 @@
+//! At most so many at once: a semaphore with weights and a queue that nobody passes.
+
+mod acquire;
+mod control;
+mod core;
+mod error;
+mod limited;
+mod pace;
+mod permit;
+mod queue;
+mod waiter;
+mod word;
+
+pub use control::{Semaphore, SemaphoreSnapshot};
+pub use error::AcquireError;
+pub use limited::LimitedError;
+pub use permit::{MergeError, OwnedPermit, Permit};
