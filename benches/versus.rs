@@ -59,8 +59,8 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    crowd, flood, fused, group, harness::Bench, lone, map, memory, nested, options::Options, over_slice, round_trip,
-    start_stop,
+    crowd, flood, fused, group, harness::Bench, lone, map, memory, nested, options::Options, over_slice,
+    round_trip, start_stop,
 };
 
 /// In the order in which they run and print.

@@ -142,10 +142,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
         &self.spawner.core
     }
 
-    fn outcome(
-        &self,
-        end: Option<Result<(), Interrupt>>,
-    ) -> Result<Result<(), GroupError<E>>, Interrupt> {
+    fn outcome(&self, end: Option<Result<(), Interrupt>>) -> Result<Result<(), GroupError<E>>, Interrupt> {
         match end {
             Some(Ok(())) => Ok(self.answer()),
             Some(Err(interrupt)) => Err(interrupt),
