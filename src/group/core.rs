@@ -110,20 +110,19 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
         let hired = Hired(Some(Arc::clone(self)));
         // A refusal drops it: those who are there ask again when they take the next tasks.
         let refused = self.pool.try_submit(move || hired.start()).is_err();
-        if refused && blocks && hire == Hire::TheOnly && self.line.is_stranded() {
+        if refused && blocks && hire == Hire::TheOnly && self.line.is_short_handed() {
             let hired = Hired(Some(Arc::clone(self)));
             drop(self.pool.task().token(&self.token).submit(move |_| hired.start()));
         }
     }
 
-    /// Looks after tasks that nobody is there to run; true if that is still so.
+    /// Asks for runners that the pool had no place for; true if it still has none.
     pub(super) fn rescue(self: &Arc<Self>) -> bool {
-        if !self.shares || !self.line.is_stranded() {
+        if !self.shares || !self.line.is_short_handed() {
             return false;
         }
         self.hire(Hire::OneMore, false);
-        // Asked without claiming: whoever comes next may try.
-        self.line.is_left_alone()
+        self.line.remains_short_handed()
     }
 
     /// The life of an active runner.

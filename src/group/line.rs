@@ -247,18 +247,22 @@ impl<J> Line<J> {
         inbox.hired + inbox.active == 0 && !is_empty(&outbox, &inbox)
     }
 
-    /// Asks for a runner if tasks are queued and nobody is there to run them; it is counted as hired then.
-    pub(super) fn is_stranded(&self) -> bool {
+    /// Asks for a runner if tasks are queued and there may be one more; it is counted as hired then.
+    pub(super) fn is_short_handed(&self) -> bool {
         let (outbox, mut inbox) = self.both();
-        let stranded = inbox.hired + inbox.active == 0 && !is_empty(&outbox, &inbox);
-        inbox.hired += usize::from(stranded);
-        stranded
+        let short = self.wants_more(&outbox, &inbox);
+        inbox.hired += usize::from(short);
+        short
     }
 
-    /// As [`is_stranded`](Self::is_stranded), and nobody is hired.
-    pub(super) fn is_left_alone(&self) -> bool {
+    /// As [`is_short_handed`](Self::is_short_handed), and nobody is hired.
+    pub(super) fn remains_short_handed(&self) -> bool {
         let (outbox, inbox) = self.both();
-        inbox.hired + inbox.active == 0 && !is_empty(&outbox, &inbox)
+        self.wants_more(&outbox, &inbox)
+    }
+
+    fn wants_more(&self, outbox: &Outbox<J>, inbox: &Inbox<J>) -> bool {
+        inbox.hired.saturating_add(inbox.active) < self.limit && !inbox.lingering && !is_empty(outbox, inbox)
     }
 
     /// Whether the group has given its answer.

@@ -17,6 +17,9 @@ use crate::sync::time::{self, Instant};
 /// used after a nap, and not never.
 pub(super) const NAPS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
 
+/// How often a spawner gives its core away before it parks: short tasks make room sooner than a thread can go to sleep.
+const YIELDS: u32 = 4;
+
 /// Spawns tasks into a group. Cheap to clone, and independent of who owns the group: what other threads and tasks take along.
 ///
 /// [`ErrorGroup`](super::ErrorGroup) lends its own by dereferencing, and a task gets one from its
@@ -216,6 +219,12 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
     #[cold]
     fn wait_for_room(&self, until: Option<Instant>) -> Result<(), GroupRefusal> {
         let core = &self.core;
+        for _ in 0..if cfg!(any(gristmill_shuttle, gristmill_loom)) { 0 } else { YIELDS } {
+            thread::yield_now();
+            if core.line.refresh() {
+                return Ok(());
+            }
+        }
         let (helps, me) = (core.is_helper(), thread::current());
         let _registration = core.token.on_cancel(move |_| me.unpark());
         let (mut nap, longest) = NAPS;
