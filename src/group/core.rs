@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::context::GroupContext;
 use super::done::Done;
 use super::inside::{self, Inside};
 use super::ledger::Ledger;
@@ -14,7 +13,6 @@ use super::line::{Hire, Line, Next};
 use crate::cancel::CancellationToken;
 use crate::panics;
 use crate::pool::{Pace, Submitter, drop_quietly};
-use crate::sync::Mutex;
 use crate::sync::time;
 
 /// After so many tasks, or so much time, a runner lets the other tasks of a pool that is not the group's own pass.
@@ -23,7 +21,12 @@ const TURN_TIME: Duration = Duration::from_millis(1);
 
 /// What a task does.
 pub(super) trait Work<'env, T, E>: Send {
-    fn work(self: Box<Self>, context: &GroupContext<'_, 'env, T, E>) -> Result<T, E>
+    fn work(
+        self: Box<Self>,
+        core: &Arc<Core<'env, T, E>>,
+        index: u64,
+        name: Option<&Arc<str>>,
+    ) -> Result<T, E>
     where
         T: Send + 'env,
         E: Send + Sync + 'env;
@@ -182,9 +185,8 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
             return;
         }
         let Job { index, name, work } = job;
-        let context = GroupContext { core: self, index, name: name.as_ref(), token: Mutex::new(None) };
         let called = || name.as_deref().unwrap_or("task").to_owned();
-        let result = panics::catch(called, || work.work(&context));
+        let result = panics::catch(called, || work.work(self, index, name.as_ref()));
         self.ledger.record(index, name.as_ref(), result, &self.token);
     }
 

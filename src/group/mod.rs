@@ -53,6 +53,7 @@ mod group;
 mod inside;
 mod ledger;
 mod line;
+mod options;
 mod report;
 mod spawner;
 
@@ -63,5 +64,6 @@ pub use error::{
     FailureKind, GroupBuildError, GroupError, GroupErrorKind, GroupRefusal, SpawnError, TaskFailure,
 };
 pub use group::ErrorGroup;
+pub use options::GroupTaskOptions;
 pub use report::GroupReport;
-pub use spawner::{GroupTaskOptions, Spawner};
+pub use spawner::Spawner;

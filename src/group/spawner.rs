@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::context::GroupContext;
 use super::core::{Core, Job, Work};
 use super::error::{GroupRefusal, SpawnError};
 use super::inside::{self, Inside, MAX_DEPTH};
@@ -23,14 +22,14 @@ const YIELDS: u32 = 4;
 /// Spawns tasks into a group. Cheap to clone, and independent of who owns the group: what other threads and tasks take along.
 ///
 /// [`ErrorGroup`](super::ErrorGroup) lends its own by dereferencing, and a task gets one from its
-/// [`GroupContext::group`]. A spawner that outlives its group is harmless: every task is refused.
+/// [`GroupContext`](super::GroupContext::group). A spawner that outlives its group is harmless: every task is refused.
 pub struct Spawner<'env, T, E> {
     pub(super) core: Arc<Core<'env, T, E>>,
 }
 
 /// How long a task waits for room.
 #[derive(Clone, Copy)]
-enum Patience {
+pub(super) enum Patience {
     None,
     Until(Option<Instant>),
 }
@@ -38,23 +37,17 @@ enum Patience {
 struct Plain<F>(F);
 
 impl<'env, T, E, F: FnOnce() -> Result<T, E> + Send> Work<'env, T, E> for Plain<F> {
-    fn work(self: Box<Self>, _context: &GroupContext<'_, 'env, T, E>) -> Result<T, E>
+    fn work(
+        self: Box<Self>,
+        _core: &Arc<Core<'env, T, E>>,
+        _index: u64,
+        _name: Option<&Arc<str>>,
+    ) -> Result<T, E>
     where
         T: Send + 'env,
         E: Send + Sync + 'env,
     {
         (self.0)()
-    }
-}
-
-struct Contextual<F>(F);
-
-impl<'env, T: Send + 'env, E: Send + Sync + 'env, F> Work<'env, T, E> for Contextual<F>
-where
-    F: FnOnce(&GroupContext<'_, 'env, T, E>) -> Result<T, E> + Send,
-{
-    fn work(self: Box<Self>, context: &GroupContext<'_, 'env, T, E>) -> Result<T, E> {
-        (self.0)(context)
     }
 }
 
@@ -108,11 +101,6 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         self.enter(None, Plain(task), until(timeout)).map_err(plain)
     }
 
-    /// Options for one task: its name; its closure takes a [`GroupContext`].
-    pub fn task(&self) -> GroupTaskOptions<'_, 'env, T, E> {
-        GroupTaskOptions { spawner: self, name: None }
-    }
-
     /// The group's own token, cancelled when the group is done; a child of the one that it was given.
     pub fn token(&self) -> &CancellationToken {
         &self.core.token
@@ -143,7 +131,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         spawned - ended
     }
 
-    fn enter<W: Work<'env, T, E> + 'env>(
+    pub(super) fn enter<W: Work<'env, T, E> + 'env>(
         &self,
         name: Option<Arc<str>>,
         work: W,
@@ -264,74 +252,13 @@ pub(super) fn park(left: Option<Duration>, nap: Option<Duration>) {
     }
 }
 
-fn until(timeout: Duration) -> Patience {
+pub(super) fn until(timeout: Duration) -> Patience {
     Patience::Until(time::now().checked_add(timeout))
 }
 
 fn plain<F>(error: SpawnError<Plain<F>>) -> SpawnError<F> {
     let (Plain(task), refusal) = error.into_parts();
     SpawnError::new(task, refusal)
-}
-
-fn contextual<F>(error: SpawnError<Contextual<F>>) -> SpawnError<F> {
-    let (Contextual(task), refusal) = error.into_parts();
-    SpawnError::new(task, refusal)
-}
-
-/// A task about to be spawned with more than its closure; made by [`Spawner::task`].
-///
-/// Its closure takes a [`GroupContext`]: the task's token, its index, the group.
-#[must_use = "options do nothing until a task is spawned with them"]
-pub struct GroupTaskOptions<'group, 'env, T, E> {
-    spawner: &'group Spawner<'env, T, E>,
-    name: Option<Arc<str>>,
-}
-
-impl<'env, T: Send + 'env, E: Send + Sync + 'env> GroupTaskOptions<'_, 'env, T, E> {
-    /// Names the task in errors.
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// As [`Spawner::spawn`].
-    ///
-    /// # Errors
-    /// As for [`Spawner::spawn`].
-    pub fn spawn<F>(self, task: F) -> Result<(), SpawnError<F>>
-    where
-        F: FnOnce(&GroupContext<'_, 'env, T, E>) -> Result<T, E> + Send + 'env,
-    {
-        self.spawner.enter(self.name, Contextual(task), Patience::Until(None)).map_err(contextual)
-    }
-
-    /// As [`Spawner::try_spawn`].
-    ///
-    /// # Errors
-    /// As for [`Spawner::try_spawn`].
-    pub fn try_spawn<F>(self, task: F) -> Result<(), SpawnError<F>>
-    where
-        F: FnOnce(&GroupContext<'_, 'env, T, E>) -> Result<T, E> + Send + 'env,
-    {
-        self.spawner.enter(self.name, Contextual(task), Patience::None).map_err(contextual)
-    }
-
-    /// As [`Spawner::spawn_timeout`].
-    ///
-    /// # Errors
-    /// As for [`Spawner::spawn_timeout`].
-    pub fn spawn_timeout<F>(self, task: F, timeout: Duration) -> Result<(), SpawnError<F>>
-    where
-        F: FnOnce(&GroupContext<'_, 'env, T, E>) -> Result<T, E> + Send + 'env,
-    {
-        self.spawner.enter(self.name, Contextual(task), until(timeout)).map_err(contextual)
-    }
-}
-
-impl<T, E> fmt::Debug for GroupTaskOptions<'_, '_, T, E> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("GroupTaskOptions").field("name", &self.name).finish_non_exhaustive()
-    }
 }
 
 impl<T, E> Clone for Spawner<'_, T, E> {
