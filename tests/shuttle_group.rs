@@ -93,10 +93,9 @@ fn panic_wakes_whoever_waits_for_the_groups_token() {
         group.task().spawn(|context| Err(context.token().wait().to_string())).expect("open");
         group.spawn(|| panic!("stone")).expect("open");
         let error = group.wait().expect_err("one panics");
-        assert_eq!(
-            (error.kind(), error.index(), error.reactions().len()),
-            (GroupErrorKind::Panicked, Some(1), 1)
-        );
+        assert_eq!((error.kind(), error.index()), (GroupErrorKind::Panicked, Some(1)));
+        // Taken up first, it may find the group over all the same, and never start.
+        assert_eq!(error.reactions().len() as u64 + group.into_report().cancelled(), 1);
     });
 }
 

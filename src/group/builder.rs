@@ -125,7 +125,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
     ///
     /// let words = ["grist", "for", "the", "mill"];
     /// let letters = ThreadPool::scope(|pool| {
-    ///     let group = ErrorGroup::<usize, String>::builder().limit(2).on(pool)?;
+    ///     let group = ErrorGroup::<usize, std::fmt::Error>::builder().limit(2).on(pool)?;
     ///     for word in &words {
     ///         group.spawn(|| Ok(word.len())).map_err(|refused| refused.to_string())?;
     ///     }

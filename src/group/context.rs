@@ -19,7 +19,7 @@ use crate::sync::Mutex;
 ///     inner.map_err(|refused| refused.to_string())?;
 ///     Ok(context.index())
 /// }).ok();
-/// assert_eq!(group.into_results()?, [0, 2]);
+/// assert_eq!(group.into_results().map_err(|error| error.to_string())?, [0, 2]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct GroupContext<'task, 'env, T, E> {
