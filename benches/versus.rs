@@ -10,6 +10,7 @@
 //! cargo bench --bench versus -- "map over a slice"            # ordered results of borrowed items
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
+//! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! ```
 //!
 //! Every case of a group runs once per round, the rounds interleave the cases, and each round starts with another
@@ -46,6 +47,7 @@ mod versus {
     pub(crate) mod crowd;
     pub(crate) mod flood;
     pub(crate) mod fused;
+    pub(crate) mod group;
     pub(crate) mod lone;
     pub(crate) mod map;
     pub(crate) mod memory;
@@ -59,12 +61,12 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    crowd, flood, fused, harness::Bench, lone, map, memory, nested, options::Options, over_slice, round_trip,
-    semaphore, start_stop,
+    crowd, flood, fused, group, harness::Bench, lone, map, memory, nested, options::Options, over_slice,
+    round_trip, semaphore, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 11] = [
+const GROUPS: [fn(&mut Bench); 12] = [
     map::run,
     fused::run,
     lone::run,
@@ -76,6 +78,7 @@ const GROUPS: [fn(&mut Bench); 11] = [
     nested::run,
     over_slice::run,
     semaphore::run,
+    group::run,
 ];
 
 fn main() -> ExitCode {

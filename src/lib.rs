@@ -10,6 +10,7 @@
 //! | items from an iterator, a channel or a slice that go through steps; results in order; bounded memory | [`Pipeline`] |
 //! | tasks that come up over time, each with a result to wait for | [`ThreadPool`] |
 //! | the same, where tasks borrow from the caller's stack | [`ThreadPool::scope`] |
+//! | tasks that belong together: the first failure ends the others, at most so many at once | [`ErrorGroup`] |
 //! | so many starts in so much time, at most | [`RateLimiter`] |
 //! | so many things at once, at most, each with its weight; a loop over a list with so many at once | [`Semaphore`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
@@ -38,6 +39,7 @@
 //!
 //! ```text
 //! floor 5  pipeline  stages, order, window, report
+//! floor 4  group     tasks that succeed or fail as one: first error, limit, results in order
 //! floor 3  pool      workers over a bounded queue: submit, wait, cancel, shut down
 //! floor 2  semaphore at most so many at once, in turn
 //!          policy    limits that are put around work: rate
@@ -54,6 +56,7 @@
 
 pub mod cancel;
 pub mod clock;
+pub mod group;
 pub mod observe;
 pub mod panics;
 pub mod pipeline;
@@ -66,6 +69,11 @@ mod wakeup;
 
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use group::{
+    Done, ErrorGroup, ErrorGroupBuilder, FailureKind, GroupBuildError, GroupContext, GroupError,
+    GroupErrorKind, GroupRefusal, GroupReport, GroupTaskOptions, SpawnError, Spawner, TaskEnd, TaskFailure,
+    Verdict,
+};
 pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineError, PipelineErrorKind, Report};

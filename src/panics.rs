@@ -95,6 +95,15 @@ impl Panic {
         self.0.payload.into_inner()
     }
 
+    /// Takes the payload out into a panic of its own, for a later [`resume`](Self::resume); text, name and location stay here, too.
+    pub(crate) fn split_payload(&mut self) -> Self {
+        let nothing: Box<dyn Any + Send> = Box::new(());
+        let payload = Mutex::new(std::mem::replace(self.0.payload.get_mut(), nothing));
+        let Caught { name, message, location, .. } = &*self.0;
+        let (name, message, location) = (name.clone(), message.clone(), location.clone());
+        Self(Box::new(Caught { name, message, location, payload }))
+    }
+
     /// Goes on unwinding with the original payload, without calling the panic hook again.
     ///
     /// # Panics

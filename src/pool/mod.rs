@@ -101,12 +101,14 @@ pub use keys::{Key, KeyFailure};
 pub use limits::{MAX_QUEUE_BOUND, MAX_WORKERS};
 pub use options::TaskOptions;
 pub use owned::ThreadPool;
+pub(crate) use pace::Pace;
 pub use report::{ReturnedTask, ShutdownReport, StuckTask};
 pub use saturation::Saturation;
 pub use scope::ScopedPool;
 pub use shutdown::Shutdown;
 pub use snapshot::{RunningTask, Snapshot, WorkerSnapshot};
 pub use submitter::Submitter;
+pub(crate) use task::drop_quietly;
 
 #[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
 mod tests;

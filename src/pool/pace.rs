@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::queue::{BATCH, Visit};
+use super::queue::BATCH;
 use crate::sync::hint;
 use crate::sync::time::{self, Instant};
 
@@ -21,7 +21,7 @@ const FIRST: Duration = Duration::from_nanos(500);
 const LONGEST: Duration = Duration::from_micros(10);
 
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     linger: Duration,
     /// The last visit that found something, and how many tasks have been run since.
     since: Instant,
@@ -42,7 +42,7 @@ pub(super) enum Length {
 }
 
 impl Pace {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             linger: Duration::ZERO,
             since: time::now(),
@@ -54,17 +54,17 @@ impl Pace {
 
     /// One more task was run.
     #[inline]
-    pub(super) fn ran(&mut self) {
+    pub(crate) fn ran(&mut self) {
         self.ran += 1;
     }
 
     #[inline]
-    pub(super) fn lingers(&self) -> bool {
+    pub(crate) fn lingers(&self) -> bool {
         !self.linger.is_zero()
     }
 
     /// Waits before the next visit; for how long.
-    pub(super) fn linger(&mut self) -> Duration {
+    pub(crate) fn linger(&mut self) -> Duration {
         self.measure(time::now());
         let until = self.since + self.linger;
         while time::now() < until {
@@ -74,16 +74,16 @@ impl Pace {
         self.linger
     }
 
-    /// The worker came to the queue and found something.
-    pub(super) fn visited(&mut self, visit: Visit) {
+    /// The worker came to the queue, and `seen` tasks lay there.
+    pub(crate) fn visited(&mut self, seen: usize) {
         if cfg!(any(gristmill_shuttle, gristmill_loom)) {
             return; // waiting adds nothing but schedules that differ in nothing
         }
         if self.ran > 0 {
             self.measure(time::now());
         }
-        self.one_at_a_time = visit.seen <= 1 && self.length == Length::Short;
-        self.linger = match visit.seen {
+        self.one_at_a_time = seen <= 1 && self.length == Length::Short;
+        self.linger = match seen {
             0 | 1 => Duration::ZERO,
             _ if self.length != Length::Short => Duration::ZERO,
             seen if seen < BATCH => (self.linger * 2).clamp(FIRST, LONGEST),
@@ -93,7 +93,7 @@ impl Pace {
     }
 
     /// The worker had nothing to do for a while.
-    pub(super) fn rested(&mut self) {
+    pub(crate) fn rested(&mut self) {
         self.ran = 0;
         self.since = time::now();
     }

@@ -57,6 +57,21 @@ impl<'env, S: 'static> Submitter<'env, S> {
         &self.core
     }
 
+    /// The same submitter, for tasks that do not ask for a worker's state.
+    pub(crate) fn without_state(&self) -> Submitter<'env> {
+        Submitter::new(Arc::clone(&self.core))
+    }
+
+    /// Cancelled when the pool stops, and with its token.
+    pub(crate) fn stop_token(&self) -> &CancellationToken {
+        &self.core.gate.stop
+    }
+
+    /// Whether the calling thread is in a task of the pool, which must not wait for the pool's queue or its workers.
+    pub(crate) fn is_inside(&self) -> bool {
+        seat::is_inside(&self.core.gate)
+    }
+
     /// Submits a task; waits while the queue is full, unless the pool's [`Saturation`] says otherwise.
     ///
     /// Called from a worker of this pool while the queue is full, it runs the task at once on the calling thread: a worker

@@ -298,7 +298,7 @@ pub(super) fn name_of(control: Option<&Control>) -> Arc<str> {
 }
 
 /// Drops what belongs to the user; a panic goes to the panic hook and no further.
-pub(super) fn drop_quietly<T>(value: T) {
+pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(panic) = panics::catch(|| UNNAMED, || drop(value)) {
         // The payload may panic in its own drop; whatever comes out of that is not given another chance.
         if let Err(again) = panics::catch(|| UNNAMED, || drop(panic)) {

@@ -128,7 +128,7 @@ fn work(core: &Core<'_>, seat: &Seat) {
             gate.meters.lingered(seat.worker(), u64::try_from(lingered.as_nanos()).unwrap_or(u64::MAX));
         }
         if let Some(taken) = core.next(seat.worker(), &mut searching) {
-            pace.visited(taken.visit);
+            pace.visited(taken.visit.seen);
             gate.note_length(pace.length);
             core.execute(taken, &desk);
             pace.ran();

@@ -37,6 +37,10 @@ pub(crate) const FLOORS: &[Floor] = &[
         name: "floor 3",
         modules: &[("pool", "workers over a bounded queue: submit, wait, cancel, shut down")],
     },
+    Floor {
+        name: "floor 4",
+        modules: &[("group", "tasks that succeed or fail as one: first error, limit, results in order")],
+    },
     Floor { name: "floor 5", modules: &[("pipeline", "stages, order, window, report")] },
 ];
 

@@ -1,0 +1,210 @@
+//! What everybody who has to do with one group shares; and how its tasks are run.
+//!
+//! The pool sees runners, at most `limit` of them at a time: closures that take tasks from the group's own queue. So a task that waits for
+//! its group's limit occupies no worker and no place in the pool's queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::done::Done;
+use super::inside::{self, Inside};
+use super::ledger::Ledger;
+use super::line::{Hire, Line, Next};
+use crate::cancel::CancellationToken;
+use crate::panics;
+use crate::pool::{Pace, Submitter, drop_quietly};
+use crate::sync::time;
+
+/// After so many tasks, or so much time, a runner lets the other tasks of a pool that is not the group's own pass.
+const TURN_TASKS: u32 = 32;
+const TURN_TIME: Duration = Duration::from_millis(1);
+
+/// What a task does.
+pub(super) trait Work<'env, T, E>: Send {
+    fn work(
+        self: Box<Self>,
+        core: &Arc<Core<'env, T, E>>,
+        index: u64,
+        name: Option<&Arc<str>>,
+    ) -> Result<T, E>
+    where
+        T: Send + 'env,
+        E: Send + Sync + 'env;
+}
+
+/// A task that has not started.
+pub(super) struct Job<'env, T, E> {
+    pub(super) index: u64,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) work: Box<dyn Work<'env, T, E> + 'env>,
+}
+
+pub(super) struct Core<'env, T, E> {
+    pub(super) id: u64,
+    pub(super) line: Line<Job<'env, T, E>>,
+    pub(super) ledger: Ledger<'env, T, E>,
+    /// The group's own token.
+    pub(super) token: CancellationToken,
+    pub(super) pool: Submitter<'env>,
+    /// Whether the pool has other users, and may refuse a runner.
+    pub(super) shares: bool,
+}
+
+/// The numbers that a group is made with.
+pub(super) struct Bounds {
+    pub(super) limit: usize,
+    pub(super) queue_bound: usize,
+}
+
+/// A runner that was asked for. If it is dropped before it starts, the group hears of it.
+struct Hired<'env, T: Send + 'env, E: Send + Sync + 'env>(Option<Arc<Core<'env, T, E>>>);
+
+impl<'env, T: Send + 'env, E: Send + Sync + 'env> Hired<'env, T, E> {
+    fn start(mut self) {
+        if let Some(core) = self.0.take().filter(|core| core.line.start()) {
+            core.work();
+        }
+    }
+}
+
+impl<'env, T: Send + 'env, E: Send + Sync + 'env> Drop for Hired<'env, T, E> {
+    fn drop(&mut self) {
+        // Its pool refused it, handed it back, or was purged.
+        if let Some(core) = self.0.take().filter(|core| core.line.unhired()) {
+            // Not hired anew in here: a pool that drops what it is given would be asked for ever. Who waits for the group does that.
+            if core.pool.is_closed() || core.pool.stop_token().is_cancelled() {
+                core.abandon();
+            } else {
+                core.line.nudge();
+            }
+        }
+    }
+}
+
+/// The pool of the group ended before the group's tasks had started.
+#[derive(Debug, thiserror::Error)]
+#[error("the group's pool was closed before all tasks had started")]
+struct PoolGone;
+
+impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
+    pub(super) fn new(
+        pool: Submitter<'env>,
+        shares: bool,
+        bounds: &Bounds,
+        token: CancellationToken,
+        done: Done<'env, T, E>,
+        resumes: bool,
+    ) -> Arc<Self> {
+        let line = Line::new(bounds.limit, bounds.queue_bound);
+        Arc::new(Self { id: inside::new_id(), line, ledger: Ledger::new(done, resumes), token, pool, shares })
+    }
+
+    /// Whether the calling thread is in a task of the pool but not of the group: it may wait, and runs the group's tasks meanwhile.
+    pub(super) fn is_helper(&self) -> bool {
+        self.shares && self.pool.is_inside()
+    }
+
+    /// Has the pool start a runner, which is counted as hired already. `blocks`: this may wait for space in the pool's queue, if there is
+    /// no other runner.
+    pub(super) fn hire(self: &Arc<Self>, hire: Hire, blocks: bool) {
+        if hire == Hire::Nobody {
+            return;
+        }
+        let hired = Hired(Some(Arc::clone(self)));
+        // A refusal drops it: those who are there ask again when they take the next tasks.
+        let refused = self.pool.try_submit(move || hired.start()).is_err();
+        if refused && blocks && hire == Hire::TheOnly && self.line.is_short_handed() {
+            let hired = Hired(Some(Arc::clone(self)));
+            drop(self.pool.task().token(&self.token).submit(move |_| hired.start()));
+        }
+    }
+
+    /// Asks for runners that the pool had no place for; true if it still has none.
+    pub(super) fn rescue(self: &Arc<Self>) -> bool {
+        if !self.shares || !self.line.is_short_handed() {
+            return false;
+        }
+        self.hire(Hire::OneMore, false);
+        self.line.remains_short_handed()
+    }
+
+    /// The life of an active runner.
+    pub(super) fn work(self: &Arc<Self>) {
+        let _inside = Inside::enter(self.id);
+        let mut pace = Pace::new();
+        let (mut ended, mut lingering) = (0, false);
+        let mut turn = (0, time::now());
+        loop {
+            match self.line.next(ended, pace.lingers(), &mut lingering) {
+                Next::Leave => return,
+                Next::Linger => {
+                    ended = 0;
+                    pace.linger();
+                }
+                Next::Run { job, refill, hire } => {
+                    if let Some(there) = refill {
+                        pace.visited(there);
+                    }
+                    if hire {
+                        self.hire(Hire::OneMore, false);
+                    }
+                    self.run(job);
+                    pace.ran();
+                    ended = 1;
+                    if self.shares && self.lets_others_pass(&mut turn, &mut ended) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// At the end of a turn: goes to the end of the pool's queue, if anybody is in it; true if it did.
+    fn lets_others_pass(self: &Arc<Self>, turn: &mut (u32, time::Instant), ended: &mut u64) -> bool {
+        turn.0 += 1;
+        if turn.0 < TURN_TASKS && time::now().saturating_duration_since(turn.1) < TURN_TIME {
+            return false;
+        }
+        *turn = (0, time::now());
+        if self.pool.queued() == 0 || self.pool.is_closed() {
+            return false;
+        }
+        // The end of the last task first: somebody may wait for it.
+        self.line.end(std::mem::take(ended));
+        self.line.hire_one_more();
+        let hired = Hired(Some(Arc::clone(self)));
+        self.pool.try_submit(move || hired.start()).is_ok() && self.line.steps_back()
+    }
+
+    /// Runs a task, or drops it if the group is cancelled. Its end is still to be counted.
+    pub(super) fn run(self: &Arc<Self>, job: Job<'env, T, E>) {
+        if self.token.is_cancelled() {
+            drop_quietly(job);
+            self.ledger.unrun(1);
+            self.purge();
+            return;
+        }
+        let Job { index, name, work } = job;
+        let called = || name.as_deref().unwrap_or("task").to_owned();
+        let result = panics::catch(called, || work.work(self, index, name.as_ref()));
+        self.ledger.record(index, name.as_ref(), result, &self.token);
+    }
+
+    /// Drops all tasks that have not started; true if there were any.
+    pub(super) fn purge(&self) -> bool {
+        let jobs = self.line.purge();
+        let count = jobs.len() as u64;
+        if count > 0 {
+            jobs.into_iter().for_each(drop_quietly);
+            self.ledger.unrun(count);
+            self.line.end(count);
+        }
+        count > 0
+    }
+
+    /// Ends a group whose pool runs nothing any more.
+    pub(super) fn abandon(&self) {
+        self.token.cancel_with(PoolGone);
+        self.purge();
+    }
+}
