@@ -37,6 +37,7 @@
 //!
 //! ```text
 //! floor 5  pipeline  stages, order, window, report
+//! floor 4  combine   several handles as one: all, first, as completed, race, fallback, timers
 //! floor 3  pool      workers over a bounded queue: submit, wait, cancel, shut down
 //! floor 2  policy    limits that are put around work: rate
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
@@ -44,6 +45,7 @@
 //!          panics    a caught panic as a value
 //!          wakeup    how workers park and are woken
 //!          clock     the time that policies read: the system's, or moved by hand in tests
+//!          waitable  what ends once and can be waited for, and how its end is told
 //! ground   sync      the one door to locks, atomics, channels, threads and the clock
 //! ```
 
@@ -52,6 +54,7 @@
 
 pub mod cancel;
 pub mod clock;
+pub mod combine;
 pub mod observe;
 pub mod panics;
 pub mod pipeline;
@@ -59,17 +62,20 @@ pub mod policy;
 pub mod pool;
 #[doc(hidden)]
 pub mod sync;
+pub mod waitable;
 mod wakeup;
 
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use combine::Timer;
 pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineError, PipelineErrorKind, Report};
-pub use policy::{RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};
+pub use policy::{AttemptBudget, RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, Key, KeyFailed, KeyFailure, ManyHandle,
     Refusal, ResizeError, ReturnedTask, RunningTask, Saturation, ScopedPool, ScopedTaskHandle, Shutdown,
     ShutdownReport, Snapshot, StuckTask, SubmitError, SubmitManyError, Submitter, TaskContext, TaskError,
     TaskHandle, TaskOptions, ThreadPool, ThreadPoolBuilder, WaitCancelled, WaitError, WorkerSnapshot,
 };
+pub use waitable::{Help, Signal, Waitable};
