@@ -71,7 +71,9 @@ pub use combine::Timer;
 pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineError, PipelineErrorKind, Report};
-pub use policy::{AttemptBudget, RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};
+pub use policy::{
+    AttemptBudget, RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation,
+};
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, Key, KeyFailed, KeyFailure, ManyHandle,
     Refusal, ResizeError, ReturnedTask, RunningTask, Saturation, ScopedPool, ScopedTaskHandle, Shutdown,

@@ -261,9 +261,11 @@ impl Shared {
     /// Has somebody see when it is due.
     fn arm(self: &Arc<Self>) {
         let Some(at) = self.at else { return };
-        match &self.clock {
-            Some(clock) if clock.timeout_until(at).is_none() => self.hear_of_moves(&**clock),
-            _ => self.give_to_helper(at),
+        let Some(clock) = &self.clock else { return self.give_to_helper(at) };
+        match clock.timeout_until(at) {
+            None => self.hear_of_moves(&**clock),
+            Some(Duration::ZERO) => _ = self.end(Ok(())),
+            Some(_) => self.give_to_helper(at),
         }
     }
 

@@ -68,9 +68,7 @@ impl AttemptBudget {
     /// Takes an extra attempt out; false, and nothing is taken, if there is none.
     pub fn try_spend(&self) -> bool {
         let balance = &self.shared.balance;
-        balance
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| now.checked_sub(ATTEMPT))
-            .is_ok()
+        balance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| now.checked_sub(ATTEMPT)).is_ok()
     }
 
     /// How many whole attempts there are now.

@@ -184,9 +184,7 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     }
 
     fn result(self) -> Result<T, TaskError> {
-        self.task
-            .take()
-            .unwrap_or_else(|| panic!("the result was taken before, through `Waitable::take`"))
+        self.task.take().unwrap_or_else(|| panic!("the result was taken before, through `Waitable::take`"))
     }
 
     /// A queued task whose token or whose pool's token is cancelled never starts: whoever sees that first says so.

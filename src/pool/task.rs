@@ -5,7 +5,9 @@
 //!    Whoever takes it out of `Queued` decides the task's end, and nobody else does.
 //! 2. The end is counted under the lock, before `done` is set: who sees the result sees the count, and who has seen the
 //!    count finds the result, if need be by waiting for the lock.
-//! 3. No code of the user runs under the lock: closures and results are moved out and dropped outside.
+//! 3. Who waits is told under the lock, before the end is counted: whoever has seen one task's end, by its handle or in the
+//!    counts, finds it ahead of ends that come later.
+//! 4. No code of the user runs under the lock: closures and results are moved out and dropped outside.
 //!
 //! Lock order: `body` is a leaf.
 
@@ -150,8 +152,8 @@ impl<W: Work> Task<W> {
                 *body = after;
                 let mut wake = None;
                 if ended {
-                    count();
                     wake = waiter.as_ref().and_then(|waiter| waiter.tell());
+                    count();
                     // Release pairs with the Acquire in `is_over`: the result is visible.
                     self.done.store(true, Ordering::Release);
                 }
@@ -180,11 +182,11 @@ impl<W: Work> Task<W> {
         let result = result.map_err(|panic| Box::new(TaskError::Panicked(panic)));
         let mut body = self.body.lock();
         let before = mem::replace(&mut *body, Body::Done(result));
-        site.gate.counters.end(outcome, site.line);
         let wake = match &before {
             Body::Running { waiter: Some(waiter), .. } => waiter.tell(),
             _ => None,
         };
+        site.gate.counters.end(outcome, site.line);
         // As in `leave_queue`.
         self.done.store(true, Ordering::Release);
         drop(body);
@@ -289,7 +291,9 @@ impl<W: Work> Join<W::Output> for Task<W> {
 
     fn watch(&self, new: Option<Box<Waiter>>) -> Result<(), Option<Box<Waiter>>> {
         let mut body = self.body.lock();
-        let (Body::Queued { waiter, .. } | Body::Running { waiter, .. }) = &mut *body else { return Err(new) };
+        let (Body::Queued { waiter, .. } | Body::Running { waiter, .. }) = &mut *body else {
+            return Err(new);
+        };
         let old = mem::replace(waiter, new);
         drop(body);
         drop(old);
