@@ -9,6 +9,7 @@
 //! cargo bench --bench versus -- "round trip"                  # one task at a time
 //! cargo bench --bench versus -- "map over a slice"            # ordered results of borrowed items
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
+//! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
 //! ```
 //!
 //! Every case of a group runs once per round, the rounds interleave the cases, and each round starts with another
@@ -42,6 +43,7 @@ mod versus {
     pub(crate) mod table;
     pub(crate) mod tally;
 
+    pub(crate) mod completed;
     pub(crate) mod crowd;
     pub(crate) mod flood;
     pub(crate) mod fused;
@@ -57,12 +59,12 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    crowd, flood, fused, harness::Bench, lone, map, memory, nested, options::Options, over_slice, round_trip,
-    start_stop,
+    completed, crowd, flood, fused, harness::Bench, lone, map, memory, nested, options::Options, over_slice,
+    round_trip, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 10] = [
+const GROUPS: [fn(&mut Bench); 11] = [
     map::run,
     fused::run,
     lone::run,
@@ -73,6 +75,7 @@ const GROUPS: [fn(&mut Bench); 10] = [
     round_trip::run,
     nested::run,
     over_slice::run,
+    completed::run,
 ];
 
 fn main() -> ExitCode {

@@ -52,6 +52,8 @@ fn ends_that_one_thread_has_seen_in_an_order_come_in_that_order() {
         let (sender, receiver) = gristmill::sync::channel::bounded::<()>(1);
         let early = pool.submit(|| ()).expect("open");
         let late = pool.submit(move || _ = receiver.recv()).expect("open");
+        // The late one cannot have ended yet.
+        let ends = as_completed([late, early]);
         let opener = {
             let pool = Arc::clone(&pool);
             spawn(move || {
@@ -62,7 +64,7 @@ fn ends_that_one_thread_has_seen_in_an_order_come_in_that_order() {
                 drop(sender);
             })
         };
-        let order: Vec<_> = as_completed([late, early]).map(|(index, _)| index).collect();
+        let order: Vec<_> = ends.map(|(index, _)| index).collect();
         assert_eq!(order, [1, 0]);
         opener.join().expect("no panic");
     });
