@@ -1,5 +1,7 @@
 //! A second attempt: when the first has failed, or when it takes too long.
 
+#![allow(clippy::type_complexity)] // a decided answer and a wait that ended early are two different things
+
 use super::either::{Either, Ended};
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::outcome::{AllFailed, Unsettled};
@@ -102,14 +104,13 @@ where
                     Err(error) => failed.push((index, error)),
                 }
                 // Nothing more is started when the wait is over.
-                match (limit.interrupt(), second.is_some()) {
-                    (Some(interrupt), true) => interrupt,
-                    _ => {
-                        if let Some(start) = second.take() {
-                            set.push(start());
-                        }
-                        continue;
+                if let (Some(interrupt), true) = (limit.interrupt(), second.is_some()) {
+                    interrupt
+                } else {
+                    if let Some(start) = second.take() {
+                        set.push(start());
                     }
+                    continue;
                 }
             }
             Ok(None) => return Ok(Err(AllFailed::in_order(failed))),

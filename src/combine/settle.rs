@@ -1,5 +1,7 @@
 //! Best effort: what came of several, successes and failures.
 
+#![allow(clippy::type_complexity)] // a decided answer and a wait that ended early are two different things
+
 use std::fmt;
 
 use super::all::{try_wait_all, wait_all, wait_all_timeout, wait_all_with};
@@ -66,7 +68,6 @@ where
 ///
 /// # Errors
 /// Some have not; all handles are given back, in their order, those that have ended with their outputs.
-#[allow(clippy::type_complexity)] // the two errors are different things
 pub fn try_settle<W, T, E>(
     handles: impl IntoIterator<Item = W>,
 ) -> Result<Result<Settled<T, E>, AllFailed<E>>, Vec<W>>
@@ -83,7 +84,6 @@ where
 ///
 /// # Panics
 /// As [`wait_all`](super::wait_all).
-#[allow(clippy::type_complexity)] // as above
 pub fn settle_timeout<W, T, E>(
     handles: impl IntoIterator<Item = W>,
     timeout: Duration,
@@ -104,7 +104,6 @@ where
 ///
 /// # Cancellation
 /// Only the wait ends; what is waited for goes on.
-#[allow(clippy::type_complexity)] // as above
 pub fn settle_with<W, T, E>(
     handles: impl IntoIterator<Item = W>,
     token: &CancellationToken,

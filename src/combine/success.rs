@@ -1,5 +1,7 @@
 //! The first success.
 
+#![allow(clippy::type_complexity)] // a decided answer and a wait that ended early are two different things
+
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::outcome::{AllFailed, Unsettled};
 use super::set::Set;
@@ -56,7 +58,6 @@ where
 /// # Errors
 /// None has succeeded and some have not ended: everything is given back, and nothing is cancelled.
 #[track_caller]
-#[allow(clippy::type_complexity)] // the two errors are different things
 pub fn try_first_ok<W, T, E>(
     handles: impl IntoIterator<Item = W>,
 ) -> Result<Result<FirstOk<W, T, E>, AllFailed<E>>, Unsettled<W, E>>
@@ -74,7 +75,6 @@ where
 /// # Panics
 /// As [`wait_first`](super::wait_first).
 #[track_caller]
-#[allow(clippy::type_complexity)] // as above
 pub fn first_ok_timeout<W, T, E>(
     handles: impl IntoIterator<Item = W>,
     timeout: Duration,
@@ -96,7 +96,6 @@ where
 /// # Cancellation
 /// Only the wait ends. To cancel the attempts with it, submit them with this token.
 #[track_caller]
-#[allow(clippy::type_complexity)] // as above
 pub fn first_ok_with<W, T, E>(
     handles: impl IntoIterator<Item = W>,
     token: &CancellationToken,
@@ -108,7 +107,6 @@ where
 }
 
 #[track_caller]
-#[allow(clippy::type_complexity)] // as above
 fn success<W, T, E>(
     handles: impl IntoIterator<Item = W>,
     limit: Limit<'_>,

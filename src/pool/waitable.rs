@@ -28,8 +28,8 @@ impl<T> Waitable for ScopedTaskHandle<'_, T> {
             let nudge = signal.nudge();
             token.on_cancel(move |_| nudge.send())
         });
-        let _looks = looks.collect();
-        if let Err(Some(waiter)) = self.task.watch(Some(Box::new(Waiter::Signal { signal, _looks }))) {
+        let waiter = Waiter::Signal { _looks: looks.collect(), signal };
+        if let Err(Some(waiter)) = self.task.watch(Some(Box::new(waiter))) {
             if let Some(thread) = waiter.tell() {
                 thread.unpark();
             }
