@@ -10,6 +10,8 @@
 //! | items from an iterator, a channel or a slice that go through steps; results in order; bounded memory | [`Pipeline`] |
 //! | tasks that come up over time, each with a result to wait for | [`ThreadPool`] |
 //! | the same, where tasks borrow from the caller's stack | [`ThreadPool::scope`] |
+//! | several tasks as one: all of them, the first, each as it ends, a race, a fallback, a hedge, a timer among them | [`combine`] |
+//! | a parallel map and one result, joined in order | [`Submitter::map_reduce`] |
 //! | so many starts in so much time, at most | [`RateLimiter`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
 //! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
