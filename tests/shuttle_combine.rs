@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gristmill::combine::{as_completed, race, wait_all, wait_all_with, wait_first};
-use gristmill::sync::model as execution;
+use gristmill::combine::{after, as_completed, race, wait_all, wait_all_with, wait_first, with_timeout};
 use gristmill::sync::thread::{Builder, JoinHandle};
+use gristmill::sync::{fault, model as execution};
 use gristmill::{
-    CancellationToken, ManualClock, Shutdown, Signal, TaskError, TaskHandle, ThreadPool, Timer, Waitable,
+    CancelKind, CancellationToken, ManualClock, Shutdown, Signal, TaskError, TaskHandle, ThreadPool, Timer,
+    Waitable,
 };
 
 #[path = "support/model.rs"]
@@ -250,6 +251,25 @@ fn timer_fires_or_is_cancelled_once_whatever_races() {
         inner.add(cancelled);
     });
     assert_eq!(outcomes.all(), [false, true]);
+}
+
+#[test]
+fn timer_on_the_systems_clock_fires_with_a_helper_and_without() {
+    check("timer_on_the_systems_clock_fires_with_a_helper_and_without", || {
+        let moment = Duration::from_millis(1);
+        let no_helper = fault::fail_spawn_at(1);
+        assert!(after(moment).wait().is_ok(), "the waiting thread looks at the clock");
+        drop(no_helper);
+        let pool = pool(1, 2);
+        let token = CancellationToken::new();
+        let endless = pool.task().submit(move |context| context.token().wait()).expect("open");
+        let late = with_timeout(endless, moment).expect_err("it does not end by itself");
+        let told = late.into_handle().wait();
+        assert!(
+            told.map_or_else(|error| error.is_cancelled(), |cause| cause.kind() == CancelKind::Cancelled)
+        );
+        assert!(after(moment).wait_with(&token).expect("nobody cancels").is_ok());
+    });
 }
 
 /// A timer that somebody else can cancel.

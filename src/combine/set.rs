@@ -155,7 +155,7 @@ impl<W: Waitable> Set<W> {
 
     fn wait(&mut self, limit: Limit<'_>) -> Result<usize, Interrupt> {
         let mut unpark = None;
-        let mut yields = 0;
+        let mut yields = YIELDS;
         loop {
             if let Some(index) = self.look() {
                 return Ok(index);
@@ -164,8 +164,8 @@ impl<W: Waitable> Set<W> {
                 return Err(interrupt);
             }
             let Step::ParkUntil(until) = self.help() else { continue };
-            if yields < YIELDS {
-                yields += 1;
+            if yields > 0 {
+                yields -= 1;
                 thread::yield_now();
                 continue;
             }
