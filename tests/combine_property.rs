@@ -154,11 +154,11 @@ fn split(ends: &[usize], plans: &[Plan]) -> (Option<usize>, Vec<(usize, usize)>)
     (winner, failed.collect())
 }
 
+/// The winner and those that failed before it, or all that failed.
+type Plain = Result<(usize, Vec<(usize, usize)>), Vec<usize>>;
+
 /// The answer of two attempts, and the instant of the answer; `second`: when it starts, if it does.
-fn model_of_two(
-    first: Plan,
-    second: Option<(u64, Plan)>,
-) -> (Result<(usize, Vec<(usize, usize)>), Vec<usize>>, u64) {
+fn model_of_two(first: Plan, second: Option<(u64, Plan)>) -> (Plain, u64) {
     let mut plans = vec![first];
     plans.extend(second.map(|(start, (after, succeeds))| (start + after, succeeds)));
     let order = in_order_of_ends(&plans);
@@ -171,7 +171,7 @@ fn model_of_two(
 
 type Answer = Result<FirstOk<Task, usize, usize>, AllFailed<usize>>;
 
-fn plain(answer: Answer) -> Result<(usize, Vec<(usize, usize)>), Vec<usize>> {
+fn plain(answer: Answer) -> Plain {
     answer
         .map(|first| {
             assert_eq!(first.value, first.index);
