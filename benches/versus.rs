@@ -11,6 +11,7 @@
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
+//! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
 //! ```
 //!
 //! Every case of a group runs once per round, the rounds interleave the cases, and each round starts with another
@@ -44,6 +45,7 @@ mod versus {
     pub(crate) mod table;
     pub(crate) mod tally;
 
+    pub(crate) mod completed;
     pub(crate) mod crowd;
     pub(crate) mod flood;
     pub(crate) mod fused;
@@ -61,12 +63,12 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    crowd, flood, fused, group, harness::Bench, lone, map, memory, nested, options::Options, over_slice,
-    round_trip, semaphore, start_stop,
+    completed, crowd, flood, fused, group, harness::Bench, lone, map, memory, nested, options::Options,
+    over_slice, round_trip, semaphore, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 12] = [
+const GROUPS: [fn(&mut Bench); 13] = [
     map::run,
     fused::run,
     lone::run,
@@ -79,6 +81,7 @@ const GROUPS: [fn(&mut Bench); 12] = [
     over_slice::run,
     semaphore::run,
     group::run,
+    completed::run,
 ];
 
 fn main() -> ExitCode {

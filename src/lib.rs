@@ -11,6 +11,8 @@
 //! | tasks that come up over time, each with a result to wait for | [`ThreadPool`] |
 //! | the same, where tasks borrow from the caller's stack | [`ThreadPool::scope`] |
 //! | tasks that belong together: the first failure ends the others, at most so many at once | [`ErrorGroup`] |
+//! | several tasks as one: all of them, the first, each as it ends, a race, a fallback, a hedge, a timer among them | [`combine`] |
+//! | a parallel map and one result, joined in order | [`Submitter::map_reduce`] |
 //! | so many starts in so much time, at most | [`RateLimiter`] |
 //! | so many things at once, at most, each with its weight; a loop over a list with so many at once | [`Semaphore`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
@@ -40,6 +42,7 @@
 //! ```text
 //! floor 5  pipeline  stages, order, window, report
 //! floor 4  group     tasks that succeed or fail as one: first error, limit, results in order
+//!          combine   several handles as one: all, first, as completed, race, fallback, timers
 //! floor 3  pool      workers over a bounded queue: submit, wait, cancel, shut down
 //! floor 2  semaphore at most so many at once, in turn
 //!          policy    limits that are put around work: rate
@@ -48,6 +51,7 @@
 //!          panics    a caught panic as a value
 //!          wakeup    how workers park and are woken
 //!          clock     the time that policies read: the system's, or moved by hand in tests
+//!          waitable  what ends once and can be waited for, and how its end is told
 //! ground   sync      the one door to locks, atomics, channels, threads and the clock
 //! ```
 
@@ -56,6 +60,7 @@
 
 pub mod cancel;
 pub mod clock;
+pub mod combine;
 pub mod group;
 pub mod observe;
 pub mod panics;
@@ -65,10 +70,12 @@ pub mod pool;
 pub mod semaphore;
 #[doc(hidden)]
 pub mod sync;
+pub mod waitable;
 mod wakeup;
 
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use combine::Timer;
 pub use group::{
     Done, ErrorGroup, ErrorGroupBuilder, FailureKind, GroupBuildError, GroupContext, GroupError,
     GroupErrorKind, GroupRefusal, GroupReport, GroupTaskOptions, SpawnError, Spawner, TaskEnd, TaskFailure,
@@ -77,7 +84,9 @@ pub use group::{
 pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineError, PipelineErrorKind, Report};
-pub use policy::{RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};
+pub use policy::{
+    AttemptBudget, RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation,
+};
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, Key, KeyFailed, KeyFailure, ManyHandle,
     Refusal, ResizeError, ReturnedTask, RunningTask, Saturation, ScopedPool, ScopedTaskHandle, Shutdown,
@@ -87,3 +96,4 @@ pub use pool::{
 pub use semaphore::{
     AcquireError, LimitedError, MergeError, OwnedPermit, Permit, Semaphore, SemaphoreSnapshot,
 };
+pub use waitable::{Help, Signal, Waitable};

@@ -167,6 +167,47 @@ pub(crate) fn flood(group: &mut Group<'_>, tasks: u32, rounds: u32, workers: usi
     });
 }
 
+/// Sets of tasks, none of which starts before all of its set are waited for: in order, by a channel of one's own, and in the order of their ends.
+pub(crate) fn completed(group: &mut Group<'_>, expected: u64, sets: u32, at_once: u32, workers: usize) {
+    let pool = || ThreadPool::builder().workers(workers).queue_bound(at_once as usize).build().expect(SOUND);
+    let each_set = move |one: &dyn Fn() -> u64| (0..sets).map(|_| one()).fold(0, any_order);
+    let in_order = pool();
+    group.case("gristmill, waiting in order", expected, move || {
+        each_set(&|| {
+            in_order.pause();
+            let submit = |index| in_order.submit(move || work(index, 0)).expect(SOUND);
+            let handles: Vec<_> = (0..u64::from(at_once)).map(submit).collect();
+            in_order.resume();
+            handles.into_iter().map(|handle| handle.wait().expect(SOUND)).fold(0, any_order)
+        })
+    });
+    let sending = pool();
+    group.case("gristmill, tasks that send to a channel", expected, move || {
+        each_set(&|| {
+            let (sender, results) = crossbeam_channel::bounded(at_once as usize);
+            sending.pause();
+            for index in 0..u64::from(at_once) {
+                let sender = sender.clone();
+                let task = move || sender.send((index, work(index, 0))).expect("there is room for all");
+                drop(sending.submit(task).expect(SOUND));
+            }
+            sending.resume();
+            drop(sender);
+            results.into_iter().map(|(_, value)| value).fold(0, any_order)
+        })
+    });
+    let pool = pool();
+    group.case("gristmill `as_completed`", expected, move || {
+        each_set(&|| {
+            pool.pause();
+            let submit = |index| pool.submit(move || work(index, 0)).expect(SOUND);
+            let ends = gristmill::combine::as_completed((0..u64::from(at_once)).map(submit));
+            pool.resume();
+            ends.map(|(_, value)| value.expect(SOUND)).fold(0, any_order)
+        })
+    });
+}
+
 /// One empty task at a time.
 pub(crate) fn round_trip(group: &mut Group<'_>, trips: u32, workers: usize) {
     let pool = pool(workers);

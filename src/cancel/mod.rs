@@ -21,7 +21,7 @@ mod ledger;
 mod node;
 mod registration;
 mod subtree;
-mod timer;
+pub(crate) mod timer;
 mod token;
 mod wait;
 

@@ -1,10 +1,10 @@
-//! Deadlines of the whole process: an ordered map and one helper thread, there only while there are deadlines.
+//! Deadlines of the whole process, of tokens and of timers: an ordered map and one helper thread, there only while there are deadlines.
 //!
 //! Invariants, all under the one lock:
 //! 1. While `helper` is true a helper thread runs; it ends only with the map empty.
 //! 2. `sleeps_until` is set exactly while the helper sleeps and nobody has woken it. A new deadline before it wakes
 //!    the helper; so does the removal of the last deadline, unless it lingers: it must not sleep towards one that is gone.
-//! 3. If the helper cannot be started, the deadline stays in the map all the same, and its token polls the clock. The
+//! 3. If the helper cannot be started, the deadline stays in the map all the same, and its owner polls the clock. The
 //!    next deadline, or `retry`, tries again, and the helper then serves all of them.
 //!
 //! No other lock is held while this one is taken, and none is taken under it.
@@ -26,20 +26,20 @@ const LINGER: Duration = Duration::from_millis(50);
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What can come due.
-pub(super) trait Due: Send + Sync {
+pub(crate) trait Due: Send + Sync {
     /// Called once by the helper thread, with no lock held; does not wait for others.
     fn due(self: Arc<Self>);
 }
 
 /// The place of one deadline: the time, and a number that tells equal times apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub(crate) struct Key {
     at: Instant,
     number: u64,
 }
 
 impl Key {
-    pub(super) fn new(at: Instant) -> Self {
+    pub(crate) fn new(at: Instant) -> Self {
         // Relaxed: only uniqueness is asked for.
         Self { at, number: TIMER.numbers.fetch_add(1, Ordering::Relaxed) }
     }
@@ -69,7 +69,7 @@ struct State {
 }
 
 /// Adds a deadline; `false` if no thread watches it because none could be created.
-pub(super) fn insert(key: Key, node: Weak<dyn Due>) -> bool {
+pub(crate) fn insert(key: Key, node: Weak<dyn Due>) -> bool {
     let mut state = TIMER.state.lock();
     state.deadlines.insert(key, node);
     let started = state.ensure_helper();
@@ -82,7 +82,7 @@ pub(super) fn insert(key: Key, node: Weak<dyn Due>) -> bool {
 }
 
 /// Removes deadlines, those excepted that are gone already.
-pub(super) fn remove(keys: impl IntoIterator<Item = Key>) {
+pub(crate) fn remove(keys: impl IntoIterator<Item = Key>) {
     let mut keys = keys.into_iter().peekable();
     if keys.peek().is_none() {
         return;

@@ -3,6 +3,8 @@
 //! A policy is cheap to clone, and a clone is the same policy: hand one to each thread, pool or stage that it is to cover. All
 //! take their time from a [`Clock`](crate::clock::Clock), the system's unless they are built with another.
 
+mod budget;
 mod rate;
 
+pub use budget::AttemptBudget;
 pub use rate::{RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};

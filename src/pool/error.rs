@@ -184,7 +184,7 @@ pub struct WaitCancelled<H> {
 }
 
 impl<H> WaitCancelled<H> {
-    pub(super) fn new(handle: H, cause: Cancelled) -> Self {
+    pub(crate) fn new(handle: H, cause: Cancelled) -> Self {
         Self { handle, cause }
     }
 

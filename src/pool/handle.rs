@@ -11,6 +11,7 @@ use super::gate::deadline;
 use super::rated::{NotYet, keep};
 use super::seat::Seat;
 use super::task::{Join, cancel_cause, name_of, own_token};
+use super::waiter::Waiter;
 use crate::cancel::{CancellationToken, Cancelled, Registration};
 use crate::sync::time::{self, Instant};
 use crate::sync::{hint, thread};
@@ -38,6 +39,8 @@ pub enum CancelOutcome {
 
 /// The handle of a submitted task, and the only way to its result.
 ///
+/// For several of them at once, in whatever way, there is [`combine`](crate::combine).
+///
 /// Dropping the handle detaches the task: it runs all the same, its result is dropped, and a panic in it is counted by the
 /// pool and seen by nobody else.
 ///
@@ -63,8 +66,8 @@ pub enum CancelOutcome {
 /// ```
 #[must_use = "dropping the handle detaches the task; say `drop(handle)` if that is meant"]
 pub struct ScopedTaskHandle<'env, T> {
-    task: Arc<dyn Join<T> + 'env>,
-    core: Arc<Core<'env>>,
+    pub(super) task: Arc<dyn Join<T> + 'env>,
+    pub(super) core: Arc<Core<'env>>,
 }
 
 /// What ended a wait before the task did.
@@ -181,9 +184,7 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     }
 
     fn result(self) -> Result<T, TaskError> {
-        self.task
-            .take()
-            .unwrap_or_else(|| unreachable!("only the one wait that consumes the handle takes the result"))
+        self.task.take().unwrap_or_else(|| panic!("the result was taken before, through `Waitable::take`"))
     }
 
     /// A queued task whose token or whose pool's token is cancelled never starts: whoever sees that first says so.
@@ -204,11 +205,7 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
             if matches!(self.run_it_here(seat), Ok(true)) {
                 return Ok(());
             }
-            assert!(
-                !self.task.runs_on(seat.worker()),
-                "task `{}` waits for itself: it runs on this thread, below the wait",
-                self.name()
-            );
+            self.assert_not_below(seat);
         }
         if self.look_for_a_moment() {
             return Ok(());
@@ -233,11 +230,21 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     }
 
     /// Does what a waiting worker can do towards the start of a task that it could not run at once; true if it did something.
-    fn help(&self, seat: &Seat) -> Result<bool, NotYet<'_>> {
+    pub(super) fn try_help(&self, seat: &Seat) -> Result<bool, NotYet<'_>> {
         match self.task.control().and_then(Control::key) {
             Some(slot) if !slot.is_granted() => Ok(self.core.help(slot, seat)),
             _ => self.run_it_here(seat),
         }
+    }
+
+    /// # Panics
+    /// If the task runs on this very thread: it waits for itself, or for one that waits for it.
+    pub(super) fn assert_not_below(&self, seat: &Seat) {
+        assert!(
+            !self.task.runs_on(seat.worker()),
+            "task `{}` waits for itself: it runs on this thread, below the wait",
+            self.name()
+        );
     }
 
     fn look_for_a_moment(&self) -> bool {
@@ -272,13 +279,13 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         let interrupt = loop {
             self.end_if_cancelled();
             // From here on the end of the task unparks this thread; an end before is seen here.
-            if !self.task.watch(Some(thread::current())) {
+            if self.task.watch(Some(Box::new(Waiter::Thread(thread::current())))).is_err() {
                 return Ok(());
             }
             if let Some(cause) = token.and_then(CancellationToken::cause) {
                 break Interrupt::Cancelled(cause);
             }
-            match seat.map(|seat| self.help(seat)) {
+            match seat.map(|seat| self.try_help(seat)) {
                 Some(Ok(true)) => continue,
                 Some(Err(not_yet)) => {
                     // Until its rate allows it, or, as below, until something ends the wait.
@@ -301,8 +308,8 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
                 }
             }
         };
-        // False: the task has ended after all, and a result beats an interrupt.
-        if self.task.watch(None) { Err(interrupt) } else { Ok(()) }
+        // If not: the task has ended after all, and a result beats an interrupt.
+        if self.task.watch(None).is_ok() { Err(interrupt) } else { Ok(()) }
     }
 }
 

@@ -84,6 +84,8 @@ mod submitter;
 mod supervisor;
 mod task;
 mod threads;
+mod waitable;
+mod waiter;
 mod watching;
 mod worker;
 

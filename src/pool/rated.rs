@@ -35,6 +35,12 @@ pub(super) struct NotYet<'a> {
 }
 
 impl NotYet<'_> {
+    /// When to ask again, for a thread that sleeps by the system's clock.
+    pub(super) fn ask_again(&self) -> Instant {
+        let wait = self.limiter.clock().timeout_until(self.not_before).unwrap_or(LONGEST);
+        time::now() + wait.clamp(PAUSE, LONGEST)
+    }
+
     /// Parks a thread that waits for the limiter, at most until `deadline`, which is on the system's clock. It may wake before, as
     /// from any park.
     pub(super) fn park(&self, deadline: Option<Instant>) {

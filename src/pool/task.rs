@@ -5,7 +5,9 @@
 //!    Whoever takes it out of `Queued` decides the task's end, and nobody else does.
 //! 2. The end is counted under the lock, before `done` is set: who sees the result sees the count, and who has seen the
 //!    count finds the result, if need be by waiting for the lock.
-//! 3. No code of the user runs under the lock: closures and results are moved out and dropped outside.
+//! 3. Who waits is told under the lock, before the end is counted: whoever has seen one task's end, by its handle or in the
+//!    counts, finds it ahead of ends that come later.
+//! 4. No code of the user runs under the lock: closures and results are moved out and dropped outside.
 //!
 //! Lock order: `body` is a leaf.
 
@@ -18,11 +20,11 @@ use super::error::{TaskError, UNNAMED};
 use super::gate::Gate;
 use super::seat::Seat;
 use super::site::Site;
+use super::waiter::Waiter;
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::panics::{self, Panic};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::thread::Thread;
 
 /// What a task does: a closure that takes nothing, or one that takes its context.
 pub(super) trait Work: Send {
@@ -80,19 +82,19 @@ pub(super) struct Entry<'env> {
 pub(super) trait Join<T>: Run {
     /// The result; `None` if there is none yet, or none any more.
     fn take(self: Arc<Self>) -> Option<Result<T, TaskError>>;
-    /// Has `waiter` unparked at the end of the task; false if it is done.
-    fn watch(&self, waiter: Option<Thread>) -> bool;
+    /// Has `waiter` told of the end of the task; gives it back if the task is done.
+    fn watch(&self, waiter: Option<Box<Waiter>>) -> Result<(), Option<Box<Waiter>>>;
 }
 
 enum Body<W, T> {
     Queued {
         work: W,
-        waiter: Option<Thread>,
+        waiter: Option<Box<Waiter>>,
     },
     Running {
         /// `None` if it runs on a thread that is no worker of its pool.
         worker: Option<usize>,
-        waiter: Option<Thread>,
+        waiter: Option<Box<Waiter>>,
     },
     /// The error in a box: it is larger than most results, and every task would have to make room for it.
     Done(Result<T, Box<TaskError>>),
@@ -139,16 +141,18 @@ impl<W: Work> Task<W> {
     /// Takes the task out of `Queued` into what `next` makes of it; gives back what `next` kept.
     fn leave_queue<R>(
         &self,
-        next: impl FnOnce(W, Option<Thread>) -> (Body<W, W::Output>, Option<Thread>, R),
+        next: impl FnOnce(W, Option<Box<Waiter>>) -> (Body<W, W::Output>, Option<Box<Waiter>>, R),
         count: impl FnOnce(),
     ) -> Option<R> {
         let mut body = self.body.lock();
         match mem::replace(&mut *body, Body::Taken) {
             Body::Queued { work, waiter } => {
-                let (after, wake, kept) = next(work, waiter);
+                let (after, waiter, kept) = next(work, waiter);
                 let ended = !matches!(after, Body::Running { .. });
                 *body = after;
+                let mut wake = None;
                 if ended {
+                    wake = waiter.as_ref().and_then(|waiter| waiter.tell());
                     count();
                     // Release pairs with the Acquire in `is_over`: the result is visible.
                     self.done.store(true, Ordering::Release);
@@ -178,11 +182,15 @@ impl<W: Work> Task<W> {
         let result = result.map_err(|panic| Box::new(TaskError::Panicked(panic)));
         let mut body = self.body.lock();
         let before = mem::replace(&mut *body, Body::Done(result));
+        let wake = match &before {
+            Body::Running { waiter: Some(waiter), .. } => waiter.tell(),
+            _ => None,
+        };
         site.gate.counters.end(outcome, site.line);
         // As in `leave_queue`.
         self.done.store(true, Ordering::Release);
         drop(body);
-        if let Body::Running { waiter: Some(thread), .. } = before {
+        if let Some(thread) = wake {
             thread.unpark();
         }
     }
@@ -281,14 +289,15 @@ impl<W: Work> Join<W::Output> for Task<W> {
         }
     }
 
-    fn watch(&self, thread: Option<Thread>) -> bool {
-        match &mut *self.body.lock() {
-            Body::Queued { waiter, .. } | Body::Running { waiter, .. } => {
-                *waiter = thread;
-                true
-            }
-            _ => false,
-        }
+    fn watch(&self, new: Option<Box<Waiter>>) -> Result<(), Option<Box<Waiter>>> {
+        let mut body = self.body.lock();
+        let (Body::Queued { waiter, .. } | Body::Running { waiter, .. }) = &mut *body else {
+            return Err(new);
+        };
+        let old = mem::replace(waiter, new);
+        drop(body);
+        drop(old);
+        Ok(())
     }
 }
 

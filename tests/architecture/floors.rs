@@ -20,6 +20,7 @@ pub(crate) const FLOORS: &[Floor] = &[
             ("panics", "a caught panic as a value"),
             ("wakeup", "how workers park and are woken"),
             ("clock", "the time that policies read: the system's, or moved by hand in tests"),
+            ("waitable", "what ends once and can be waited for, and how its end is told"),
         ],
     },
     Floor {
@@ -39,7 +40,10 @@ pub(crate) const FLOORS: &[Floor] = &[
     },
     Floor {
         name: "floor 4",
-        modules: &[("group", "tasks that succeed or fail as one: first error, limit, results in order")],
+        modules: &[
+            ("group", "tasks that succeed or fail as one: first error, limit, results in order"),
+            ("combine", "several handles as one: all, first, as completed, race, fallback, timers"),
+        ],
     },
     Floor { name: "floor 5", modules: &[("pipeline", "stages, order, window, report")] },
 ];

@@ -7,6 +7,7 @@ use super::assembly::Assembly;
 use super::error::BulkError;
 use super::grain::Grain;
 use super::work::{Progress, run};
+use crate::cancel::CancellationToken;
 use crate::panics::{self, Panic};
 use crate::sync::Mutex;
 
@@ -74,7 +75,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
     {
         let assembly = Arc::new(Assembly::new(Vec::new()));
         let parts = Arc::clone(&assembly);
-        let result = self.pulls(items.into_iter(), move |start, items| {
+        let result = self.pulls(items.into_iter(), None, move |start, items| {
             let mut target = parts.target(start);
             let buffer = target.buffer();
             let before = buffer.len();
@@ -98,7 +99,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
         I: IntoIterator<IntoIter: Send + 'env>,
         F: Fn(I::Item) + Send + Sync + 'env,
     {
-        self.pulls(items.into_iter(), move |_, items| {
+        self.pulls(items.into_iter(), None, move |_, items| {
             let mut done = 0;
             let outcome = panics::catch(
                 || "for_each_iter",
@@ -114,7 +115,12 @@ impl<'env, S: 'static> Submitter<'env, S> {
     }
 
     /// Has workers call `body` on what they pulled, with the index of its first item; it says how many items are done.
-    fn pulls<I, F>(&self, iter: I, body: F) -> Result<(), BulkError>
+    pub(super) fn pulls<I, F>(
+        &self,
+        iter: I,
+        token: Option<&CancellationToken>,
+        body: F,
+    ) -> Result<(), BulkError>
     where
         I: Iterator + Send + 'env,
         F: Fn(usize, &mut Vec<I::Item>) -> (usize, Result<(), Panic>) + Send + Sync + 'env,
@@ -124,7 +130,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
         }
         let workers = self.core().workers();
         let source = Source::new(iter);
-        run(self.core(), workers, None, move |progress: &Progress| {
+        run(self.core(), workers, token, move |progress: &Progress| {
             let (mut grain, mut items) = (Grain::new(), Vec::new());
             while progress.goes_on() {
                 grain.begin();

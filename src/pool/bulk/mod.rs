@@ -10,16 +10,19 @@
 //! * `many`, `submit`: the handle, and what makes it.
 //! * `work`, `cut`, `grain`: a loop as ranges that workers take, of a length that follows the measured cost of an item.
 //! * `assembly`: results of ranges, put in order as they come.
-//! * `slice`, `iter`: the loops that users call.
+//! * `confluence`: results of ranges, reduced with their neighbours as they come.
+//! * `slice`, `iter`, `reduce`: the loops that users call.
 
 mod assembly;
 mod batch;
 mod chunk;
+mod confluence;
 mod cut;
 mod error;
 mod grain;
 mod iter;
 mod many;
+mod reduce;
 mod slice;
 mod slots;
 mod submit;

@@ -200,7 +200,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
 
     /// Has workers call `body` on what `cut` gives out of the slice: the start, the items, and what goes with them. It says how many
     /// items are done.
-    fn ranges<A, C, F>(
+    pub(super) fn ranges<A, C, F>(
         &self,
         items: &'env [A],
         token: Option<&CancellationToken>,

@@ -1,0 +1,187 @@
+//! Waiting for whichever ends first, and racing.
+
+use super::limit::{Early, Limit, always, in_time, unless_cancelled};
+use super::set::Set;
+use crate::cancel::CancellationToken;
+use crate::pool::WaitCancelled;
+use crate::sync::time::Duration;
+use crate::waitable::Waitable;
+
+/// The one of several that ended first.
+#[derive(Debug)]
+#[must_use = "the others are in here"]
+pub struct First<W: Waitable> {
+    /// Its place among the handles, from 0.
+    pub index: usize,
+    /// What it ended with.
+    pub output: W::Output,
+    /// The others, in their order; one that stood behind `index` has moved up by one.
+    pub others: Vec<W>,
+}
+
+/// Waits until one of them has ended, in whatever way; `None` if there are none.
+///
+/// A failure is an end, too: for the first success there is [`first_ok`](super::first_ok). The others go on and can be waited for again. To
+/// take all of them as they end, [`as_completed`](super::as_completed) does not begin anew for each. Of several that have ended before the
+/// call, the first in order is taken.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::combine::{after, wait_first};
+///
+/// let timers = [Duration::from_secs(3600), Duration::ZERO, Duration::MAX].map(after);
+/// let first = wait_first(timers).expect("there are three");
+/// assert_eq!((first.index, first.others.len()), (1, 2));
+/// ```
+///
+/// # Panics
+/// On a worker of the pool, if one that it might have to wait for is the task that waits, in this call.
+///
+/// # Cost
+/// It grows with the number of handles, all of which are watched and given back.
+pub fn wait_first<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Option<First<W>> {
+    always(first(handles, Limit::NONE))
+}
+
+/// One that has ended, the first in order; `None` if there are no handles.
+///
+/// # Errors
+/// None has ended; the handles are given back.
+pub fn try_wait_first<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Result<Option<First<W>>, Vec<W>> {
+    let handles: Vec<W> = handles.into_iter().collect();
+    if handles.is_empty() || handles.iter().any(W::is_finished) {
+        Ok(wait_first(handles))
+    } else {
+        Err(handles)
+    }
+}
+
+/// As [`wait_first`], for at most `timeout`. `Duration::MAX` waits without limit.
+///
+/// # Errors
+/// The time was over first; the handles are given back.
+///
+/// # Panics
+/// As [`wait_first`].
+pub fn wait_first_timeout<W: Waitable>(
+    handles: impl IntoIterator<Item = W>,
+    timeout: Duration,
+) -> Result<Option<First<W>>, Vec<W>> {
+    in_time(first(handles, Limit::time(timeout)))
+}
+
+/// As [`wait_first`], until `token` is cancelled.
+///
+/// # Errors
+/// The token was cancelled first; the handles are given back.
+///
+/// # Panics
+/// As [`wait_first`].
+///
+/// # Cancellation
+/// Only the wait ends; what is waited for goes on.
+pub fn wait_first_with<W: Waitable>(
+    handles: impl IntoIterator<Item = W>,
+    token: &CancellationToken,
+) -> Result<Option<First<W>>, WaitCancelled<Vec<W>>> {
+    unless_cancelled(first(handles, Limit::token(token)))
+}
+
+/// As [`wait_first`], and cancels the others once one has ended.
+///
+/// What that means for a task is what [`TaskHandle::cancel`](crate::ScopedTaskHandle::cancel) says: one that has not started never
+/// will. One that is running has its token cancelled, and goes on until it looks at it; if it was submitted without a context it has no token
+/// and goes on to its end. No thread can be stopped from outside. The losers' handles are in [`First::others`], to
+/// be waited for, if it matters that they are gone, or dropped.
+///
+/// ```
+/// use gristmill::{CancelKind, Cancelled, ThreadPool, combine};
+///
+/// let pool = ThreadPool::builder().workers(2).build()?;
+/// let racers = [None, Some(42)].map(|answer| {
+///     pool.task().submit(move |context| match answer {
+///         Some(answer) => answer,
+///         None => {
+///             context.token().wait(); // looks everywhere, until it is told to stop
+///             0
+///         }
+///     })
+/// });
+/// let [tortoise, hare] = racers;
+/// let first = combine::race([tortoise?, hare?]).expect("there are two");
+/// assert_eq!((first.index, first.output?), (1, 42));
+/// assert_eq!(combine::wait_all(first.others).len(), 1); // the loser was told, and has stopped
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Panics
+/// As [`wait_first`].
+#[track_caller]
+pub fn race<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Option<First<W>> {
+    cancel_others(wait_first(handles))
+}
+
+/// As [`race`], if one has ended.
+///
+/// # Errors
+/// None has ended; the handles are given back, and none is cancelled.
+#[track_caller]
+pub fn try_race<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Result<Option<First<W>>, Vec<W>> {
+    try_wait_first(handles).map(cancel_others)
+}
+
+/// As [`race`], for at most `timeout`. `Duration::MAX` waits without limit.
+///
+/// # Errors
+/// The time was over first; the handles are given back, and none is cancelled.
+///
+/// # Panics
+/// As [`wait_first`].
+#[track_caller]
+pub fn race_timeout<W: Waitable>(
+    handles: impl IntoIterator<Item = W>,
+    timeout: Duration,
+) -> Result<Option<First<W>>, Vec<W>> {
+    wait_first_timeout(handles, timeout).map(cancel_others)
+}
+
+/// As [`race`], until `token` is cancelled.
+///
+/// # Errors
+/// The token was cancelled first; the handles are given back, and none is cancelled.
+///
+/// # Panics
+/// As [`wait_first`].
+///
+/// # Cancellation
+/// Only the wait ends. To cancel the racers with it, submit them with this token.
+#[track_caller]
+pub fn race_with<W: Waitable>(
+    handles: impl IntoIterator<Item = W>,
+    token: &CancellationToken,
+) -> Result<Option<First<W>>, WaitCancelled<Vec<W>>> {
+    wait_first_with(handles, token).map(cancel_others)
+}
+
+#[track_caller]
+fn cancel_others<W: Waitable>(first: Option<First<W>>) -> Option<First<W>> {
+    for other in first.iter().flat_map(|first| &first.others) {
+        other.cancel();
+    }
+    first
+}
+
+fn first<W: Waitable>(
+    handles: impl IntoIterator<Item = W>,
+    limit: Limit<'_>,
+) -> Result<Option<First<W>>, Early<Vec<W>>> {
+    let mut set = Set::new(handles);
+    match set.next(limit) {
+        Ok(Some(index)) => {
+            let output = set.output(index);
+            Ok(Some(First { index, output, others: set.into_handles() }))
+        }
+        Ok(None) => Ok(None),
+        Err(interrupt) => Err((set.into_handles(), interrupt)),
+    }
+}

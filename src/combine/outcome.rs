@@ -1,0 +1,99 @@
+//! What attempts at one answer leave when none succeeds, or when the wait for them ends early.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::pool::TaskError;
+use crate::waitable::{Mapped, Waitable};
+
+/// None has succeeded: every error, in the order of the handles.
+#[derive(Debug)]
+pub struct AllFailed<E> {
+    errors: Vec<E>,
+}
+
+impl<E> AllFailed<E> {
+    /// Of errors with the indices of their handles.
+    pub(super) fn in_order(mut failed: Vec<(usize, E)>) -> Self {
+        failed.sort_unstable_by_key(|(index, _)| *index);
+        Self { errors: failed.into_iter().map(|(_, error)| error).collect() }
+    }
+
+    /// The errors, in the order of the handles; empty if there were none to succeed.
+    pub fn errors(&self) -> &[E] {
+        &self.errors
+    }
+
+    /// The errors, in the order of the handles.
+    pub fn into_errors(self) -> Vec<E> {
+        self.errors
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for AllFailed<E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut errors = self.errors.iter();
+        let Some(first) = errors.next() else { return formatter.write_str("there was nothing to succeed") };
+        write!(formatter, "all {} failed: {first}", self.errors.len())?;
+        errors.try_for_each(|error| write!(formatter, "; {error}"))
+    }
+}
+
+impl<E: Error + 'static> Error for AllFailed<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.errors.first().map(|error| error as _)
+    }
+}
+
+/// What there was when a wait for a success ended early.
+///
+/// `S` is what starts the second attempt, where that is part of the combinator.
+#[derive(Debug)]
+#[must_use = "what has not ended is in here"]
+pub struct Unsettled<W, E, S = ()> {
+    /// Those that have failed, in the order of their ends: index and error.
+    pub failed: Vec<(usize, E)>,
+    /// Those that have not ended: index and handle. None of them was cancelled.
+    pub pending: Vec<(usize, W)>,
+    /// What starts the second attempt, if it was not called.
+    pub second: Option<S>,
+}
+
+/// Why a task whose closure gives a `Result` has not succeeded.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError<E> {
+    /// The closure returned this error.
+    #[error(transparent)]
+    Failed(E),
+    /// The task panicked, was cancelled before it started, or was handed back.
+    #[error(transparent)]
+    Task(TaskError),
+}
+
+/// A handle of a task whose closure gives a `Result`, as one attempt that succeeds or fails: what [`attempt`] gives.
+pub type Attempt<W, T, E> = Mapped<W, fn(Result<Result<T, E>, TaskError>) -> Result<T, AttemptError<E>>>;
+
+/// Makes one `Result` of two: an error that the task returned and an end without a result are failures alike.
+///
+/// For [`first_ok`](super::first_ok) and its like over tasks that return a `Result`.
+///
+/// ```
+/// use gristmill::{ThreadPool, combine};
+///
+/// let pool = ThreadPool::new()?;
+/// let texts = ["", "x", "42"];
+/// let attempts: Result<Vec<_>, _> =
+///     texts.into_iter().map(|text| pool.submit(move || text.parse::<u32>()).map(combine::attempt)).collect();
+/// let first = combine::first_ok(attempts?)?;
+/// assert_eq!((first.index, first.value), (2, 42));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn attempt<W, T, E>(handle: W) -> Attempt<W, T, E>
+where
+    W: Waitable<Output = Result<Result<T, E>, TaskError>>,
+{
+    handle.map(|output| match output {
+        Ok(result) => result.map_err(AttemptError::Failed),
+        Err(error) => Err(AttemptError::Task(error)),
+    })
+}

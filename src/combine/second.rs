@@ -1,0 +1,266 @@
+//! A second attempt: when the first has failed, or when it takes too long.
+
+#![allow(clippy::type_complexity)] // a decided answer and a wait that ended early are two different things
+
+use super::either::{Either, Ended};
+use super::limit::{Early, Limit, always, in_time, unless_cancelled};
+use super::outcome::{AllFailed, Unsettled};
+use super::set::Set;
+use super::success::FirstOk;
+use super::timer::Timer;
+use crate::cancel::CancellationToken;
+use crate::policy::AttemptBudget;
+use crate::pool::WaitCancelled;
+use crate::sync::time::Duration;
+use crate::waitable::Waitable;
+
+type Answer<W, T, E> = Result<FirstOk<W, T, E>, AllFailed<E>>;
+
+/// Waits for `first`; only if it fails, starts the second attempt and waits for that.
+///
+/// `second` runs on the calling thread, without any lock. Where starting it can fail, box both attempts, and let
+/// [`ready`](crate::waitable::ready) stand for one that could not be started.
+///
+/// ```
+/// use gristmill::{ThreadPool, combine};
+///
+/// let pool = ThreadPool::new()?;
+/// let cached = pool.submit(|| "12;".parse::<u32>()).map(combine::attempt)?;
+/// let answer = combine::fallback(cached, || combine::attempt(pool.submit(|| Ok(12)).expect("the pool is open")))?;
+/// assert_eq!((answer.index, answer.value), (1, 12));
+/// assert_eq!(answer.failed[0].1.to_string(), "invalid digit found in string");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Both have failed: the errors of the first and of the second.
+///
+/// # Panics
+/// As [`wait_first`](super::wait_first); and if `second` does.
+pub fn fallback<W, T, E>(first: W, second: impl FnOnce() -> W) -> Answer<W, T, E>
+where
+    W: Waitable<Output = Result<T, E>>,
+{
+    always(fall_back(first, second, Limit::NONE))
+}
+
+/// As [`fallback`], for at most `timeout`. `Duration::MAX` waits without limit.
+///
+/// # Errors
+/// The time was over first: everything is given back, `second` too if it was not called; nothing is cancelled.
+///
+/// # Panics
+/// As [`fallback`].
+pub fn fallback_timeout<W, T, E, S>(
+    first: W,
+    second: S,
+    timeout: Duration,
+) -> Result<Answer<W, T, E>, Unsettled<W, E, S>>
+where
+    W: Waitable<Output = Result<T, E>>,
+    S: FnOnce() -> W,
+{
+    in_time(fall_back(first, second, Limit::time(timeout)))
+}
+
+/// As [`fallback`], until `token` is cancelled.
+///
+/// # Errors
+/// The token was cancelled first: everything is given back, `second` too if it was not called; nothing is cancelled.
+///
+/// # Panics
+/// As [`fallback`].
+///
+/// # Cancellation
+/// Only the wait ends. A first attempt that fails because it was cancelled with the same token does not start the second one.
+pub fn fallback_with<W, T, E, S>(
+    first: W,
+    second: S,
+    token: &CancellationToken,
+) -> Result<Answer<W, T, E>, WaitCancelled<Unsettled<W, E, S>>>
+where
+    W: Waitable<Output = Result<T, E>>,
+    S: FnOnce() -> W,
+{
+    unless_cancelled(fall_back(first, second, Limit::token(token)))
+}
+
+fn fall_back<W, T, E, S>(
+    first: W,
+    second: S,
+    limit: Limit<'_>,
+) -> Result<Answer<W, T, E>, Early<Unsettled<W, E, S>>>
+where
+    W: Waitable<Output = Result<T, E>>,
+    S: FnOnce() -> W,
+{
+    let mut set = Set::new([first]);
+    let (mut failed, mut second) = (Vec::new(), Some(second));
+    loop {
+        let interrupt = match set.next(limit) {
+            Ok(Some(index)) => {
+                match set.output(index) {
+                    Ok(value) => return Ok(Ok(FirstOk { index, value, failed, others: Vec::new() })),
+                    Err(error) => failed.push((index, error)),
+                }
+                // Nothing more is started when the wait is over.
+                if let (Some(interrupt), true) = (limit.interrupt(), second.is_some()) {
+                    interrupt
+                } else {
+                    if let Some(start) = second.take() {
+                        set.push(start());
+                    }
+                    continue;
+                }
+            }
+            Ok(None) => return Ok(Err(AllFailed::in_order(failed))),
+            Err(interrupt) => interrupt,
+        };
+        return Err((Unsettled { failed, pending: set.into_rest(), second }, interrupt));
+    }
+}
+
+/// Waits for `first`; if it has not ended after `delay`, starts a second attempt beside it, takes the first success, and cancels the other.
+///
+/// Against the slow few among many calls that are mostly quick: with `delay` at the 95th percentile, one call in twenty does the work
+/// twice, and the slowest waits are cut (Dean and Barroso, "The Tail at Scale", CACM 2013). It helps where slowness is bad luck; where everything
+/// is slow it makes it worse, and so `budget` bounds the extra attempts of all calls that share it. Both attempts may take effect: they
+/// have to be such that this does no harm.
+///
+/// A first attempt that fails before the delay is over is not repeated: that would be [`fallback`]. If it fails later, the second is waited
+/// for. What cancelling means for one that is running, [`race`](super::race) says. A `delay` that is cancelled starts nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{AttemptBudget, ThreadPool, combine};
+///
+/// let pool = ThreadPool::builder().workers(2).build()?;
+/// let budget = AttemptBudget::new(5, 10); // 5 % of the calls, and 10 from the start
+/// let slow = pool.task().submit(|context| context.token().sleep(Duration::MAX).is_ok())?;
+/// let delay = Duration::from_millis(1);
+/// let answer = combine::hedge(slow, delay, &budget, || pool.submit(|| true).expect("the pool is open"))?;
+/// assert_eq!((answer.index, answer.value), (1, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// All that were started have failed: the errors of the first and, if it was started, of the second.
+///
+/// # Panics
+/// As [`wait_first`](super::wait_first); and if `second` does.
+#[track_caller]
+pub fn hedge<W, T, E>(
+    first: W,
+    delay: impl Into<Timer>,
+    budget: &AttemptBudget,
+    second: impl FnOnce() -> W,
+) -> Answer<W, T, E>
+where
+    W: Waitable<Output = Result<T, E>>,
+{
+    always(hedged(first, delay.into(), budget, second, Limit::NONE))
+}
+
+/// As [`hedge`], for at most `timeout`. `Duration::MAX` waits without limit.
+///
+/// # Errors
+/// The time was over first: everything is given back, `second` too if it was not called; nothing is cancelled.
+///
+/// # Panics
+/// As [`hedge`].
+#[track_caller]
+pub fn hedge_timeout<W, T, E, S>(
+    first: W,
+    delay: impl Into<Timer>,
+    budget: &AttemptBudget,
+    second: S,
+    timeout: Duration,
+) -> Result<Answer<W, T, E>, Unsettled<W, E, S>>
+where
+    W: Waitable<Output = Result<T, E>>,
+    S: FnOnce() -> W,
+{
+    in_time(hedged(first, delay.into(), budget, second, Limit::time(timeout)))
+}
+
+/// As [`hedge`], until `token` is cancelled.
+///
+/// # Errors
+/// The token was cancelled first: everything is given back, `second` too if it was not called; nothing is cancelled.
+///
+/// # Panics
+/// As [`hedge`].
+///
+/// # Cancellation
+/// Only the wait ends; what was started goes on.
+#[track_caller]
+pub fn hedge_with<W, T, E, S>(
+    first: W,
+    delay: impl Into<Timer>,
+    budget: &AttemptBudget,
+    second: S,
+    token: &CancellationToken,
+) -> Result<Answer<W, T, E>, WaitCancelled<Unsettled<W, E, S>>>
+where
+    W: Waitable<Output = Result<T, E>>,
+    S: FnOnce() -> W,
+{
+    unless_cancelled(hedged(first, delay.into(), budget, second, Limit::token(token)))
+}
+
+/// The place of the second attempt in the set: behind the first and the delay.
+const SECOND: usize = 2;
+
+/// An attempt's index, of its place in the set.
+fn attempt_at(place: usize) -> usize {
+    place / SECOND
+}
+
+#[track_caller]
+fn hedged<W, T, E, S>(
+    first: W,
+    delay: Timer,
+    budget: &AttemptBudget,
+    second: S,
+    limit: Limit<'_>,
+) -> Result<Answer<W, T, E>, Early<Unsettled<W, E, S>>>
+where
+    W: Waitable<Output = Result<T, E>>,
+    S: FnOnce() -> W,
+{
+    budget.count_call();
+    let mut set = Set::new([Either::Handle(first), Either::Timer(delay)]);
+    let (mut failed, mut second) = (Vec::new(), Some(second));
+    loop {
+        let next = set.next(limit).map(|place| place.map(|place| (place, set.output(place))));
+        match next {
+            Ok(Some((place, Ended::Handle(Ok(value))))) => {
+                set.cancel_open();
+                let (index, others) = (attempt_at(place), handles(set));
+                return Ok(Ok(FirstOk { index, value, failed, others }));
+            }
+            Ok(Some((place, Ended::Handle(Err(error))))) => {
+                failed.push((attempt_at(place), error));
+                let other_runs = set.len() > SECOND && failed.len() < 2;
+                if !other_runs {
+                    return Ok(Err(AllFailed::in_order(failed)));
+                }
+            }
+            Ok(Some((_, Ended::Timer(has_fired)))) => {
+                if has_fired && budget.try_spend() {
+                    if let Some(start) = second.take() {
+                        set.push(Either::Handle(start()));
+                    }
+                }
+            }
+            Ok(None) => unreachable!("the end of the last attempt ends the wait"),
+            Err(interrupt) => return Err((Unsettled { failed, pending: handles(set), second }, interrupt)),
+        }
+    }
+}
+
+/// The attempts that have not ended, with their indices.
+fn handles<W: Waitable>(set: Set<Either<W>>) -> Vec<(usize, W)> {
+    let rest = set.into_rest().into_iter();
+    rest.filter_map(|(place, entry)| Some((attempt_at(place), entry.into_handle()?))).collect()
+}
