@@ -104,7 +104,7 @@ fn zero_permits_are_granted_at_once_whoever_waits_but_not_after_close() {
         permit.forget();
     }
     drop(held);
-    waiter.join().unwrap().unwrap();
+    drop(waiter.join().unwrap().unwrap());
     assert_eq!(counts(&semaphore), (1, 1, 0, 0));
     semaphore.close();
     assert!(semaphore.try_acquire_many(0).unwrap_err().is_closed());
