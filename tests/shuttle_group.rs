@@ -173,6 +173,29 @@ fn group_on_the_pool_of_its_waiter_cannot_deadlock() {
 }
 
 #[test]
+fn waiter_that_helps_counts_against_the_limit() {
+    check("waiter_that_helps_counts_against_the_limit", || {
+        let pool = ThreadPool::builder().workers(2).build().expect("workers");
+        let submitter = pool.submitter().clone();
+        let outer = pool.submit(move || {
+            let group = Group::builder().limit(1).queue_bound(2).on(&submitter).expect("a limit");
+            let running = Arc::new(AtomicUsize::new(0));
+            for value in 0..3 {
+                let running = Arc::clone(&running);
+                let task = move || {
+                    assert_eq!(running.fetch_add(1, SeqCst), 0, "two run");
+                    running.fetch_sub(1, SeqCst);
+                    Ok(value)
+                };
+                group.spawn(task).expect("open");
+            }
+            group.into_results().expect("no two ran at a time")
+        });
+        assert_eq!(outer.expect("open").wait().expect("no panic"), [0, 1, 2]);
+    });
+}
+
+#[test]
 fn two_groups_share_a_small_pool() {
     check("two_groups_share_a_small_pool", || {
         let pool = Arc::new(ThreadPool::builder().workers(2).queue_bound(1).build().expect("workers"));
