@@ -37,18 +37,20 @@ fn limit_holds_and_nothing_is_lost_whoever_spawns() {
                 spawn(move || {
                     for value in 0..2 {
                         let running = Arc::clone(&running);
-                        let spawned = spawner.spawn(move || {
+                        let answer = spawner.spawn(move || {
                             // The oracle is where the limit has to hold.
                             assert!(running.fetch_add(1, SeqCst) < 2, "more than two run");
                             running.fetch_sub(1, SeqCst);
                             Ok(value)
                         });
-                        spawned.expect("nobody cancels it");
+                        answer.expect("nobody cancels it");
                     }
                 })
             })
             .collect();
-        spawners.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        for thread in spawners {
+            thread.join().expect("no panic");
+        }
         assert_eq!(group.into_results().expect("all succeed").len(), 4);
     });
 }
@@ -165,6 +167,29 @@ fn group_on_the_pool_of_its_waiter_cannot_deadlock() {
             let group = Group::builder().limit(2).queue_bound(0).on(&submitter).expect("a limit");
             (0..3).for_each(|value| group.spawn(move || Ok(value)).expect("open"));
             group.into_results().expect("all succeed")
+        });
+        assert_eq!(outer.expect("open").wait().expect("no panic"), [0, 1, 2]);
+    });
+}
+
+#[test]
+fn waiter_that_helps_counts_against_the_limit() {
+    check("waiter_that_helps_counts_against_the_limit", || {
+        let pool = ThreadPool::builder().workers(2).build().expect("workers");
+        let submitter = pool.submitter().clone();
+        let outer = pool.submit(move || {
+            let group = Group::builder().limit(1).queue_bound(2).on(&submitter).expect("a limit");
+            let running = Arc::new(AtomicUsize::new(0));
+            for value in 0..3 {
+                let running = Arc::clone(&running);
+                let task = move || {
+                    assert_eq!(running.fetch_add(1, SeqCst), 0, "two run");
+                    running.fetch_sub(1, SeqCst);
+                    Ok(value)
+                };
+                group.spawn(task).expect("open");
+            }
+            group.into_results().expect("no two ran at a time")
         });
         assert_eq!(outer.expect("open").wait().expect("no panic"), [0, 1, 2]);
     });
