@@ -334,14 +334,16 @@ claims! {
 
     fn deadline_of_the_token_ends_the_group(
         limit::<u32>(2).token(&CancellationToken::with_timeout(Duration::from_millis(5))), |group| {
-        group.task().spawn(|context| {
+        let spawned = group.task().spawn(|context| {
             context.token().wait();
             Err("in time, no".to_owned())
-        }).expect("open");
+        });
         let error = group.wait().expect_err("over time");
         assert_eq!(error.kind(), GroupErrorKind::Cancelled);
         assert_eq!(error.cancelled().map(gristmill::Cancelled::kind), Some(CancelKind::DeadlineExceeded));
-        assert_eq!(error.reactions().len(), 1);
+        // On a busy machine the time may be over before the task is spawned, or before it starts.
+        let refused = u64::from(spawned.is_err());
+        assert_eq!(error.reactions().len() as u64 + group.into_report().cancelled() + refused, 1);
     })
 
     fn waiting_twice_gives_the_same_answer_and_spawning_after_it_is_refused(limit::<u32>(1), |group| {

@@ -58,7 +58,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
     /// [queue bound](super::ErrorGroupBuilder::queue_bound) tasks have not ended.
     ///
     /// # Cost
-    /// An empty task takes 0.95 times what a boxed closure takes through a bounded crossbeam channel, on two threads
+    /// An empty task takes 0.93 times what a boxed closure takes through a bounded crossbeam channel, on two threads
     /// (`benches/versus`, error group; two cores).
     ///
     /// # From a task
