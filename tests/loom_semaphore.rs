@@ -36,17 +36,17 @@ fn one_permit_orders(make: fn(usize) -> Semaphore) {
         .map(|_| {
             let (semaphore, counter) = (semaphore.clone(), counter.clone());
             spawn(move || {
-                let _permit = semaphore.acquire().unwrap();
+                let _permit = semaphore.acquire().expect("it is open");
                 step(&counter);
             })
         })
         .collect();
     {
-        let _permit = semaphore.acquire().unwrap();
+        let _permit = semaphore.acquire().expect("it is open");
         step(&counter);
     }
     for thread in threads {
-        thread.join().unwrap();
+        thread.join().expect("it does not panic");
     }
     assert_eq!(counter.load(Relaxed), 3);
     idle(&semaphore, 1);

@@ -12,7 +12,7 @@ const MODEL: bool = cfg!(any(gristmill_shuttle, gristmill_loom));
 /// Before it queues, while whoever holds a permit is about to give it back.
 const SPINS: u32 = if MODEL { 1 } else { 20 };
 /// Before it queues, so that those who hold a permit, or were given one, get a core.
-const YIELDS: u32 = if MODEL { 0 } else { 4 };
+const YIELDS: u32 = if MODEL { 1 } else { 4 };
 /// In the queue, in the strict mode, before it parks.
 const STRICT_YIELDS: u32 = if MODEL { 1 } else { 16 };
 

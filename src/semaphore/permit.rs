@@ -22,10 +22,10 @@ use super::error::to_usize;
 /// let part = permit.split(2).expect("it holds five");
 /// assert_eq!((permit.permits(), part.permits()), (3, 2));
 /// drop(part); // two come back
-/// permit.merge(semaphore.acquire_many(7)?)?;
+/// permit.merge(semaphore.acquire_many(7)?).expect("it is of the same semaphore");
 /// assert_eq!((permit.permits(), semaphore.available()), (10, 0));
 /// # drop(permit);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), gristmill::AcquireError>(())
 /// ```
 #[must_use = "dropping it gives the permits back"]
 pub struct Permit<S: Borrow<Semaphore>> {
