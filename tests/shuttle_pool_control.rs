@@ -192,6 +192,22 @@ fn rest_of_a_failed_key_is_dropped_or_came_later() {
 }
 
 #[test]
+fn submission_that_waits_for_space_lets_its_key_s_failed_task_leave() {
+    check("submission_that_waits_for_space_lets_its_key_s_failed_task_leave", || {
+        execution::forbid_timeouts();
+        let pool = pool(builder(1, 1));
+        let failing = pool.task().key(1).fallible().submit(|_| Err::<(), _>("spilt")).expect("open");
+        let other = pool.submit(|| ()).expect("open");
+        // It finds the failed task over and still in its line, and has to wake blocked submitters: itself.
+        let next = pool.task().key(1).submit(|_| ()).expect("open");
+        assert!(failing.wait().expect("no panic").is_err());
+        other.wait().expect("no panic");
+        next.wait().expect("its turn comes");
+        end(&pool, Shutdown::Drain);
+    });
+}
+
+#[test]
 fn held_key_goes_on_when_released_or_comes_back_when_the_pool_ends() {
     for release in [true, false] {
         check("held_key_goes_on_when_released_or_comes_back_when_the_pool_ends", move || {
