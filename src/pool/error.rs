@@ -27,9 +27,10 @@ pub enum TaskError {
         #[source]
         cause: Cancelled,
     },
-    /// The pool was shut down before the task started; its closure never ran in the pool, and is in the
-    /// [`ShutdownReport`](super::ShutdownReport).
-    #[error("{name} was handed back by a shutdown before it started")]
+    /// The task was handed back before it started, by a shutdown, by [`purge`](super::Submitter::purge) or with what waited for a
+    /// [held key](super::Submitter::held_keys). Its closure never ran in the pool; who called those has it, and the
+    /// [`ShutdownReport`](super::ShutdownReport) what nobody called for.
+    #[error("{name} was handed back before it started")]
     Returned {
         /// The task's name.
         name: Arc<str>,
@@ -55,7 +56,7 @@ impl TaskError {
         matches!(self, Self::Cancelled { .. })
     }
 
-    /// Whether a shutdown handed the task back before it started.
+    /// Whether the task was handed back before it started.
     pub fn is_returned(&self) -> bool {
         matches!(self, Self::Returned { .. })
     }
@@ -74,15 +75,15 @@ pub enum Refusal {
     /// itself.
     #[error("the queue is full")]
     Full,
-    /// As many tasks wait for the task's key as may.
-    #[error("too many tasks wait for the same key")]
+    /// As many tasks wait for the task's key as [may](super::ThreadPoolBuilder::key_bound); there may be space for others.
+    #[error("as many tasks as may wait for the same key already do")]
     KeyFull,
     /// There is no space, in the queue or for the key, and the submitter is a task of the same pool, which cannot wait for it; and it
     /// cannot run the new task itself, because the task's key is busy.
     #[error("there is no space and the key is busy, and a task cannot wait for its own pool")]
     KeyBusy,
-    /// The queue was full until the time was over.
-    #[error("the queue was still full when the time was over")]
+    /// There was no space, in the queue or for the task's key, until the time was over.
+    #[error("there was still no space when the time was over")]
     TimedOut,
     /// The pool is closed.
     #[error("the pool is closed")]
@@ -124,7 +125,7 @@ impl<F> SubmitError<F> {
         matches!(self.refusal, Refusal::Full | Refusal::KeyFull | Refusal::KeyBusy)
     }
 
-    /// Whether the queue was full until the time was over.
+    /// Whether there was no space until the time was over.
     pub fn is_timed_out(&self) -> bool {
         matches!(self.refusal, Refusal::TimedOut)
     }

@@ -84,7 +84,7 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     /// Waits until the task has ended.
     ///
     /// # Errors
-    /// The task panicked, was cancelled before it started, or was handed back by a shutdown.
+    /// The task panicked, was cancelled before it started, or was handed back before it started.
     ///
     /// # Panics
     /// If a task waits for itself, or for a task that waits for it on the same thread: it would wait for ever.

@@ -238,7 +238,8 @@ impl<'env> Core<'env> {
     /// If what is ahead runs on this very thread, below: it would wait for itself.
     pub(super) fn help(&self, slot: &KeySlot, seat: &Seat) -> bool {
         self.keys.helpers.lock().push(thread::current());
-        let ahead = slot.line.lock().and_then(|line| self.keys.table.lock().current(line));
+        let line = *slot.line.lock(); // let go of before the table's lock, which comes first
+        let ahead = line.and_then(|line| self.keys.table.lock().current(line));
         let Some(ahead) = ahead else { return false };
         if self.is_rated(ahead.control()) {
             match self.reserve(&*ahead) {
