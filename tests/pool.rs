@@ -470,7 +470,7 @@ claims! {
         assert!(!report.is_complete());
         assert_eq!((report.submitted(), report.returned(), report.pending()), (2, 1, 1));
         let [stuck] = report.stuck() else { panic!("one task is stuck") };
-        assert_eq!((stuck.name(), stuck.worker()), ("stubborn", 0));
+        assert_eq!((stuck.name(), stuck.worker()), ("stubborn", Some(0)));
         assert!(time <= stuck.elapsed() && stuck.elapsed() <= time::now() - start);
         assert!(report.to_string().contains("stubborn still runs on worker 0"));
         assert!(queued.wait().unwrap_err().is_returned());

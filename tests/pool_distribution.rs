@@ -349,7 +349,7 @@ fn snapshot_shows_the_shares() {
     workers_of((0..2).map(|_| where_it_runs(&pool)).collect());
     let waiting: Vec<_> = (0..3).map(|_| where_it_runs(&pool)).collect();
     let snapshot = pool.snapshot();
-    assert_eq!(snapshot.workers()[0].running().map(gristmill::RunningTask::worker), Some(0));
+    assert_eq!(snapshot.workers()[0].running().and_then(gristmill::RunningTask::worker), Some(0));
     assert!(snapshot.queued() >= 1 && snapshot.queued_by_priority().get(&0).is_some_and(|tasks| *tasks >= 1));
     gate.open();
     ended(held).expect("it finishes");

@@ -387,6 +387,24 @@ fn drop_of_the_pool_runs_what_waits_for_its_key_and_an_abort_hands_it_back() {
     }
 }
 
+#[test]
+fn refusal_says_that_it_is_the_key_that_has_no_space() {
+    let pool = ThreadPool::builder().workers(1).queue_bound(64).key_bound(1).build().expect("good settings");
+    let (gate, running) = occupy_key(&pool, 1);
+    let parked = pool.task().key(1).submit(|_| ()).expect("one may wait");
+    let refused = pool.task().key(1).try_submit(|_| ()).unwrap_err();
+    let text = "the task was not accepted: as many tasks as may wait for the same key already do";
+    assert_eq!(refused.to_string(), text);
+    let late = pool.task().key(1).submit_timeout(|_| (), Duration::ZERO).unwrap_err();
+    let text = "the task was not accepted: there was still no space when the time was over";
+    assert_eq!((late.to_string().as_str(), late.is_timed_out()), (text, true));
+    let purged = pool.purge();
+    let error = ended(parked).unwrap_err();
+    assert_eq!((error.to_string().as_str(), purged.len()), ("task was handed back before it started", 1));
+    gate.open();
+    ended(running).expect("it finishes");
+}
+
 /// Equality that panics on demand.
 #[derive(Clone)]
 struct Fragile(Arc<AtomicBool>);

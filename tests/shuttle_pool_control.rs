@@ -5,14 +5,15 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use gristmill::pool::KeyFailed;
 use gristmill::sync::atomic::{AtomicBool, AtomicUsize};
 use gristmill::sync::model as execution;
 use gristmill::sync::thread::{Builder, JoinHandle, yield_now};
 use gristmill::{
-    CancelOutcome, KeyFailure, ResizeError, Shutdown, ShutdownReport, TaskError, TaskHandle, ThreadPool,
-    ThreadPoolBuilder,
+    AdaptiveSize, CancelOutcome, KeyFailure, ResizeError, Shutdown, ShutdownReport, TaskError, TaskHandle,
+    ThreadPool, ThreadPoolBuilder,
 };
 
 #[path = "support/model.rs"]
@@ -412,6 +413,36 @@ fn resize_inside_a_task_and_outside_do_not_wait_for_each_other() {
         task.wait().expect("it does not wait for itself");
         other.wait().expect("it runs");
         end(&pool, Shutdown::Drain);
+    });
+}
+
+#[test]
+fn watched_pool_whose_hook_resizes_it_ends_with_all_its_threads() {
+    check("watched_pool_whose_hook_resizes_it_ends_with_all_its_threads", || {
+        let slot: Arc<Mutex<Option<Arc<ThreadPool>>>> = Arc::default();
+        let (filled, there) = (Arc::clone(&slot), Arc::new(AtomicUsize::new(0)));
+        let (starts, stops) = (Arc::clone(&there), Arc::clone(&there));
+        let moment = Duration::from_millis(1);
+        let size = AdaptiveSize::between(1, 2).tick(moment).grow_after(moment).judge_within(moment);
+        let settings = builder(1, 4).adaptive(size).slow_task(moment, move |_| {
+            let pool = slot.lock().expect("no panic while it is held").take();
+            if let Some(pool) = pool {
+                let _ = pool.resize(2);
+            }
+        });
+        let settings = settings.on_worker_start(move |_| _ = starts.fetch_add(1, SeqCst));
+        let pool = pool(settings.on_worker_stop(move |_| _ = stops.fetch_sub(1, SeqCst)));
+        *filled.lock().expect("no panic while it is held") = Some(Arc::clone(&pool));
+        let ran: Vec<_> = (0..3).map(|i| pool.submit(move || i).expect("open")).collect();
+        let other = {
+            let pool = Arc::clone(&pool);
+            spawn(move || drop(pool.shutdown(Shutdown::Drain)))
+        };
+        end(&pool, Shutdown::Drain);
+        assert_eq!(there.load(SeqCst), 0, "whoever came has gone when a shutdown returns");
+        other.join().expect("no panic");
+        assert!(ran.into_iter().all(|handle| handle.wait().is_ok()));
+        drop(filled.lock().expect("no panic while it is held").take());
     });
 }
 

@@ -95,6 +95,7 @@ impl<'env> Core<'env> {
             gate: &self.gate,
             seat,
             line,
+            running: None,
             on_panic: self.on_panic.as_deref().map(|hook| hook as &PanicHook<'a>),
         }
     }
@@ -191,9 +192,10 @@ impl<'env> Core<'env> {
         } else {
             self.admit()?;
         }
-        let guest = seat.is_none().then(|| Guest::of(&self.gate));
+        let name = task.control().and_then(|control| control.name());
+        let caller = seat.is_none().then(|| (Guest::of(&self.gate), self.gate.running.call(name)));
         self.run_here(&**task, seat);
-        drop(guest);
+        drop(caller);
         self.gate.settle();
         Ok(())
     }
@@ -216,10 +218,11 @@ impl<'env> Core<'env> {
     /// What a worker has at hand while it works.
     pub(super) fn desk<'a>(&'a self, seat: &'a Seat) -> Desk<'a, 'env> {
         let worker = seat.worker();
+        let running = self.gate.running.line(worker);
         Desk {
-            site: self.site(Some(seat)),
+            site: Site { running: Some(running), ..self.site(Some(seat)) },
             worker,
-            running: self.gate.running.line(worker),
+            running,
             rest: self.queue.rest(worker),
         }
     }
@@ -245,13 +248,17 @@ impl<'env> Core<'env> {
             if taken.visit.more {
                 self.gate.bells.ring(None);
             }
+            let taken = if self.is_rated(taken.task.task.control()) {
+                let Some(cleared) = self.clear(taken, worker) else { continue };
+                cleared
+            } else {
+                taken
+            };
+            if turn.is_some() {
+                self.queue.release(1); // the place that `take` kept; put back, it is the queue's again
+            }
             self.gate.space.offer(|| taken.visit.roomy);
-            if !self.is_rated(taken.task.task.control()) {
-                return Some(taken);
-            }
-            if let Some(cleared) = self.clear(taken, worker) {
-                return Some(cleared);
-            }
+            return Some(taken);
         }
     }
 
@@ -305,6 +312,19 @@ impl<'env> Core<'env> {
 
     pub(super) fn queued(&self) -> usize {
         self.queue.places(&mut self.queue.lock())
+    }
+
+    /// How many tasks could start if there were more workers: none in a pause, and not those that wait for their key; none if all that is
+    /// left waits for a rate or for a cap.
+    pub(super) fn takeable(&self) -> usize {
+        let mut store = self.queue.lock();
+        store.reopen(self.gate.rates_version());
+        // Where tasks belong to one worker each, a worker more gets those that come.
+        let is_open = self.gate.bells.are_own() || matches!(self.queue.ready(&mut store, 0), Ready::Now);
+        if self.gate.is_paused() || !is_open {
+            return 0;
+        }
+        self.queue.places(&mut store) - store.reserved
     }
 
     /// Until when a worker may park: `None`, not at all, because there is something that it may take or has to see.

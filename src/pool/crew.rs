@@ -21,6 +21,7 @@ impl Core<'_> {
         self.gate.meters.grow(worker + 1);
         self.gate.bells.grow(worker + 1);
         let mut store = self.queue.lock();
+        self.gate.meters.came(worker, self.gate.running.now());
         self.queue.seat(&mut store, worker);
         store.workers += 1;
         store.target = store.target.max(store.workers);
@@ -49,6 +50,7 @@ impl Core<'_> {
                 return false;
             }
             store.workers -= 1;
+            self.gate.meters.gone(worker);
             self.gate.flag(CROWDED, store.workers > store.target);
             self.queue.unseat(&mut store, worker, |entry| key_hash(&*entry.task));
             true
@@ -78,6 +80,7 @@ impl Core<'_> {
     fn drop_seat(&self, worker: usize) {
         let mut store = self.queue.lock();
         store.workers -= 1;
+        self.gate.meters.gone(worker);
         if !self.gate.is_finished() {
             self.queue.unseat(&mut store, worker, |entry| key_hash(&*entry.task));
         }

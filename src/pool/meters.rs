@@ -63,12 +63,12 @@ impl Meters {
         self.lines.grow(workers);
     }
 
-    /// A worker has come.
+    /// A worker has come, and rests until it is ready for work. Called by who hires it: its thread has not started.
     pub(super) fn came(&self, worker: usize, now: u64) {
         let line = self.lines.at(worker);
         line.since.store(now, Ordering::Relaxed);
         line.idle.store(0, Ordering::Relaxed);
-        line.idle_since.store(0, Ordering::Relaxed);
+        line.idle_since.store(now, Ordering::Relaxed);
         line.is_there.store(1, Ordering::Release);
     }
 

@@ -125,23 +125,24 @@ impl fmt::Display for ShutdownReport<'_> {
     }
 }
 
-/// A task that was running when a shutdown stopped waiting for it.
+/// A task that was running when a shutdown stopped waiting for it, on a worker or on the thread that submitted it.
 #[derive(Clone, Debug)]
 pub struct StuckTask {
     pub(super) name: Arc<str>,
-    pub(super) worker: usize,
+    pub(super) worker: Option<usize>,
     pub(super) elapsed: Duration,
 }
 
 impl StuckTask {
-    /// The task's name; `task` if it was given none. A task that waits for another and runs it itself is named, not the
-    /// other.
+    /// The task's name; `task` if it was given none. A task that runs another one itself, because it waits for it or found the queue
+    /// full, is named, not the other.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The index of the worker that runs it, from 0.
-    pub fn worker(&self) -> usize {
+    /// The index of the worker that runs it, from 0; `None` if its submitter runs it
+    /// ([`Saturation::CallerRuns`](super::Saturation::CallerRuns)).
+    pub fn worker(&self) -> Option<usize> {
         self.worker
     }
 
@@ -154,11 +155,15 @@ impl StuckTask {
 
 impl fmt::Display for StuckTask {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} still runs on worker {} after {:?}", self.name, self.worker, self.elapsed)
+        let Self { name, elapsed, .. } = self;
+        match self.worker {
+            Some(worker) => write!(formatter, "{name} still runs on worker {worker} after {elapsed:?}"),
+            None => write!(formatter, "{name} still runs on its submitter's thread after {elapsed:?}"),
+        }
     }
 }
 
-/// A task that a shutdown handed back before it started.
+/// A task that was handed back before it started.
 ///
 /// Its handle has already ended with [`TaskError::Returned`](super::TaskError::Returned). Run it here, submit
 /// `move || returned.run()` to another pool, or drop it.

@@ -1,4 +1,5 @@
-//! Which task each worker runs, and since when: for the report of those that will not stop.
+//! Which task each worker runs, and since when; and which tasks their submitters run: for snapshots, for whoever is told of slow tasks, and for
+//! the report of those that will not stop.
 //!
 //! Reading the clock costs a tenth of an empty task. So only tasks that are timed anyway, tasks that were given a context (those that
 //! have names) and tasks that start in a closed pool are stamped at their start; another one is stamped when somebody looks
@@ -6,8 +7,14 @@
 //!
 //! Each worker writes its own line and nobody waits for it; the one other writer stamps by compare-and-exchange what is
 //! unstamped, which can only be a task that still runs or a later plain one. A reader looks at the start twice and reads again if it
-//! changed in between, so that a name is never paired with another task's start.
+//! changed in between, so that a name is never paired with another task's start. A task that begins unstamped after the look at its
+//! worker has begun is stamped by the reader then: read as it is, it would seem as old as the pool.
+//!
+//! What a submitter runs stands in a list under a lock: that is no way for many tasks.
+//!
+//! Lock order: `name` and `callers` are leaves.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,27 +52,68 @@ impl Line {
             *self.name.lock() = None;
         }
     }
+
+    /// The worker goes on to the next of the tasks that the entry which it began last stands for.
+    #[inline]
+    pub(super) fn next(&self) {
+        self.since.store(UNSTAMPED, Ordering::Release);
+    }
+
+    /// The start of what runs, stamped now if it was not; [`NOTHING`] if nothing runs.
+    fn stamped(&self, now: impl FnOnce() -> u64) -> u64 {
+        let since = self.since.load(Ordering::Acquire);
+        if since != UNSTAMPED {
+            return since;
+        }
+        let now = now();
+        match self.since.compare_exchange(UNSTAMPED, now, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => now,
+            Err(since) => since,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Running {
     epoch: Instant,
     lines: Slots<Padded<Line>>,
+    callers: Mutex<Callers>,
+}
+
+/// What runs on threads that are no workers.
+#[derive(Debug, Default)]
+struct Callers {
+    /// By start.
+    tasks: BTreeMap<u64, Option<Arc<str>>>,
+    last: u64,
+}
+
+/// For as long as it lives, the thread that submitted a task runs it.
+pub(super) struct CallerRun<'a> {
+    running: &'a Running,
+    since: u64,
+}
+
+impl Drop for CallerRun<'_> {
+    fn drop(&mut self) {
+        self.running.callers.lock().tasks.remove(&self.since);
+    }
 }
 
 /// One running task, as a reader saw it.
 #[derive(Debug)]
 pub(super) struct Sighting {
-    pub(super) worker: usize,
+    /// `None` if its submitter runs it.
+    pub(super) worker: Option<usize>,
     pub(super) name: Option<Arc<str>>,
     pub(super) elapsed: Duration,
-    /// When it started; tells two tasks of one worker apart.
+    /// When it started; tells two tasks of one worker, or of no worker, apart.
     pub(super) since: u64,
 }
 
 impl Running {
     pub(super) fn new() -> Self {
-        Self { epoch: time::now(), lines: Slots::new(0) }
+        Self { epoch: time::now(), lines: Slots::new(0), callers: Mutex::new(Callers::default()) }
     }
 
     /// Makes lines for so many workers.
@@ -88,33 +136,46 @@ impl Running {
         self.lines.at(worker)
     }
 
+    /// A submitter begins a task.
+    pub(super) fn call(&self, name: Option<&Arc<str>>) -> CallerRun<'_> {
+        let mut callers = self.callers.lock();
+        // No two alike, whatever the clock's grain.
+        let since = self.now().max(callers.last + 1);
+        callers.last = since;
+        callers.tasks.insert(since, name.cloned());
+        CallerRun { running: self, since }
+    }
+
     /// Stamps what runs unstamped.
     pub(super) fn stamp(&self) {
         let now = self.now();
         for line in self.lines.iter() {
-            let _ = line.0.since.compare_exchange(UNSTAMPED, now, Ordering::AcqRel, Ordering::Relaxed);
+            line.0.stamped(|| now);
         }
     }
 
-    /// The tasks that run now, by worker.
+    /// The tasks that run now: those of workers, by worker, and then those of submitters, the oldest first.
     pub(super) fn sightings(&self) -> Vec<Sighting> {
-        self.stamp();
-        let now = self.clock();
         let mut seen = Vec::new();
         for (worker, line) in self.lines.iter().enumerate() {
             loop {
-                let since = line.since.load(Ordering::Acquire);
+                let since = line.stamped(|| self.now());
                 let name = line.name.lock().clone();
                 if line.since.load(Ordering::Acquire) != since {
                     continue;
                 }
                 if since != NOTHING {
-                    let elapsed = now.saturating_sub(Duration::from_nanos(since.saturating_sub(2)));
-                    seen.push(Sighting { worker, name, elapsed, since });
+                    seen.push(self.sighting(Some(worker), name, since));
                 }
                 break;
             }
         }
+        let callers = self.callers.lock();
+        seen.extend(callers.tasks.iter().map(|(since, name)| self.sighting(None, name.clone(), *since)));
         seen
+    }
+
+    fn sighting(&self, worker: Option<usize>, name: Option<Arc<str>>, since: u64) -> Sighting {
+        Sighting { worker, name, elapsed: Duration::from_nanos(self.now().saturating_sub(since)), since }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::counters::Line;
 use super::gate::Gate;
+use super::running;
 use super::seat::Seat;
 use crate::panics::{self, Panic};
 
@@ -15,6 +16,8 @@ pub(super) struct Site<'a> {
     pub(super) seat: Option<&'a Seat>,
     /// Where that worker counts.
     pub(super) line: Option<&'a Line>,
+    /// Where that worker says what it runs; `None` also if the task is a part of another one, which stands there.
+    pub(super) running: Option<&'a running::Line>,
     pub(super) on_panic: Option<&'a PanicHook<'a>>,
 }
 

@@ -23,6 +23,7 @@ pub struct Snapshot {
     wait_time: Quantiles,
     run_time: Quantiles,
     workers: Vec<WorkerSnapshot>,
+    callers: Vec<RunningTask>,
 }
 
 impl Snapshot {
@@ -71,26 +72,37 @@ impl Snapshot {
         self.totals.running()
     }
 
-    /// What is in the queue, by priority; those included that were cancelled and that no worker has come to, and those not that wait for
-    /// their key.
+    /// What is in the queue, by priority: in sum what [`Submitter::queued`] says, less the tasks that wait for their key. A task that was
+    /// cancelled counts until a worker comes to it, so while others cancel, the sum may be above [`queued`](Self::queued).
     pub fn queued_by_priority(&self) -> &BTreeMap<i8, usize> {
         &self.queued_by_priority
     }
 
-    /// How long tasks waited in the queue. While tasks take less than 20 microseconds on average, one in 64 is timed, and all of
-    /// them otherwise.
+    /// How long tasks waited from their acceptance to their start, the time included in which they waited for their key or a rate, or in
+    /// which the pool was paused. While tasks take less than 20 microseconds on average, one in 64 is timed, and all of them otherwise.
+    /// Those are not that a submitter or a waiting task runs itself, nor those of [`submit_many`](Submitter::submit_many) and the like.
+    ///
+    /// A worker notes the times of a task right after its end: who has just got its result may not find them here yet.
     pub fn wait_time(&self) -> Quantiles {
         self.wait_time
     }
 
-    /// How long tasks ran; see [`wait_time`](Self::wait_time) for which are timed.
+    /// How long tasks ran; see [`wait_time`](Self::wait_time) for which are timed. Of those submitted together a worker may run several
+    /// at once while they are short: these are one measurement, their average.
     pub fn run_time(&self) -> Quantiles {
         self.run_time
     }
 
-    /// The workers, by index: how even their shares are.
+    /// The workers that are there, by index: how even their shares are. [`started`](Self::started) is the sum of theirs, of those that
+    /// have left, and of what submitters ran themselves.
     pub fn workers(&self) -> &[WorkerSnapshot] {
         &self.workers
+    }
+
+    /// The tasks that their submitters run themselves at the moment, since the queue was full
+    /// ([`Saturation::CallerRuns`](super::Saturation::CallerRuns)), the oldest first.
+    pub fn callers(&self) -> &[RunningTask] {
+        &self.callers
     }
 }
 
@@ -108,6 +120,9 @@ impl fmt::Display for Snapshot {
         write!(formatter, "ran: {}", self.run_time)?;
         for worker in &self.workers {
             write!(formatter, "\n{worker}")?;
+        }
+        for task in &self.callers {
+            write!(formatter, "\nits submitter runs {task}")?;
         }
         Ok(())
     }
@@ -173,22 +188,24 @@ impl fmt::Display for WorkerSnapshot {
     }
 }
 
-/// A task that a worker runs at the moment.
+/// A task that runs at the moment, on a worker or on the thread that submitted it.
 #[derive(Clone, Debug)]
 pub struct RunningTask {
     pub(super) name: Arc<str>,
-    pub(super) worker: usize,
+    pub(super) worker: Option<usize>,
     pub(super) elapsed: Duration,
 }
 
 impl RunningTask {
-    /// The task's name; `task` if it was given none. A task that waits for another and runs it itself is named, not the other.
+    /// The task's name; `task` if it was given none. A task that runs another one itself, because it waits for it or found the queue
+    /// full, is named, not the other.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The index of the worker that runs it, from 0.
-    pub fn worker(&self) -> usize {
+    /// The index of the worker that runs it, from 0; `None` if its submitter runs it
+    /// ([`Saturation::CallerRuns`](super::Saturation::CallerRuns)).
+    pub fn worker(&self) -> Option<usize> {
         self.worker
     }
 
@@ -235,8 +252,13 @@ fn snapshot(core: &Core<'_>) -> Snapshot {
     let queued_by_priority = core.queued_by_priority();
     let totals = gate.counters.totals();
     let now = gate.running.now();
-    let mut running: BTreeMap<usize, RunningTask> =
-        core.running().into_iter().map(|(task, _)| (task.worker, task)).collect();
+    let (mut running, mut callers) = (BTreeMap::new(), Vec::new());
+    for (task, _) in core.running() {
+        match task.worker {
+            Some(worker) => _ = running.insert(worker, task),
+            None => callers.push(task),
+        }
+    }
     let worker = |worker| {
         let spent = gate.meters.spent(worker, now)?;
         let running = running.remove(&worker);
@@ -251,11 +273,12 @@ fn snapshot(core: &Core<'_>) -> Snapshot {
         wait_time: gate.meters.wait_times(),
         run_time: gate.meters.run_times(),
         workers,
+        callers,
     }
 }
 
 impl Core<'_> {
-    /// What runs now, by worker, each with what tells it from the next task of the same worker.
+    /// What runs now, each with what tells it from the next task of the same worker.
     pub(super) fn running(&self) -> Vec<(RunningTask, u64)> {
         let named = |name: Option<Arc<str>>| name.unwrap_or_else(|| Arc::from(UNNAMED));
         let sightings = self.gate.running.sightings().into_iter();

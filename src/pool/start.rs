@@ -11,6 +11,7 @@ use super::owned::ThreadPool;
 use super::scope::ScopedPool;
 use super::submitter::Submitter;
 use super::supervisor::{Watch, supervise};
+use super::task::drop_quietly;
 use super::threads::{Join, Spawn, Threads};
 use crate::panics;
 use crate::sync::thread;
@@ -131,7 +132,11 @@ fn start_all<'env: 'scope, 'scope>(
     threads.hire(&mut threads.roster(), core, workers)?;
     if watch.is_needed() {
         let (watched, its_threads) = (Arc::clone(core), Arc::clone(threads));
-        let life = move || supervise(&watched, &its_threads, &watch);
+        let life = move || {
+            supervise(&watched, &its_threads, &watch, workers);
+            // The hook may end here, and what it captured with it.
+            drop_quietly((watch, its_threads, watched));
+        };
         threads
             .start_supervisor(&core.gate.name, Box::new(life))
             .map_err(|source| BuildError::Supervisor { source })?;

@@ -2,13 +2,15 @@
 //!
 //! A pool has one only if its builder asked for either; it sleeps between its looks and ends with the pool.
 //!
-//! Lock order: `roster` is only tried, because whoever joins this thread holds it.
+//! It only tries the roster: whoever has it is changing the size, or ends the pool. The hook may wait for it, so nobody joins this thread
+//! with the roster in hand.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::adaptive::{AdaptiveSize, Controller, Measurement};
 use super::core::Core;
+use super::seat::Guest;
 use super::snapshot::RunningTask;
 use super::threads::Threads;
 use crate::panics;
@@ -42,9 +44,12 @@ impl Watch<'_> {
     }
 }
 
-/// The whole life of the supervisor.
-pub(super) fn supervise(core: &Core<'_>, threads: &Threads<'_>, watch: &Watch<'_>) {
-    let controller = watch.size.and_then(|size| Controller::new(size).ok());
+/// The whole life of the supervisor. `workers`: how many the pool was built with; it may have been resized since.
+pub(super) fn supervise(core: &Core<'_>, threads: &Threads<'_>, watch: &Watch<'_>, workers: usize) {
+    let controller = watch.size.and_then(|size| Controller::new(size).ok()).map(|mut controller| {
+        controller.decide(&Measurement { workers, ..Measurement::default() });
+        controller
+    });
     let mut sizing = controller.map(|controller| Sizing::new(core, controller));
     let mut told = Vec::new();
     let tick = watch.tick();
@@ -63,7 +68,7 @@ pub(super) fn supervise(core: &Core<'_>, threads: &Threads<'_>, watch: &Watch<'_
 }
 
 /// Calls the hook for each task that runs for longer than `limit` and was not told of.
-fn tell(core: &Core<'_>, limit: Duration, hook: &Arc<SlowHook<'_>>, told: &mut Vec<(usize, u64)>) {
+fn tell(core: &Core<'_>, limit: Duration, hook: &Arc<SlowHook<'_>>, told: &mut Vec<(Option<usize>, u64)>) {
     let slow: Vec<_> = core.running().into_iter().filter(|(task, _)| task.elapsed() >= limit).collect();
     told.retain(|before| slow.iter().any(|(task, since)| *before == (task.worker(), *since)));
     for (task, since) in slow {
@@ -73,6 +78,8 @@ fn tell(core: &Core<'_>, limit: Duration, hook: &Arc<SlowHook<'_>>, told: &mut V
         }
         told.push(this);
         let name = || format!("hook of slow tasks of pool {}", core.gate.name);
+        // It cannot wait for the pool or join its threads: this is one of them.
+        let _guest = Guest::of(&core.gate);
         if let Err(panic) = panics::catch(name, || hook(&task)) {
             core.gate.note_panic(panic);
         }
@@ -121,7 +128,7 @@ impl Sizing {
         let measurement = Measurement {
             elapsed,
             workers: core.workers(),
-            queued: core.queued(),
+            queued: core.takeable(),
             busy_milli: u64::try_from(busy_milli).unwrap_or(u64::MAX),
             started: started.saturating_sub(self.started),
         };

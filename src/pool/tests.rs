@@ -1,5 +1,6 @@
 //! What cannot be brought about from outside: threads that cannot be created, and a worker caught between two steps.
 
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +9,10 @@ use super::core::Core;
 use super::gate::{Gate, Phase};
 use super::rules::Rules;
 use super::seat::Seat;
-use super::{BuildError, ResizeError, Shutdown, Submitter, ThreadPool};
+use super::{AdaptiveSize, BuildError, ResizeError, Shutdown, Submitter, ThreadPool};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::fault::fail_spawn_at;
-use crate::sync::thread;
+use crate::sync::{channel, thread};
 
 const WORKERS: usize = 4;
 
@@ -108,6 +109,50 @@ fn kth_thread_that_cannot_be_created_at_growth_leaves_the_workers_that_there_are
         assert_eq!(pool.workers(), 1);
         assert!(pool.shutdown(Shutdown::Drain).is_complete());
     }
+}
+
+#[test]
+fn watching_thread_that_cannot_be_created_fails_the_build_and_the_workers_are_joined() {
+    let stopped = Arc::new(AtomicUsize::new(0));
+    let stop = Arc::clone(&stopped);
+    let builder = ThreadPool::builder().workers(2).slow_task(Duration::MAX, |_| ());
+    let builder = builder.on_worker_stop(move |_| {
+        stop.fetch_add(1, Ordering::SeqCst);
+    });
+    let fault = fail_spawn_at(3);
+    let error = builder.build().map(drop).unwrap_err();
+    drop(fault);
+    assert!(matches!(error, BuildError::Supervisor { .. }), "{error}");
+    assert_eq!((stopped.load(Ordering::SeqCst), Arc::strong_count(&stopped)), (2, 1));
+}
+
+#[test]
+fn adaptive_pool_goes_on_when_a_thread_cannot_be_created_and_has_it_later() {
+    let size = AdaptiveSize::between(1, 2);
+    let soon = Duration::from_millis(2);
+    let size = size.tick(Duration::from_millis(1)).grow_after(soon).judge_within(soon).remember(soon);
+    let failed = Arc::new(AtomicUsize::new(0));
+    let fails = Arc::clone(&failed);
+    // The hook is called by the thread that hires.
+    let builder = ThreadPool::builder().workers(1).adaptive(size).slow_task(soon, move |_| {
+        if fails.fetch_add(1, Ordering::SeqCst) == 0 {
+            mem::forget(fail_spawn_at(1));
+        }
+    });
+    let pool = builder.build().expect("good settings");
+    let (go, goes) = channel::bounded::<()>(0);
+    let held = pool.submit(move || goes.recv().is_err()).expect("open");
+    while failed.load(Ordering::SeqCst) == 0 {
+        thread::yield_now();
+    }
+    // A backlog: the first thread for it cannot be had.
+    assert_eq!(pool.submit(|| 7).expect("open").wait().expect("by the second worker, in the end"), 7);
+    assert_eq!(pool.workers(), 2);
+    drop(go);
+    assert!(held.wait().expect("it does not panic"));
+    let report = pool.shutdown(Shutdown::Drain);
+    assert!(report.is_complete());
+    assert_eq!((report.submitted(), report.succeeded()), (2, 2));
 }
 
 #[test]

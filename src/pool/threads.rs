@@ -4,10 +4,11 @@
 //! 1. A worker's index is free again when its thread has been joined: two threads never have one index at a time.
 //! 2. Threads are joined only after they left the pool (it is finished, or it shrinks), so that a join cannot wait for a task.
 //! 3. A worker of the pool never waits for the pool and never joins: it would wait for itself.
-//! 4. Whoever changes the size, or joins, holds `roster`: a second shutdown returns no earlier than the first. Nobody waits for a
-//!    task meanwhile: the task may want it.
+//! 4. Whoever changes the size, or joins workers, holds `roster`: a second shutdown returns no earlier than the first. Nobody waits for a
+//!    task meanwhile, nor for the supervisor: the task, or the hook of slow tasks, may want it.
+//! 5. The supervisor is joined under `supervisor`, when the workers are joined and none can be hired any more.
 //!
-//! Lock order: `roster` before all others.
+//! Lock order: `supervisor` by itself; `roster` before all others.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,6 +69,7 @@ type Hire<'scope> =
 /// The threads of a pool, in the hands of its owner.
 pub(super) struct Threads<'scope> {
     roster: Mutex<Roster<'scope>>,
+    supervisor: Mutex<Option<Join<'scope>>>,
     /// Starts the thread of one worker, which says there how the making of its state went.
     hire: Hire<'scope>,
     spawn: Spawn<'scope>,
@@ -79,9 +81,8 @@ pub(super) struct Threads<'scope> {
 
 /// Who is there.
 pub(super) struct Roster<'scope> {
-    /// `None` once the threads were let go.
+    /// `None` once the threads were joined for good, or let go.
     joins: Option<BTreeMap<usize, Join<'scope>>>,
-    supervisor: Option<Join<'scope>>,
 }
 
 impl<'scope> Threads<'scope> {
@@ -114,8 +115,14 @@ impl<'scope> Threads<'scope> {
             };
             start(thread, Box::new(life))
         };
-        let roster = Mutex::new(Roster { joins: Some(BTreeMap::new()), supervisor: None });
-        Self { roster, hire: Box::new(hire), spawn, await_state, _cancelled: cancelled }
+        Self {
+            roster: Mutex::new(Roster { joins: Some(BTreeMap::new()) }),
+            supervisor: Mutex::new(None),
+            hire: Box::new(hire),
+            spawn,
+            await_state,
+            _cancelled: cancelled,
+        }
     }
 
     pub(super) fn roster(&self) -> MutexGuard<'_, Roster<'scope>> {
@@ -131,7 +138,7 @@ impl<'scope> Threads<'scope> {
     pub(super) fn start_supervisor(&self, name: &str, life: Life<'scope>) -> io::Result<()> {
         let thread = thread::Builder::new().name(format!("{name}-supervisor"));
         let join = (self.spawn)(thread, life)?;
-        self.roster.lock().supervisor = Some(join);
+        *self.supervisor.lock() = Some(join);
         Ok(())
     }
 
@@ -195,13 +202,12 @@ impl<'scope> Threads<'scope> {
     /// Joins the threads of a pool that is finished.
     pub(super) fn join(&self) {
         let mut roster = self.roster.lock();
-        if let Some(joins) = &mut roster.joins {
-            for join in std::mem::take(joins).into_values() {
-                join();
-            }
+        for join in roster.joins.take().into_iter().flat_map(BTreeMap::into_values) {
+            join();
         }
-        // It never waits for the roster.
-        roster.supervisor.take().into_iter().for_each(|join| join());
+        drop(roster);
+        let mut supervisor = self.supervisor.lock();
+        supervisor.take().into_iter().for_each(|join| join());
     }
 
     /// What the drop of an owner does: drain, from outside. From one of the pool's own tasks: close, and let the threads
@@ -221,9 +227,8 @@ impl<'scope> Threads<'scope> {
 
     /// Forgets the threads: they end by themselves when the pool is finished.
     pub(super) fn let_go(&self) {
-        let mut roster = self.roster.lock();
-        roster.joins = None;
-        roster.supervisor = None;
+        self.roster.lock().joins = None;
+        *self.supervisor.lock() = None;
     }
 }
 

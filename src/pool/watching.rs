@@ -28,8 +28,12 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
 
     /// Calls `hook`, once, for each task that runs for `limit` or longer: which one, on which worker, since when. The task goes on.
     ///
-    /// One more thread, `name-supervisor`, looks four times within the limit, at most once a millisecond, and calls the hook; so it is told within a
-    /// quarter of the limit. `Duration::ZERO` is an error at `build`. A panic of the hook is kept for the report.
+    /// One more thread, `name-supervisor`, looks four times within the limit, at most once a millisecond, and calls the hook: within a
+    /// quarter of the limit, or within half of it for a plain closure, whose start may be unknown until the first look.
+    /// `Duration::ZERO` is an error at `build`. A panic of the hook is kept for the report.
+    ///
+    /// The hook may look at the pool, submit to it and [resize](super::ThreadPool::resize) it. It cannot wait for the pool, as little as
+    /// a task can; the end of the pool waits for a call that is under way.
     ///
     /// ```
     /// use std::sync::mpsc::channel;

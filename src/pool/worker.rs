@@ -69,9 +69,8 @@ pub(super) fn live<S: 'static>(
             let state = Rc::new(RefCell::new(state));
             let seat = Seat::new(Arc::clone(&core.gate), worker, Rc::clone(&state) as Rc<dyn Any>);
             seat.take();
-            core.gate.meters.came(worker, core.gate.running.now());
+            core.gate.meters.rested(worker, core.gate.running.now());
             work(core, &seat);
-            core.gate.meters.gone(worker);
             Seat::leave();
             drop(seat);
             // Nobody else can hold the state: contexts only borrow it.

@@ -18,7 +18,8 @@ pub struct Measurement {
     /// How many workers there are now. If these are not those that were decided, they are still coming or going, and the
     /// measurement says nothing else.
     pub workers: usize,
-    /// How many tasks are queued now.
+    /// How many tasks are queued now that more workers could start. A pool leaves out what waits for a key, a rate or a cap, as far as
+    /// it knows, and counts none in a pause.
     pub queued: usize,
     /// How many workers were running tasks on average, in thousandths of a worker: 2500 for two and a half.
     pub busy_milli: u64,

@@ -107,6 +107,9 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Chunk<'env, F, T> {
                     gate.counters.end(outcome_of(result), site.line);
                 }
                 gate.counters.start(site.line);
+                if let Some(running) = site.running {
+                    running.next();
+                }
                 let result = panics::catch(|| UNNAMED, work);
                 if let Err(panic) = &result {
                     site.panicked(panic);

@@ -194,7 +194,8 @@ impl<T> Queue<T> {
     }
 
     /// The next task for a worker that has no rest of a batch; `took` is called under the lock if there is one. `rated`: whether one of
-    /// a class will do.
+    /// a class will do. Such a worker asks for a permit before it starts the task, so the task is queued still: its place is
+    /// kept, for the worker to [release](Self::release) or to [put back](Self::put_back).
     pub(super) fn take(&self, worker: usize, rated: bool, took: impl FnOnce()) -> Next<T> {
         let mut guard = self.lock();
         let store = &mut *guard;
@@ -228,6 +229,9 @@ impl<T> Queue<T> {
         // What belongs to others is no work for whoever would be woken.
         let more = store.crew.is_none() && store.len() + store.lent_sum > 0;
         let visit = Visit { seen, roomy: used <= self.bound / 2, more };
+        if rated {
+            self.reserve(1);
+        }
         Next::Task(Taken { task, number, place, visit })
     }
 
@@ -271,6 +275,7 @@ impl<T> Queue<T> {
     ) {
         let Taken { task, number, place, .. } = taken;
         let place = place.unwrap_or(ORDINARY);
+        self.release(1);
         store.ordered = true;
         if all {
             store.close_until(until);
@@ -319,11 +324,12 @@ impl<T> Queue<T> {
         store.at_most()
     }
 
-    /// How many tasks are queued, by priority; without those that only hold a place.
+    /// How many places are taken, by priority; without those of tasks that are not here.
     pub(super) fn levels(&self, store: &mut Store<T>) -> BTreeMap<i8, usize> {
         self.count(store);
         let mut levels = store.levels();
-        let ordinary = store.list.len() + store.lent_sum;
+        // Only entries without wishes stand for several tasks.
+        let ordinary = store.list.len() + store.lent_sum + self.extra();
         if ordinary > 0 {
             *levels.entry(0).or_default() += ordinary;
         }
