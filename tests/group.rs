@@ -102,7 +102,7 @@ claims! {
         assert_eq!(error.cause().and_then(|cause| cause.error()).map(String::as_str), Some("no water"));
         assert_eq!(error.to_string(), "fails (task 1) failed: no water");
         assert_eq!(error.failures().len(), 1);
-        let reactions: Vec<_> = error.reactions().iter().map(|failure| failure.to_string()).collect();
+        let reactions: Vec<_> = error.reactions().iter().map(ToString::to_string).collect();
         assert_eq!(reactions, [
             "waits (task 0) failed: told to stop: the group is done: fails (task 1) failed",
         ]);
@@ -148,7 +148,7 @@ claims! {
             group.spawn(move || if index % 3 == 0 { Err(format!("{index}")) } else { Ok(index) }).expect("open");
         }
         let error = group.wait().expect_err("some failed");
-        let mut failed: Vec<u64> = error.failures().iter().map(|failure| failure.index()).collect();
+        let mut failed: Vec<u64> = error.failures().iter().map(gristmill::TaskFailure::index).collect();
         assert_eq!(error.index(), Some(failed[0]), "the first that happened");
         failed.sort_unstable();
         assert!(failed.into_iter().eq((0..30).step_by(3)));
@@ -216,7 +216,7 @@ claims! {
         limit::<u32>(1).done(Done::by(|_| panic!("no rule"))), |group| {
         group.spawn(|| Ok(1)).expect("open");
         let error = group.wait().expect_err("it failed");
-        assert_eq!(error.cause().and_then(|cause| cause.panic()).map(|panic| panic.message()), Some("no rule"));
+        assert_eq!(error.cause().and_then(|cause| cause.panic()).map(gristmill::Panic::message), Some("no rule"));
         assert_eq!(group.into_report().succeeded(), 0);
     })
 
@@ -268,7 +268,9 @@ claims! {
         for pass in passes {
             group.spawn(move || { pass(); Ok(0) }).expect("a place to run");
         }
-        gates.iter().for_each(|gate| gate.wait());
+        for gate in &gates {
+            gate.wait();
+        }
         assert!(group.try_spawn(|| Ok(1)).expect_err("both places are taken").is_full());
         let mut gates = gates.into_iter();
         gates.next().expect("two").open();
@@ -338,7 +340,7 @@ claims! {
         }).expect("open");
         let error = group.wait().expect_err("over time");
         assert_eq!(error.kind(), GroupErrorKind::Cancelled);
-        assert_eq!(error.cancelled().map(|cause| cause.kind()), Some(CancelKind::DeadlineExceeded));
+        assert_eq!(error.cancelled().map(gristmill::Cancelled::kind), Some(CancelKind::DeadlineExceeded));
         assert_eq!(error.reactions().len(), 1);
     })
 
@@ -410,7 +412,7 @@ claims! {
             Ok(1000)
         }).expect("open");
         gate.wait();
-        let opener = thread::spawn(move || gate.open());
+        let opener = gate::spawn(move || gate.open());
         let results = group.into_results().expect("all succeed");
         assert_eq!((results.len(), results[0]), (101, 1000));
         opener.join().expect("no panic");
@@ -492,11 +494,11 @@ claims! {
                 scope.spawn(move || {
                     for index in 0..200 {
                         let ran = Arc::clone(&ran);
-                        let spawned = spawner.spawn(move || {
+                        let answer = spawner.spawn(move || {
                             ran.fetch_add(1, SeqCst);
                             if index == 150 { Err("150".to_owned()) } else { Ok(()) }
                         });
-                        accepted.fetch_add(u64::from(spawned.is_ok()), SeqCst);
+                        accepted.fetch_add(u64::from(answer.is_ok()), SeqCst);
                     }
                 });
             }

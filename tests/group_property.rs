@@ -118,7 +118,7 @@ fn run(
 
 fn check(report: &GroupReport<u64, String>, tasks: &[Task], until: Until) {
     let indices = |failures: &[gristmill::TaskFailure<String>]| {
-        failures.iter().map(|failure| failure.index()).collect()
+        failures.iter().map(gristmill::TaskFailure::index).collect()
     };
     let seen = Expected {
         values: report.values().to_vec(),
@@ -126,7 +126,7 @@ fn check(report: &GroupReport<u64, String>, tasks: &[Task], until: Until) {
         reactions: indices(report.reactions()),
         cancelled: report.cancelled(),
         decided_by: report.decided_by(),
-        kind: report.result().err().map(|error| error.kind()),
+        kind: report.result().err().map(gristmill::GroupError::kind),
     };
     assert_eq!(seen, model(tasks, until), "{tasks:?} until {until:?}");
     assert_eq!(report.spawned(), tasks.len() as u64);

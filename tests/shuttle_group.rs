@@ -37,18 +37,20 @@ fn limit_holds_and_nothing_is_lost_whoever_spawns() {
                 spawn(move || {
                     for value in 0..2 {
                         let running = Arc::clone(&running);
-                        let spawned = spawner.spawn(move || {
+                        let answer = spawner.spawn(move || {
                             // The oracle is where the limit has to hold.
                             assert!(running.fetch_add(1, SeqCst) < 2, "more than two run");
                             running.fetch_sub(1, SeqCst);
                             Ok(value)
                         });
-                        spawned.expect("nobody cancels it");
+                        answer.expect("nobody cancels it");
                     }
                 })
             })
             .collect();
-        spawners.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        for thread in spawners {
+            thread.join().expect("no panic");
+        }
         assert_eq!(group.into_results().expect("all succeed").len(), 4);
     });
 }

@@ -147,7 +147,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
         }
         let mut group = self.group(pool.without_state(), true, limit);
         let token = group.core().token.clone();
-        group._stop = Some(pool.stop_token().on_cancel(move |cause| _ = token.cancel_with(cause.clone())));
+        group.stop = Some(pool.stop_token().on_cancel(move |cause| _ = token.cancel_with(cause.clone())));
         Ok(group)
     }
 
@@ -192,7 +192,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
         let token = self.token.map_or_else(CancellationToken::new, |token| token.child());
         let bounds = Bounds { limit, queue_bound: self.queue_bound };
         let core = Core::new(pool, shares, &bounds, token, self.done, self.resumes);
-        ErrorGroup { spawner: Spawner { core }, threads: None, _stop: None }
+        ErrorGroup { spawner: Spawner { core }, threads: None, stop: None }
     }
 }
 

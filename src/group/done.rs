@@ -38,6 +38,9 @@ impl<T, E> TaskEnd<'_, T, E> {
     }
 
     /// Its value, or how it failed.
+    ///
+    /// # Errors
+    /// The task failed.
     pub fn result(&self) -> Result<&T, &FailureKind<E>> {
         self.result
     }

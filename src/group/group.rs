@@ -44,7 +44,7 @@ pub struct ErrorGroup<'env, T: Send + 'env, E: Send + Sync + 'env> {
     /// The threads, if the group has its own and they borrow nothing.
     pub(super) threads: Option<ThreadPool>,
     /// Cancels the group when the pool that it was given stops.
-    pub(super) _stop: Option<Registration>,
+    pub(super) stop: Option<Registration>,
 }
 
 enum Interrupt {
@@ -225,6 +225,7 @@ struct Dropped;
 
 impl<T: Send, E: Send + Sync> Drop for ErrorGroup<'_, T, E> {
     fn drop(&mut self) {
+        drop(self.stop.take());
         let core = self.core();
         if !core.line.is_closed() {
             core.token.cancel_with(Dropped);

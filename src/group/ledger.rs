@@ -180,12 +180,12 @@ impl<'env, T, E> Ledger<'env, T, E> {
         if let Some(failure) = failure {
             if over { book.reactions.push(failure) } else { book.failures.push(failure) }
         }
-        let decides = decided.filter(|_| !over);
-        if let Some(succeeded) = decides {
+        let verdict = decided.filter(|_| !over);
+        if let Some(succeeded) = verdict {
             book.decision = Some(Decision { succeeded, index });
         }
         drop(book);
-        if let Some(succeeded) = decides {
+        if let Some(succeeded) = verdict {
             token.cancel_with(Ended { succeeded, index, name: name.cloned() });
         }
     }
