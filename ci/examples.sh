@@ -57,6 +57,43 @@ M1: 1 submitted, 1 running; M2: slow "resize 17.png", seen Some("resize 17.png")
 END
 }
 
+check_order_processing() {
+    # What is stopped early would take half a minute by itself.
+    timeout 25 "$1" 2>"$scratch/charts" >"$scratch/orders"
+    diff "$scratch/orders" - <<'END'
+well
+  order placed: 3 from north, 2 from south, receipt 7042, by swift for 490 cents
+  answered: north, south, west, payment, fraud, swift; failed: nobody; stopped or not asked: steady; still running: 0
+warehouse-down
+  order placed: 3 from north, 2 from south, receipt 7042, by swift for 490 cents
+  answered: north, south, payment, fraud, swift; failed: west; stopped or not asked: steady; still running: 0
+card-refused
+  no order: payment (task 1) failed: payment: the card was refused
+  answered: nobody; failed: payment; stopped or not asked: north, south, west, fraud, swift, steady; still running: 0
+carrier-down
+  order placed: 3 from north, 2 from south, receipt 7042, by steady for 350 cents
+  answered: north, south, west, payment, fraud, steady; failed: swift; stopped or not asked: nobody; still running: 0
+deadline
+  no order: the customer waits 1000 ms and no longer; no answer of fraud by then
+  answered: north, south, west, payment, swift; failed: nobody; stopped or not asked: fraud, steady; still running: 0
+speed
+  3 calls at once take the time of one: true
+  5 calls at once take the time of one: true
+  10 calls at once take the time of one: true
+END
+    # A line of the chart for each service of each order.
+    [[ $(grep -c ' |[= ]*| ' "$scratch/charts") == 35 ]]
+    refuses_an_unknown_argument "$1"
+}
+
+# A program that is used wrongly says how it is meant, on standard error only, and ends with 2.
+refuses_an_unknown_argument() {
+    local status=0
+    "$1" --nonsense >"$scratch/out" 2>"$scratch/usage" || status=$?
+    [[ $status == 2 && ! -s $scratch/out ]]
+    grep -q '^Usage: ' "$scratch/usage"
+}
+
 names=()
 for path in examples/*.rs examples/*/main.rs; do
     [[ -e $path ]] || continue
