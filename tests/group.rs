@@ -342,6 +342,8 @@ claims! {
         assert_eq!(error.kind(), GroupErrorKind::Cancelled);
         assert_eq!(error.cancelled().map(gristmill::Cancelled::kind), Some(CancelKind::DeadlineExceeded));
         assert_eq!(error.reactions().len(), 1);
+        let text = error.to_string();
+        assert!(text.starts_with("the group was ended early: deadline set at "), "{text}");
     })
 
     fn waiting_twice_gives_the_same_answer_and_spawning_after_it_is_refused(limit::<u32>(1), |group| {
