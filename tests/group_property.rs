@@ -154,7 +154,7 @@ fn tasks() -> impl Strategy<Value = Vec<Task>> {
     prop::collection::vec(task, 0..20)
 }
 
-fn untils() -> impl Strategy<Value = Until> {
+fn any_until() -> impl Strategy<Value = Until> {
     prop_oneof![
         Just(Until::AllSucceeded),
         Just(Until::AnySucceeded),
@@ -167,7 +167,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_kind_of_group_does_what_the_model_says(tasks in tasks(), until in untils()) {
+    fn every_kind_of_group_does_what_the_model_says(tasks in tasks(), until in any_until()) {
         let builder = |token: &CancellationToken| {
             ErrorGroup::builder().limit(1).queue_bound(20).token(token).done(done(until))
         };
