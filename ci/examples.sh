@@ -58,8 +58,8 @@ END
 }
 
 check_order_processing() {
-    # What is stopped early would take half a minute by itself.
-    timeout 25 "$1" 2>"$scratch/charts" >"$scratch/orders"
+    # Each call that is stopped early would take half a minute by itself.
+    timeout 60 "$1" 2>"$scratch/charts" >"$scratch/orders"
     diff "$scratch/orders" - <<'END'
 well
   order placed: 3 from north, 2 from south, receipt 7042, by swift for 490 cents
