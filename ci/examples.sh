@@ -57,6 +57,98 @@ M1: 1 submitted, 1 running; M2: slow "resize 17.png", seen Some("resize 17.png")
 END
 }
 
+check_order_processing() {
+    # Each call that is stopped early would take half a minute by itself.
+    timeout 60 "$1" 2>"$scratch/charts" >"$scratch/orders"
+    diff "$scratch/orders" - <<'END'
+well
+  order placed: 3 from north, 2 from south, receipt 7042, by swift for 490 cents
+  answered: north, south, west, payment, fraud, swift; failed: nobody; stopped or not asked: steady; still running: 0
+warehouse-down
+  order placed: 3 from north, 2 from south, receipt 7042, by swift for 490 cents
+  answered: north, south, payment, fraud, swift; failed: west; stopped or not asked: steady; still running: 0
+card-refused
+  no order: payment (task 1) failed: payment: the card was refused
+  answered: nobody; failed: payment; stopped or not asked: north, south, west, fraud, swift, steady; still running: 0
+carrier-down
+  order placed: 3 from north, 2 from south, receipt 7042, by steady for 350 cents
+  answered: north, south, west, payment, fraud, steady; failed: swift; stopped or not asked: nobody; still running: 0
+deadline
+  no order: the customer waits 1000 ms and no longer; no answer of fraud by then
+  answered: north, south, west, payment, swift; failed: nobody; stopped or not asked: fraud, steady; still running: 0
+speed
+  3 calls at once take the time of one: true
+  5 calls at once take the time of one: true
+  10 calls at once take the time of one: true
+END
+    # A line of the chart for each service of each order.
+    [[ $(grep -c ' |[= ]*| ' "$scratch/charts") == 35 ]]
+    refuses_an_unknown_argument "$1"
+}
+
+check_routes() {
+    local routes=$1 status=0
+    # All ways give one table; and it is the same from a file.
+    "$routes" --lines 3000 --seed 7 2>"$scratch/times" >"$scratch/made-up"
+    [[ $(grep -c . "$scratch/times") == 7 ]]
+    [[ $(tail -n 6 "$scratch/made-up" | grep -o '[0-9a-f]*$' | sort -u | wc -l) == 1 ]]
+    "$routes" --lines 3000 --seed 7 --raw >"$scratch/table"
+    "$routes" --workers 3 "$scratch/table" 2>/dev/null | diff "$scratch/made-up" -
+    # Prefixes, numbers of addresses, order, and which route is kept: as Python's library has it.
+    "$routes" --print "$scratch/table" 2>"$scratch/bad-lines" | cut -d ' ' -f 1-4 >"$scratch/ours"
+    python3 - "$scratch/table" >"$scratch/theirs" <<'END'
+import ipaddress, sys
+kept, bad = {}, 0
+for line in open(sys.argv[1]):
+    fields = line.split("#")[0].split()
+    if not fields:
+        continue
+    try:
+        prefix, gateway, metric = fields
+        if "/" not in prefix or int(metric) < 0:
+            raise ValueError
+        entry = (ipaddress.ip_network(prefix, strict=False), ipaddress.ip_address(gateway), int(metric))
+    except ValueError:
+        bad += 1
+        continue
+    if entry[0] not in kept or entry[2] < kept[entry[0]][2]:
+        kept[entry[0]] = entry
+for network, gateway, metric in sorted(kept.values(), key=lambda entry: entry[0]):
+    print(network, gateway, metric, network.num_addresses)
+print(bad, "bad lines", file=open(sys.argv[1] + ".bad", "w"))
+END
+    diff "$scratch/ours" "$scratch/theirs"
+    [[ "$(wc -l <"$scratch/bad-lines") bad lines" == "$(cat "$scratch/table.bad")" ]]
+    # Each kind of bad line is named with its number, and the good ones are kept.
+    printf '%s\n' '# gateways' '10.1.2.3/8 192.0.2.1 20' '' '10.0.0.0 192.0.2.1 1' '10.0.0.0/33 192.0.2.1 1' \
+        '10.0.0/8 192.0.2.1 1' '10.0.0.0/8 here 1' '10.0.0.0/8 192.0.2.1 -1' '10.0.0.0/8 192.0.2.1' \
+        '0.0.0.0/0 192.0.2.1 5 # default' '10.0.0.0/8 192.0.2.9 10' >"$scratch/table"
+    "$routes" --print "$scratch/table" 2>&1 | sed 's/ [0-9a-f]\{16\}$/ SUM/' >"$scratch/checked"
+    diff "$scratch/checked" - <<'END'
+routes: line 4: prefix "10.0.0.0" has no /length
+routes: line 5: prefix length "33" is not 0 to 32
+routes: line 6: prefix "10.0.0/8": invalid IPv4 address syntax
+routes: line 7: gateway "here": invalid IPv4 address syntax
+routes: line 8: metric "-1": invalid digit found in string
+routes: line 9: 2 fields instead of prefix, gateway and metric
+0.0.0.0/0 192.0.2.1 5 4294967296 global SUM
+10.0.0.0/8 192.0.2.9 10 16777216 private SUM
+END
+    # A file that cannot be read is named.
+    "$routes" "$scratch/missing" >/dev/null 2>"$scratch/error" || status=$?
+    [[ $status == 1 ]]
+    grep -q "^routes: $scratch/missing: " "$scratch/error"
+    refuses_an_unknown_argument "$routes"
+}
+
+# A program that is used wrongly says how it is meant, on standard error only, and ends with 2.
+refuses_an_unknown_argument() {
+    local status=0
+    "$1" --nonsense >"$scratch/out" 2>"$scratch/usage" || status=$?
+    [[ $status == 2 && ! -s $scratch/out ]]
+    grep -q '^Usage: ' "$scratch/usage"
+}
+
 names=()
 for path in examples/*.rs examples/*/main.rs; do
     [[ -e $path ]] || continue

@@ -343,6 +343,8 @@ claims! {
         assert_eq!(error.cancelled().map(gristmill::Cancelled::kind), Some(CancelKind::DeadlineExceeded));
         // On a busy machine the time may be over before the task is spawned, or before it starts.
         let refused = u64::from(spawned.is_err());
+        let text = error.to_string();
+        assert!(text.starts_with("the group was ended early: deadline set at "), "{text}");
         assert_eq!(error.reactions().len() as u64 + group.into_report().cancelled() + refused, 1);
     })
 

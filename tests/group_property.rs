@@ -164,7 +164,7 @@ fn endings() -> impl Strategy<Value = Until> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_kind_of_group_does_what_the_model_says(tasks in tasks(), until in endings()) {

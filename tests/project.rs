@@ -107,18 +107,21 @@ fn readme_has_two_commands_and_the_gate_starts_with_the_second() {
     let job = job.strip_prefix("cargo run --release --example ").expect("the first runs an example");
     assert_eq!(job.split_once(" -- ").map(|(_, arguments)| arguments), Some("PATH"));
     assert!(read("ci/test.sh").lines().any(|line| line == format!("run {tests}")), "ci/test.sh runs {tests}");
+    assert_eq!(rungs_of_the_gate().first().map(String::as_str), Some("test"), "the gate's first rung");
+}
+
+/// The rungs of all lanes, each written as its name and its minutes.
+fn rungs_of_the_gate() -> Vec<String> {
     let gate = read(".ci/run");
-    let first = gate.split("rungs=(").nth(1).and_then(|rungs| rungs.split_whitespace().next());
-    assert_eq!(first, Some("\"test"), "the gate's first rung");
+    let lanes =
+        gate.split("lanes=(\n").nth(1).and_then(|rest| rest.split("\n)").next()).expect("a list of lanes");
+    let rungs = lanes.lines().flat_map(|lane| lane.trim().trim_matches('"').split(", "));
+    rungs.filter_map(|rung| Some(rung.split_once(' ')?.0.to_owned())).collect()
 }
 
 #[test]
 fn every_rung_of_the_gate_is_a_script_and_every_script_a_rung() {
-    let gate = read(".ci/run");
-    let list =
-        gate.split("rungs=(\n").nth(1).and_then(|rest| rest.split("\n)").next()).expect("a list of rungs");
-    let words = list.lines().filter_map(|line| line.trim().trim_matches('"').split_whitespace().next());
-    let rungs: BTreeSet<String> = words.map(str::to_owned).collect();
+    let rungs: BTreeSet<String> = rungs_of_the_gate().into_iter().collect();
     let paths = entries(&root().join("ci"));
     let names = paths.iter().map(|path| below_root(path));
     let scripts: BTreeSet<String> = names

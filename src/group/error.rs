@@ -195,7 +195,7 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
                 1 => fmt::Display::fmt(cause, formatter),
                 count => write!(formatter, "{cause} (and {} more failed)", count - 1),
             },
-            (_, None, Some(cancelled)) => write!(formatter, "the group was {cancelled}"),
+            (_, None, Some(cancelled)) => write!(formatter, "the group was ended early: {cancelled}"),
             (_, None, None) => formatter.write_str("no task of the group succeeded: there was none"),
         }
     }
