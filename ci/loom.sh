@@ -13,5 +13,5 @@ if has_cargo_command nextest; then
 else
     run cargo test --no-fail-fast --release --test 'loom_*' -- --test-threads=1
 fi
-# The wake-up protocol is private, so its models are unit tests.
-run cargo test --no-fail-fast --release --lib wakeup::model -- --test-threads=1
+# These protocols are private, so their models are unit tests.
+run cargo test --no-fail-fast --release --lib -- --test-threads=1 wakeup::model group::model

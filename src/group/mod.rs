@@ -67,3 +67,6 @@ pub use group::ErrorGroup;
 pub use options::GroupTaskOptions;
 pub use report::GroupReport;
 pub use spawner::Spawner;
+
+#[cfg(all(test, gristmill_loom))]
+mod model;
