@@ -99,6 +99,7 @@ fn wait_time_covers_the_wait_for_a_key() {
 fn task_is_never_older_than_its_pool_has_had_it() {
     let pool = pool();
     ended(pool.submit(pass_time).expect("open")).expect("it succeeds");
+    until("its worker is done with it", || pool.snapshot().workers()[0].running().is_none());
     let start = time::now();
     // Tasks so short that they are not timed, and begin while somebody looks.
     for _ in 0..if cfg!(debug_assertions) { 40 } else { 400 } {
