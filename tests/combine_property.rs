@@ -181,7 +181,7 @@ fn plain(answer: Answer) -> Plain {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 8 } else { 512 }, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn all_come_in_order_when_the_last_has_ended(plans in plans(), stop in prop::option::of(0..7_u64)) {

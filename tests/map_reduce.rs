@@ -13,7 +13,7 @@ fn pool(workers: usize) -> ThreadPool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 64 }, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn strings_are_joined_in_order(items in prop::collection::vec(0..100_u32, 0..300), workers in 1..5_usize) {
