@@ -233,11 +233,10 @@ fn workers_that_cannot_be_had_neither_hang_nor_break_the_counts() {
     let now = pool.snapshot();
     closes(&now);
     assert_eq!((now.queued(), now.submitted()), (4, 6));
-    gates.into_iter().for_each(Gate::open);
-    tasks.into_iter().for_each(|task| ended(task).expect("it succeeds"));
+    Blocked { gates, tasks }.release();
     let (done, ends) = mpsc::channel();
     let ending = Arc::clone(&pool);
-    spawn(move || done.send(ending.shutdown(Shutdown::Drain)));
+    spawn(move || drop(done.send(ending.shutdown(Shutdown::Drain))));
     let report = ends.recv_timeout(LONG).expect("it ends");
     assert!(report.is_complete());
     assert_eq!((report.succeeded(), report.submitted(), report.worker_panics().len()), (6, 6, 0));

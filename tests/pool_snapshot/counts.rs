@@ -53,7 +53,9 @@ fn plain(pool: &ThreadPool, seed: u64) -> Ends {
     let singles = tally((0..ROUNDS).map(submit).collect(), |()| false);
     let many = pool.submit_many((0..ROUNDS).map(|i| move || i)).expect("open").wait();
     let mut ends = singles;
-    many.iter().for_each(|result| ends[end_of(result, false)] += 1);
+    for result in &many {
+        ends[end_of(result, false)] += 1;
+    }
     ends
 }
 
@@ -133,6 +135,8 @@ fn report_and_last_snapshot_agree() {
             spawn(move || pool.shutdown(mode))
         };
         until("it is closed", || pool.is_closed());
+        // An abort closes before it stops.
+        until("it has stopped", || mode == Shutdown::Drain || pool.snapshot().returned() == 2);
         gate.open();
         let report = ending.join().expect("it does not panic");
         ended(running).expect("it succeeds");

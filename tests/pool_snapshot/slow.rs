@@ -108,7 +108,7 @@ fn with_pool(
 
 fn ends<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, ended) = mpsc::channel();
-    spawn(move || done.send(run()));
+    spawn(move || drop(done.send(run())));
     ended.recv_timeout(LONG).unwrap_or_else(|_| panic!("{what} does not end"))
 }
 

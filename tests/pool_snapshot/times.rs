@@ -69,7 +69,7 @@ fn wait_time_covers_a_pause() {
     pass_time();
     let waited = start.elapsed();
     pool.resume();
-    tasks.into_iter().for_each(|task| drop(ended(task)));
+    assert!(tasks.into_iter().all(|task| ended(task).is_ok()));
     until("all are noted", || pool.snapshot().wait_time().count() == 5);
     let times = pool.snapshot().wait_time();
     in_order(&times);
