@@ -94,7 +94,7 @@ fn cancelled_wait_loses_nothing_and_no_wake_up() {
         execution::forbid_timeouts();
         let pool = pool(1, 8);
         let token = CancellationToken::new();
-        let canceller = {
+        let stopper = {
             let token = token.clone();
             spawn(move || token.cancel())
         };
@@ -111,7 +111,7 @@ fn cancelled_wait_loses_nothing_and_no_wake_up() {
         };
         let outputs: Vec<_> = outputs.into_iter().map(|output| output.expect("no panic")).collect();
         assert_eq!(outputs, [0, 1]);
-        canceller.join().expect("no panic");
+        stopper.join().expect("no panic");
     });
     assert_eq!(outcomes.all(), ["cancelled", "waited"]);
 }
@@ -125,7 +125,7 @@ fn token_of_a_queued_task_ends_it_for_the_set() {
         let busy = pool.submit(move || _ = receiver.recv()).expect("open");
         let token = CancellationToken::new();
         let queued = pool.task().token(&token).submit(|_| ()).expect("open");
-        let canceller = spawn(move || token.cancel());
+        let stopper = spawn(move || token.cancel());
         // The worker is not free before the queued task has ended: only the waiter can end it.
         let mut ends = as_completed([busy, queued]);
         let (index, output) = ends.next().expect("there are two");
@@ -136,7 +136,7 @@ fn token_of_a_queued_task_ends_it_for_the_set() {
         } else {
             unreachable!("the gate is closed");
         }
-        canceller.join().expect("no panic");
+        stopper.join().expect("no panic");
     });
 }
 
@@ -239,13 +239,13 @@ fn timer_fires_or_is_cancelled_once_whatever_races() {
         let second = Duration::from_secs(1);
         let timer = Arc::new(Timer::after_on(second, clock.clone()));
         let mover = spawn(move || clock.advance(second));
-        let canceller = {
+        let stopper = {
             let timer = Arc::clone(&timer);
             spawn(move || timer.cancel())
         };
         assert_eq!(wait_all([Shared(Arc::clone(&timer))]).len(), 1);
         mover.join().expect("no panic");
-        let cancelled = canceller.join().expect("no panic");
+        let cancelled = stopper.join().expect("no panic");
         let timer = Arc::into_inner(timer).expect("the others have dropped theirs");
         assert_eq!(timer.wait().is_err(), cancelled);
         inner.add(cancelled);
