@@ -11,7 +11,7 @@
 //! | the first to end, and go on with the others | [`wait_first`] |
 //! | the first to end, and stop the others | [`race`] |
 //! | the first success, and stop the others | [`first_ok`] |
-//! | what can be had, successes and failures | [`settle`] |
+//! | what can be had, successes and failures | [`settle()`] |
 //! | one, told to stop if it takes too long | [`with_timeout`] |
 //! | a second attempt if the first fails | [`fallback`] |
 //! | a second attempt if the first takes long | [`hedge`] |

@@ -56,7 +56,7 @@ impl<T, E: fmt::Display> fmt::Display for Settled<T, E> {
 /// There were some, and all have failed: every error, in order.
 ///
 /// # Panics
-/// As [`wait_all`](super::wait_all).
+/// As [`wait_all`].
 pub fn settle<W, T, E>(handles: impl IntoIterator<Item = W>) -> Result<Settled<T, E>, AllFailed<E>>
 where
     W: Waitable<Output = Result<T, E>>,
@@ -83,7 +83,7 @@ where
 /// The time was over first; all handles are given back, in their order, those that have ended with their outputs.
 ///
 /// # Panics
-/// As [`wait_all`](super::wait_all).
+/// As [`wait_all`].
 pub fn settle_timeout<W, T, E>(
     handles: impl IntoIterator<Item = W>,
     timeout: Duration,
@@ -100,7 +100,7 @@ where
 /// The token was cancelled first; all handles are given back, in their order, those that have ended with their outputs.
 ///
 /// # Panics
-/// As [`wait_all`](super::wait_all).
+/// As [`wait_all`].
 ///
 /// # Cancellation
 /// Only the wait ends; what is waited for goes on.
