@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gristmill::pool::KeyFailed;
 use gristmill::sync::atomic::{AtomicBool, AtomicUsize};
+use gristmill::sync::channel;
 use gristmill::sync::model as execution;
 use gristmill::sync::thread::{Builder, JoinHandle, yield_now};
 use gristmill::{
@@ -422,18 +423,21 @@ fn watched_pool_whose_hook_resizes_it_ends_with_all_its_threads() {
         let slot: Arc<Mutex<Option<Arc<ThreadPool>>>> = Arc::default();
         let (filled, there) = (Arc::clone(&slot), Arc::new(AtomicUsize::new(0)));
         let (starts, stops) = (Arc::clone(&there), Arc::clone(&there));
+        let (told, tells) = channel::bounded::<()>(1);
         let moment = Duration::from_millis(1);
         let size = AdaptiveSize::between(1, 2).tick(moment).grow_after(moment).judge_within(moment);
         let settings = builder(1, 4).adaptive(size).slow_task(moment, move |_| {
             let pool = slot.lock().expect("no panic while it is held").take();
             if let Some(pool) = pool {
+                told.send(()).expect("the task waits");
                 let _ = pool.resize(2);
             }
         });
         let settings = settings.on_worker_start(move |_| _ = starts.fetch_add(1, SeqCst));
         let pool = pool(settings.on_worker_stop(move |_| _ = stops.fetch_sub(1, SeqCst)));
         *filled.lock().expect("no panic while it is held") = Some(Arc::clone(&pool));
-        let ran: Vec<_> = (0..3).map(|i| pool.submit(move || i).expect("open")).collect();
+        let first = pool.submit(move || tells.recv().expect("it is told of")).expect("open");
+        let ran: Vec<_> = (0..2).map(|i| pool.submit(move || i).expect("open")).collect();
         let other = {
             let pool = Arc::clone(&pool);
             spawn(move || drop(pool.shutdown(Shutdown::Drain)))
@@ -441,6 +445,7 @@ fn watched_pool_whose_hook_resizes_it_ends_with_all_its_threads() {
         end(&pool, Shutdown::Drain);
         assert_eq!(there.load(SeqCst), 0, "whoever came has gone when a shutdown returns");
         other.join().expect("no panic");
+        first.wait().expect("no panic");
         assert!(ran.into_iter().all(|handle| handle.wait().is_ok()));
         drop(filled.lock().expect("no panic while it is held").take());
     });
