@@ -218,6 +218,22 @@ fn task_needs_permits_of_its_class_and_of_the_pool_and_takes_both_or_none() {
     assert_eq!((class.report().acquired, pool_rate.report().acquired), (4, 3));
 }
 
+/// The one worker waits for a task behind another one of its key, which has to wait for a permit: nobody else asks for it.
+#[test]
+fn worker_that_waits_behind_a_rated_task_of_the_same_key_asks_for_its_permit() {
+    let limiter = RateLimiter::builder(200, SECOND).build().expect("good settings");
+    let pool = builder(1).rate(&limiter).build().expect("good settings");
+    let submitter = pool.submitter().clone();
+    let outer = pool.submit(move || {
+        let ahead = submitter.task().key(1).submit(|_| 1).expect("open");
+        let behind = submitter.task().key(1).submit(|_| 2).expect("open");
+        let behind = behind.wait().expect("it succeeds");
+        (ahead.wait().expect("it succeeds"), behind)
+    });
+    assert_eq!(ended(outer.expect("open")).expect("it succeeds"), (1, 2));
+    assert_eq!(limiter.report().acquired, 3);
+}
+
 #[test]
 fn cancelled_tasks_need_no_permit() {
     let (clock, limiter) = used_up(1);

@@ -214,7 +214,7 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     }
 
     /// Runs the task on the worker that waits for it, if it is not running, its turn has come, and its rate allows.
-    fn run_it_here(&self, seat: &Seat) -> Result<bool, NotYet<'_>> {
+    fn run_it_here(&self, seat: &Seat) -> Result<bool, NotYet> {
         let slot = self.task.control().and_then(Control::key);
         if self.task.is_over() || !slot.is_none_or(KeySlot::is_granted) {
             return Ok(false);
@@ -230,9 +230,9 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     }
 
     /// Does what a waiting worker can do towards the start of a task that it could not run at once; true if it did something.
-    pub(super) fn try_help(&self, seat: &Seat) -> Result<bool, NotYet<'_>> {
+    pub(super) fn try_help(&self, seat: &Seat) -> Result<bool, NotYet> {
         match self.task.control().and_then(Control::key) {
-            Some(slot) if !slot.is_granted() => Ok(self.core.help(slot, seat)),
+            Some(slot) if !slot.is_granted() => self.core.help(slot, seat),
             _ => self.run_it_here(seat),
         }
     }

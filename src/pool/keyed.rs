@@ -17,9 +17,9 @@ use super::error::{KeyFailed, Refusal};
 use super::gate::Phase;
 use super::keys::{Entered, Key, KeyTable, LineId};
 use super::queue::Store;
-use super::rated::keep;
+use super::rated::{NotYet, keep};
 use super::seat::Seat;
-use super::task::{Entry, Queued, Run, drop_quietly};
+use super::task::{Entry, Queued, Run, cancel_cause, drop_quietly};
 use crate::cancel::CancellationToken;
 use crate::sync::atomic::Ordering;
 use crate::sync::{MutexGuard, thread};
@@ -234,27 +234,34 @@ impl<'env> Core<'env> {
     /// A worker waits, inside a task, for a task with a key: runs what is ahead of it, if that has not started. False if there
     /// is nothing that it could run now; it is unparked when that changes.
     ///
+    /// # Errors
+    /// What is ahead may not start yet, by its rate: nobody else may be there to ask again.
+    ///
     /// # Panics
     /// If what is ahead runs on this very thread, below: it would wait for itself.
-    pub(super) fn help(&self, slot: &KeySlot, seat: &Seat) -> bool {
+    pub(super) fn help(&self, slot: &KeySlot, seat: &Seat) -> Result<bool, NotYet> {
         self.keys.helpers.lock().push(thread::current());
         let line = *slot.line.lock(); // let go of before the table's lock, which comes first
         let ahead = line.and_then(|line| self.keys.table.lock().current(line));
-        let Some(ahead) = ahead else { return false };
-        if self.is_rated(ahead.control()) {
-            match self.reserve(&*ahead) {
-                Ok(permits) if ahead.is_queued() => keep(permits),
-                // Another worker gets to it when its rate allows, and unparks this one.
-                _ => return false,
+        let Some(ahead) = ahead else { return Ok(false) };
+        // What is cancelled starts nothing, and needs no permit.
+        if self.is_rated(ahead.control()) && cancel_cause(ahead.control(), &self.gate).is_none() {
+            if !ahead.is_queued() {
+                return Ok(false);
             }
+            let permits = self.reserve(&*ahead)?;
+            if !ahead.is_queued() {
+                return Ok(false);
+            }
+            keep(permits);
         }
         if self.run_here(&*ahead, Some(seat)) {
-            return true;
+            return Ok(true);
         }
         assert!(
             slot.is_granted() || !ahead.runs_on(seat.worker()),
             "a task waits for a task of its own key, which cannot start before it has ended"
         );
-        false
+        Ok(false)
     }
 }

@@ -27,14 +27,14 @@ const LONGEST: Duration = Duration::from_millis(50);
 const UNTIL_MOVED: Duration = Duration::from_secs(3600);
 
 /// Why a task does not start: the limiter that refused it, and what it said.
-pub(super) struct NotYet<'a> {
-    pub(super) limiter: &'a RateLimiter,
+pub(super) struct NotYet {
+    pub(super) limiter: RateLimiter,
     pub(super) not_before: Instant,
     /// Whether it is the rate of the pool.
     all: bool,
 }
 
-impl NotYet<'_> {
+impl NotYet {
     /// When to ask again, for a thread that sleeps by the system's clock.
     pub(super) fn ask_again(&self) -> Instant {
         let wait = self.limiter.clock().timeout_until(self.not_before).unwrap_or(LONGEST);
@@ -70,7 +70,7 @@ impl<'env> Core<'env> {
     pub(super) fn reserve<'a>(
         &'a self,
         task: &'a (impl Run + ?Sized),
-    ) -> Result<[Option<Reservation>; 2], NotYet<'a>> {
+    ) -> Result<[Option<Reservation>; 2], NotYet> {
         let own = task.control().and_then(Control::rate);
         let own = own.map(|limiter| reserve(limiter, false)).transpose()?;
         let all = self.rate.as_ref().map(|limiter| reserve(limiter, true)).transpose()?;
@@ -132,12 +132,12 @@ impl<'env> Core<'env> {
     }
 
     /// When to ask again, on the clock that workers sleep by.
-    fn until(&self, not_yet: &NotYet<'_>) -> Instant {
+    fn until(&self, not_yet: &NotYet) -> Instant {
         let now = time::now();
         match not_yet.limiter.clock().timeout_until(not_yet.not_before) {
             Some(wait) => now + wait.clamp(PAUSE, LONGEST),
             // A move before the first hearing went unheard: ask once more.
-            None if self.hear_of_moves(not_yet.limiter) => now,
+            None if self.hear_of_moves(&not_yet.limiter) => now,
             None => now + UNTIL_MOVED,
         }
     }
@@ -161,10 +161,10 @@ impl<'env> Core<'env> {
     }
 }
 
-fn reserve(limiter: &RateLimiter, all: bool) -> Result<Reservation, NotYet<'_>> {
+fn reserve(limiter: &RateLimiter, all: bool) -> Result<Reservation, NotYet> {
     limiter.try_reserve(1).map_err(|refused| {
         let not_before = refused.not_before().unwrap_or_else(|| limiter.now());
-        NotYet { limiter, not_before, all }
+        NotYet { limiter: limiter.clone(), not_before, all }
     })
 }
 

@@ -196,7 +196,7 @@ impl<'env, T> ManyHandle<'env, T> {
     }
 
     /// Runs on the waiting worker what has not started, as far as the pool's rate allows.
-    fn work_off(&self, seat: &Seat) -> Result<(), NotYet<'_>> {
+    fn work_off(&self, seat: &Seat) -> Result<(), NotYet> {
         for part in &self.parts {
             if self.core.rate.is_some() && part.is_queued() && self.core.gate.cancelled().is_none() {
                 keep(self.core.reserve(&**part)?);
