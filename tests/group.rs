@@ -805,3 +805,28 @@ fn scope_whose_body_panics_cancels_and_waits() {
     }));
     assert!(outcome.is_err() && ended.load(SeqCst));
 }
+
+/// A runner lingers while tasks are short. Nobody is hired for what comes meanwhile, until it is back; then all that may run do.
+#[test]
+fn tasks_that_come_while_a_runner_lingers_run_together() {
+    for _ in 0..50 {
+        let group = ErrorGroup::<(), String>::builder().limit(3).build().expect("good settings");
+        for _ in 0..300 {
+            group.spawn(|| Ok(())).expect("open");
+        }
+        while group.pending() > 0 {
+            std::hint::spin_loop();
+        }
+        let meet = std::sync::Arc::new(std::sync::Barrier::new(3));
+        for _ in 0..3 {
+            let meet = std::sync::Arc::clone(&meet);
+            group
+                .spawn(move || {
+                    meet.wait();
+                    Ok(())
+                })
+                .expect("open");
+        }
+        group.wait().expect("all succeed");
+    }
+}

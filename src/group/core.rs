@@ -145,7 +145,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
                     if let Some(there) = refill {
                         pace.visited(there);
                     }
-                    if hire {
+                    for _ in 0..hire {
                         self.hire(Hire::OneMore, false);
                     }
                     self.run(job);

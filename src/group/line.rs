@@ -79,8 +79,8 @@ pub(super) enum Hire {
 /// What a runner does next.
 #[derive(Debug)]
 pub(super) enum Next<J> {
-    /// Runs this. `refill`: how many there were in the inbox, if it was asked. `hire`: another runner, counted as hired already.
-    Run { job: J, refill: Option<usize>, hire: bool },
+    /// Runs this. `refill`: how many there were in the inbox, if it was asked. `hire`: so many more runners, counted as hired already.
+    Run { job: J, refill: Option<usize>, hire: usize },
     /// Waits a moment and asks again.
     Linger,
     /// Goes: it is not counted any more.
@@ -232,11 +232,15 @@ impl<J> Line<J> {
         self.inbox.lock().hired += 1;
     }
 
-    /// An active runner goes although tasks are queued; false if nobody else is there, and it has to stay.
+    /// An active runner goes although tasks are queued; false if nobody is about to come, and it has to stay.
     pub(super) fn steps_back(&self) -> bool {
         let (outbox, mut inbox) = self.both();
-        let stays = inbox.hired + inbox.active == 1 && !is_empty(&outbox, &inbox);
+        // The one that takes its place may have come and gone already.
+        let stays = inbox.hired == 0 && !is_empty(&outbox, &inbox);
         inbox.active -= usize::from(!stays);
+        let helpers = if stays { Vec::new() } else { mem::take(&mut inbox.helpers) };
+        drop((outbox, inbox));
+        unpark(helpers); // the place is theirs to take, while the runner that comes back is behind others
         !stays
     }
 
@@ -290,15 +294,18 @@ impl<J> Line<J> {
     pub(super) fn next(&self, ended: u64, lingers: bool, lingering: &mut bool) -> Next<J> {
         let mut outbox = self.outbox.lock();
         let waiters = count(&mut outbox, ended);
-        if let Some(job) = outbox.jobs.pop_front() {
-            drop(outbox);
-            unpark(waiters);
-            return Next::Run { job, refill: None, hire: false };
+        let lingered = mem::take(lingering);
+        if !lingered {
+            if let Some(job) = outbox.jobs.pop_front() {
+                drop(outbox);
+                unpark(waiters);
+                return Next::Run { job, refill: None, hire: 0 };
+            }
         }
         let mut inbox = self.inbox.lock();
         inbox.seen = outbox.ended;
         let there = inbox.jobs.len();
-        let next = if mem::take(lingering) {
+        let next = if lingered {
             inbox.lingering = false;
             None
         } else if there < REFILL && inbox.lingering {
@@ -311,12 +318,14 @@ impl<J> Line<J> {
             None
         };
         let next = next.unwrap_or_else(|| {
-            mem::swap(&mut outbox.jobs, &mut inbox.jobs);
+            if outbox.jobs.is_empty() {
+                mem::swap(&mut outbox.jobs, &mut inbox.jobs);
+            }
             let Some(job) = outbox.jobs.pop_front() else { return Next::Leave };
-            let hire = !outbox.jobs.is_empty()
-                && !inbox.lingering
-                && inbox.hired.saturating_add(inbox.active) < self.limit;
-            inbox.hired += usize::from(hire);
+            // Nobody was hired for what came while a runner lingered, so all that may be are, at once: the tasks may wait for each other.
+            let free = self.limit.saturating_sub(inbox.hired.saturating_add(inbox.active));
+            let hire = if inbox.lingering { 0 } else { free.min(outbox.jobs.len() + inbox.jobs.len()) };
+            inbox.hired += hire;
             Next::Run { job, refill: Some(there), hire }
         });
         inbox.active -= usize::from(matches!(next, Next::Leave));

@@ -70,3 +70,6 @@ pub use spawner::Spawner;
 
 #[cfg(all(test, gristmill_loom))]
 mod model;
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests;

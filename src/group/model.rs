@@ -35,7 +35,7 @@ impl Yard {
         }
         let (mut ended, mut lingering) = (0, false);
         while let Next::Run { job: (), hire, .. } = self.line.next(ended, false, &mut lingering) {
-            assert!(!hire, "there is one runner at most");
+            assert_eq!(hire, 0, "there is one runner at most");
             assert_eq!(self.inside.fetch_add(1, Ordering::Relaxed), 0, "one task at a time");
             self.inside.fetch_sub(1, Ordering::Relaxed);
             self.done.fetch_add(1, Ordering::Relaxed);
