@@ -2,7 +2,7 @@
 
 use super::line::{Hire, Line, Next, Wait};
 
-fn hired(next: Next<u64>) -> usize {
+fn hired(next: &Next<u64>) -> usize {
     let Next::Run { hire, .. } = next else { panic!("there is a task: {next:?}") };
     hire
 }
@@ -13,7 +13,7 @@ fn lingering(limit: usize) -> (Line<u64>, bool) {
     assert_eq!(line.push(|index| index).expect("there is room"), Hire::TheOnly);
     assert!(line.start());
     let mut lingering = false;
-    assert_eq!(hired(line.next(0, false, &mut lingering)), 0);
+    assert_eq!(hired(&line.next(0, false, &mut lingering)), 0);
     assert!(matches!(line.next(1, true, &mut lingering), Next::Linger));
     (line, lingering)
 }
@@ -24,7 +24,7 @@ fn runner_back_from_its_linger_has_all_hired_that_may_be() {
     for _ in 0..3 {
         assert_eq!(line.push(|index| index).expect("there is room"), Hire::Nobody);
     }
-    assert_eq!(hired(line.next(0, true, &mut lingers)), 2, "the tasks may wait for each other");
+    assert_eq!(hired(&line.next(0, true, &mut lingers)), 2, "the tasks may wait for each other");
 }
 
 #[test]
@@ -35,8 +35,8 @@ fn runner_back_from_its_linger_lingers_no_more_though_another_has_refilled() {
     }
     line.hire_one_more();
     assert!(line.start());
-    assert_eq!(hired(line.next(0, true, &mut false)), 0, "who lingers is about to come");
-    assert_eq!(hired(line.next(0, true, &mut lingers)), 1);
+    assert_eq!(hired(&line.next(0, true, &mut false)), 0, "who lingers is about to come");
+    assert_eq!(hired(&line.next(0, true, &mut lingers)), 1);
     assert!(line.start());
     line.hire_one_more();
     assert!(!line.start(), "three run");
@@ -49,7 +49,7 @@ fn runner_stays_if_who_was_to_take_its_place_has_come_and_gone() {
         line.push(|index| index).expect("there is room");
     }
     assert!(line.start() && line.start());
-    assert_eq!(hired(line.next(0, false, &mut false)), 0);
+    assert_eq!(hired(&line.next(0, false, &mut false)), 0);
     line.hire_one_more();
     assert!(!line.start(), "two run");
     assert!(!line.steps_back(), "tasks are queued, and nobody is about to come");
