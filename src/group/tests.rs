@@ -4,7 +4,7 @@ use super::line::{Hire, Line, Next, Wait};
 
 fn hired(next: &Next<u64>) -> usize {
     let Next::Run { hire, .. } = next else { panic!("there is a task: {next:?}") };
-    hire
+    *hire
 }
 
 /// A line whose runner has come, found nothing, and lingers.
