@@ -450,3 +450,59 @@ fn waits_of_the_handle_itself_say_that_the_output_was_taken() {
     assert!(handle.take().is_none());
     assert!(catch_unwind(AssertUnwindSafe(|| handle.wait())).is_err());
 }
+
+/// The worker runs the first attempt itself, and the delay is over meanwhile.
+#[test]
+fn attempt_that_the_waiting_worker_ran_itself_is_neither_hedged_nor_out_of_time() {
+    let pool = Arc::new(ThreadPool::builder().workers(1).build().expect("good settings"));
+    let inner = Arc::clone(&pool);
+    let outer = pool.submit(move || {
+        let clock = ManualClock::new();
+        let attempt = |value: u32| {
+            let clock = clock.clone();
+            inner.submit(move || {
+                clock.advance(Duration::from_secs(1));
+                value
+            })
+        };
+        let (budget, delay) = (AttemptBudget::new(100, 10), Duration::from_secs(1));
+        let first = attempt(1).expect("open");
+        let second = || unreachable!("the first has ended");
+        let hedged = combine::hedge(first, Timer::after_on(delay, clock.clone()), &budget, second);
+        let hedged = hedged.expect("it succeeds").value;
+        let timed = combine::with_timeout(attempt(2).expect("open"), Timer::after_on(delay, clock.clone()));
+        (hedged, timed.ok().and_then(Result::ok))
+    });
+    assert_eq!(outer.expect("open").wait().expect("it does not panic"), (1, Some(2)));
+}
+
+#[test]
+fn wait_that_is_over_starts_no_second_attempt() {
+    let pool = ThreadPool::builder().workers(1).build().expect("good settings");
+    pool.pause();
+    let token = CancellationToken::new();
+    token.cancel();
+    let budget = AttemptBudget::new(100, 10);
+    let first = pool.submit(|| 1).expect("open");
+    let second = || pool.submit(|| 2).expect("open");
+    let cut =
+        combine::hedge_with(first, Duration::ZERO, &budget, second, &token).map(drop).expect_err("cancelled");
+    assert_eq!(pool.queued(), 1, "the first alone");
+    drop(cut);
+    pool.resume();
+}
+
+/// What waited first could not help; the worker that it is handed to can, and is the only one.
+#[test]
+fn set_that_moves_to_the_only_worker_is_helped_there() {
+    let pool = ThreadPool::builder().workers(1).build().expect("good settings");
+    let (hand, handed) = mpsc::channel::<AsCompleted<TaskHandle<u32>>>();
+    let worker = pool
+        .submit(move || handed.recv().expect("it comes").map(|(_, value)| value.expect("it succeeds")).sum());
+    let worker: TaskHandle<u32> = worker.expect("open");
+    let handles: Vec<_> = (1..=2).map(|value| pool.submit(move || value).expect("open")).collect();
+    let mut completed = as_completed(handles);
+    completed.next_timeout(Duration::from_millis(1)).expect_err("the worker waits for the set");
+    hand.send(completed).expect("the worker waits");
+    assert_eq!(worker.wait_timeout(LONG).expect("in time").expect("it does not panic"), 3);
+}

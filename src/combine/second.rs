@@ -127,8 +127,8 @@ where
 /// is slow it makes it worse, and so `budget` bounds the extra attempts of all calls that share it. Both attempts may take effect: they
 /// have to be such that this does no harm.
 ///
-/// A first attempt that fails before the delay is over is not repeated: that would be [`fallback`]. If it fails later, the second is waited
-/// for. What cancelling means for one that is running, [`race`](super::race) says. A `delay` that is cancelled starts nothing.
+/// A first attempt that has failed by the time at which the delay is seen to be over is not repeated: that would be [`fallback`]. If it fails later,
+/// the second is waited for. What cancelling means for one that is running, [`race`](super::race) says. A `delay` that is cancelled starts nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -208,7 +208,8 @@ where
     unless_cancelled(hedged(first, delay.into(), budget, second, Limit::token(token)))
 }
 
-/// The place of the second attempt in the set: behind the first and the delay.
+/// The places of the attempts in the set; the delay stands between them.
+const FIRST: usize = 0;
 const SECOND: usize = 2;
 
 /// An attempt's index, of its place in the set.
@@ -247,7 +248,15 @@ where
                 }
             }
             Ok(Some((_, Ended::Timer(has_fired)))) => {
-                if has_fired && budget.try_spend() {
+                // A first attempt that this thread ran itself may have ended before it could look at the delay.
+                if !has_fired || set.has_ended(FIRST) {
+                    continue;
+                }
+                // Nothing more is started when the wait is over.
+                if let Some(interrupt) = limit.interrupt() {
+                    return Err((Unsettled { failed, pending: handles(set), second }, interrupt));
+                }
+                if budget.try_spend() {
                     if let Some(start) = second.take() {
                         set.push(Either::Handle(start()));
                     }

@@ -5,8 +5,8 @@
 //!    when it was added. So what is not over when the inbox is empty will be heard of.
 //! 2. `open` counts the entries that are not over. Each is reported once, when its index arrives and the handle says that it has
 //!    ended; an index may arrive more often than that.
-//! 3. A handle is offered the thread's help once, and again only if it asked for that. So help costs the same for each
-//!    handle, however often the set is waited for.
+//! 3. A handle is offered a thread's help once, and again only if it asked for that, or if another thread waits: what could not help
+//!    before may be a worker now. So help costs the same for each handle, however often one thread waits for the set.
 //!
 //! No lock is held here: the inbox has its own, and the handles theirs.
 
@@ -15,7 +15,7 @@ use std::mem;
 
 use super::limit::{Interrupt, Limit};
 use super::quiet::drop_quietly;
-use crate::sync::thread;
+use crate::sync::thread::{self, Thread};
 use crate::sync::time::{self, Instant};
 use crate::waitable::{Help, Inbox, Waitable};
 
@@ -38,6 +38,8 @@ pub(super) struct Set<W: Waitable> {
     unhelped: usize,
     /// Entries that asked to be offered help again.
     later: Vec<usize>,
+    /// The thread that waited last.
+    waiter: Option<Thread>,
 }
 
 /// What there is to be done before parking.
@@ -55,6 +57,7 @@ impl<W: Waitable> Set<W> {
             open: 0,
             unhelped: 0,
             later: Vec::new(),
+            waiter: None,
         };
         // All of them first: the iterator may be what submits the tasks.
         set.entries.extend(handles.into_iter().map(|handle| Entry { handle: Some(handle), is_over: false }));
@@ -98,6 +101,11 @@ impl<W: Waitable> Set<W> {
         let answer = self.wait(limit);
         self.inbox.stop_listening();
         answer.map(Some)
+    }
+
+    /// Whether one has ended, reported or not.
+    pub(super) fn has_ended(&self, index: usize) -> bool {
+        self.entries[index].handle.as_ref().is_none_or(W::is_finished)
     }
 
     /// The output of one that has ended.
@@ -154,6 +162,11 @@ impl<W: Waitable> Set<W> {
     }
 
     fn wait(&mut self, limit: Limit<'_>) -> Result<usize, Interrupt> {
+        let me = thread::current();
+        if self.waiter.as_ref().is_none_or(|waiter| waiter.id() != me.id()) {
+            (self.unhelped, self.waiter) = (0, Some(me));
+            self.later.clear();
+        }
         let mut unpark = None;
         let mut yields = YIELDS;
         loop {
