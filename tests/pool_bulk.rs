@@ -65,6 +65,21 @@ fn nothing_to_submit_is_finished_at_once_even_on_a_closed_pool() {
 }
 
 #[test]
+fn pool_whose_workers_have_gone_refuses_and_loses_nothing() {
+    let pool = pool(2, 8);
+    pool.close();
+    while pool.workers() > 0 {
+        std::thread::yield_now();
+    }
+    assert!(pool.submit_many(Vec::<fn() -> u8>::new()).expect("nothing was refused").is_finished());
+    let refused = pool.submit_many((0..3).map(|i| move || i)).map(drop).expect_err("closed");
+    let (accepted, rest, _) = refused.into_parts();
+    assert_eq!((accepted.len(), rest.map(|task| task()).collect::<Vec<_>>()), (0, vec![0, 1, 2]));
+    assert!(matches!(pool.map(&[1, 2], |i| i + 1), Err(BulkError::Refused { .. })));
+    assert!(matches!(pool.for_each_iter(0..3, drop), Err(BulkError::Refused { .. })));
+}
+
+#[test]
 fn panic_costs_its_own_task_only_wherever_it_is() {
     for position in [0, 1, 63, 64, 500, 999] {
         let pool = pool(2, 1024);

@@ -242,7 +242,8 @@ fn rest_of_a_batch_of_a_stuck_worker_is_taken_over_whoever_else_is_there() {
         let late = late.load(Ordering::SeqCst);
         stop.store(true, Ordering::SeqCst);
         pool.wait().unwrap();
-        assert!(late <= 64 * workers + 8 * most + 64, "{late} starts late with {workers} workers");
+        // Twice what it takes where threads start at once; a quarter to a half of what was queued.
+        assert!(late <= 2 * (64 * workers + 8 * most + 64), "{late} starts late with {workers} workers");
     }
 }
 

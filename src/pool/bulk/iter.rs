@@ -128,7 +128,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
         if iter.size_hint() == (0, Some(0)) {
             return Ok(());
         }
-        let workers = self.core().workers();
+        let workers = self.core().workers().max(1); // a pool that has ended has none, and refuses
         let source = Source::new(iter);
         run(self.core(), workers, token, move |progress: &Progress| {
             let (mut grain, mut items) = (Grain::new(), Vec::new());

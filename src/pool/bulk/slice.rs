@@ -215,7 +215,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
         if items.is_empty() {
             return Ok(());
         }
-        let workers = self.core().workers();
+        let workers = self.core().workers().max(1); // a pool that has ended has none, and refuses
         run(self.core(), workers.min(items.len()), token, move |progress: &Progress| {
             let mut grain = Grain::new();
             while progress.goes_on() {

@@ -35,7 +35,7 @@ impl Lengths {
     /// is half empty has room.
     fn new(hint: (usize, Option<usize>), workers: usize, bound: usize) -> Self {
         let share = match hint {
-            (least, Some(most)) if least == most => most / (8 * workers),
+            (least, Some(most)) if least == most => most / (8 * workers.max(1)), // a pool that has ended has none
             _ => LONGEST,
         };
         Self { next: 1, longest: share.min(bound / 2).clamp(1, LONGEST) }
