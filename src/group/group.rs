@@ -203,8 +203,9 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
             if left.is_some_and(|left| left.is_zero()) {
                 break Err(Interrupt::TimedOut);
             }
-            let stranded = core.rescue();
-            park(left, stranded.then_some(nap));
+            // A runner that a full pool refuses, or whose place is given up, tells nobody who waits; so on a shared pool they look again.
+            core.rescue();
+            park(left, core.shares.then_some(nap));
             nap = (nap * 2).min(longest);
         };
         core.line.forget();

@@ -236,7 +236,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
                     if left.is_some_and(|left| left.is_zero()) {
                         break Err(GroupRefusal::TimedOut);
                     }
-                    let naps = core.rescue() || core.line.naps();
+                    let naps = core.rescue() || core.shares || core.line.naps();
                     park(left, naps.then_some(nap));
                     nap = (nap * 2).min(longest);
                 }
