@@ -3,14 +3,14 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use gristmill::{
     CancelKind, CancellationToken, Done, ErrorGroup, ErrorGroupBuilder, FailureKind, GroupBuildError,
-    GroupErrorKind, GroupRefusal, Shutdown, ThreadPool, Verdict,
+    GroupErrorKind, GroupRefusal, Saturation, Shutdown, ThreadPool, Verdict,
 };
 
 #[path = "support/gate.rs"]
@@ -160,8 +160,12 @@ claims! {
     })
 
     fn any_success_ends_the_group(limit::<u32>(3).done(Done::any_succeeded()), |group| {
-        group.spawn(|| Err("slow mirror".to_owned())).expect("open");
-        group.task().spawn(|context| { context.token().wait(); Err("loser".to_owned()) }).expect("open");
+        group.spawn(|| Err("broken mirror".to_owned())).expect("open");
+        while group.pending() > 0 { thread::yield_now() }
+        let (gate, pass) = Gate::new();
+        group.task().spawn(|context| { pass(); context.token().wait(); Err("loser".to_owned()) }).expect("open");
+        gate.wait();
+        gate.open();
         group.spawn(|| Ok(7)).expect("open");
         assert!(group.wait().is_ok());
         assert!(group.token().is_cancelled());
@@ -170,6 +174,22 @@ claims! {
         assert_eq!(report.failures().len() + report.reactions().len(), 2, "kept, although the group succeeded");
         assert!(report.reactions().iter().any(|failure| failure.index() == 1));
         assert!(report.result().is_ok());
+    })
+
+    fn success_after_a_cancellation_is_a_success(limit::<u32>(2).done(Done::any_succeeded()), |group| {
+        let (gate, pass) = Gate::new();
+        group.spawn(move || { pass(); Ok(7) }).expect("open");
+        gate.wait();
+        let (second, pass) = Gate::new();
+        group.spawn(move || { pass(); Err("cancelled".to_owned()) }).expect("open");
+        second.wait();
+        group.cancel();
+        second.open();
+        while group.pending() > 1 { thread::yield_now() }
+        gate.open();
+        assert!(group.wait().is_ok());
+        let report = group.into_report();
+        assert_eq!((report.decided_by(), report.values(), report.reactions().len()), (Some(0), &[7][..], 1));
     })
 
     fn any_success_of_none_is_every_failure(limit::<u32>(1).done(Done::any_succeeded()), |group| {
@@ -475,6 +495,38 @@ claims! {
         drop(group);
     })
 
+    fn drop_of_errors_that_panic_harms_nobody(
+        ErrorGroup::<u32, Bomb>::builder().limit(2).done(Done::all_finished()), |group| {
+        for _ in 0..3 {
+            group.spawn(|| Err(Bomb)).expect("open");
+        }
+        let error = group.wait().expect_err("all fail");
+        assert_eq!(error.failures().len(), 3);
+        drop(group);
+        drop(error);
+    })
+
+    fn errors_can_be_taken_out_once_nobody_else_has_them(limit::<u32>(1).done(Done::all_finished()), |group| {
+        for name in ["first", "second"] {
+            group.task().name(name).spawn(move |_| Err(format!("{name} error"))).expect("open");
+        }
+        let shared = group.wait().expect_err("both fail").into_cause().expect_err("the group has it too");
+        let clone = shared.clone();
+        drop(group);
+        let error = shared.into_failures().expect_err("the clone");
+        drop(error);
+        let failures = clone.into_failures().expect("nobody else has it");
+        let errors: Vec<_> = failures.into_iter().filter_map(gristmill::TaskFailure::into_error).collect();
+        assert_eq!(errors, ["first error", "second error"]);
+    })
+
+    fn refused_task_keeps_its_name(limit::<u32>(1), |group| {
+        group.cancel();
+        let refused = group.task().name("late").spawn(|_| Ok(1)).expect_err("cancelled");
+        assert_eq!((refused.name(), refused.to_string()), (Some("late"), "late was not spawned: the group was cancelled".to_owned()));
+        assert!(matches!(refused.into_refusal(), GroupRefusal::Cancelled(_)));
+    })
+
     fn drop_of_a_task_that_panics_harms_nobody(limit::<u32>(1), |group| {
         let (gate, pass) = Gate::new();
         group.spawn(move || { pass(); Ok(0) }).expect("open");
@@ -728,8 +780,12 @@ fn pool_that_drains_runs_what_the_group_has_taken() {
         group.spawn(move || Ok(index)).expect("room");
     }
     assert!(pool.shutdown(Shutdown::Drain).is_complete());
-    assert!(matches!(group.spawn(|| Ok(1)).expect_err("closed").refusal(), GroupRefusal::PoolClosed));
-    assert_eq!(group.into_results().expect("all succeed").len(), 200);
+    assert!(group.spawn(|| Ok(1)).expect_err("closed").is_pool_closed());
+    let error = group.wait().expect_err("one was refused");
+    assert_eq!((error.kind(), error.failures().len()), (GroupErrorKind::Cancelled, 0));
+    let text = error.cancelled().and_then(|cause| cause.cause()).expect("given").to_string();
+    assert_eq!(text, "the group's pool was closed before all tasks had started");
+    assert_eq!(group.into_report().values().len(), 200);
 }
 
 #[test]
@@ -744,6 +800,155 @@ fn purge_of_the_pool_hangs_nobody() {
     gate.open();
     gate::ended(running).expect("no panic");
     assert_eq!(group.into_results().expect("it is hired anew"), [1]);
+}
+
+#[test]
+fn runner_that_was_purged_and_is_kept_hangs_nobody() {
+    let pool = ThreadPool::builder().workers(1).build().expect("a worker");
+    let (gate, running) = occupy(&pool);
+    let group = limit(1).on(&pool).expect("a limit");
+    group.spawn(|| Ok(1)).expect("room");
+    let kept = pool.purge();
+    group.spawn(|| Ok(2)).expect("room");
+    gate.open();
+    gate::ended(running).expect("no panic");
+    assert!(group.wait_timeout(LONG).expect("another is hired").is_ok());
+    drop(kept);
+    assert_eq!(group.into_results().expect("success"), [1, 2]);
+}
+
+#[test]
+fn task_that_finds_no_runner_comes_back_when_its_time_is_over_whatever_the_saturation() {
+    for saturation in [Saturation::Block, Saturation::Reject, Saturation::CallerRuns] {
+        let settings = ThreadPool::builder().workers(1).queue_bound(1).saturation(saturation);
+        let pool = settings.build().expect("a worker");
+        let (gate, running) = occupy(&pool);
+        let filler = pool.submit(|| ()).expect("one place");
+        let group = limit(1).on(&pool).expect("a limit");
+        let refused = group.task().name("late").spawn_timeout(|_| Ok(1), Duration::from_millis(2));
+        let refused = refused.expect_err("no runner can be had");
+        assert!(refused.is_timed_out() && refused.name() == Some("late"));
+        assert_eq!(group.pending(), 0);
+        let (group, here) = (&group, thread::current().id());
+        thread::scope(|scope| {
+            let waiting = scope.spawn(move || {
+                let spawner = thread::current().id();
+                let task = move || Ok(u32::from(thread::current().id() != spawner));
+                group.spawn(task).map_err(|refused| refused.to_string())
+            });
+            gate.open();
+            waiting.join().expect("no panic").expect("it waits for the pool");
+        });
+        group.spawn(move || Ok(u32::from(thread::current().id() != here))).expect("open");
+        gate::ended(running).expect("no panic");
+        gate::ended(filler).expect("no panic");
+        assert!(group.wait_timeout(LONG).expect("a runner came").is_ok());
+    }
+}
+
+#[test]
+fn task_that_waits_for_a_runner_comes_back_when_the_pool_closes_or_the_group_is_cancelled() {
+    for closes in [true, false] {
+        let pool = ThreadPool::builder().workers(1).queue_bound(1).build().expect("a worker");
+        let (gate, running) = occupy(&pool);
+        let filler = pool.submit(|| ()).expect("one place");
+        let group = limit::<u32>(1).on(&pool).expect("a limit");
+        let group = &group;
+        let refused = thread::scope(|scope| {
+            let waiting = scope.spawn(move || group.spawn(|| Ok(5)).expect_err("refused"));
+            while group.pending() == 0 {
+                thread::yield_now();
+            }
+            if closes {
+                pool.close();
+            } else {
+                group.token().cancel();
+            }
+            waiting.join().expect("no panic")
+        });
+        assert!(if closes { refused.is_pool_closed() } else { refused.is_cancelled() }, "{refused}");
+        assert_eq!(refused.into_task()(), Ok(5), "unchanged");
+        gate.open();
+        gate::ended(running).expect("no panic");
+        gate::ended(filler).expect("no panic");
+        assert_eq!(group.wait().expect_err("a task was refused").kind(), GroupErrorKind::Cancelled);
+    }
+}
+
+#[test]
+fn helper_sees_the_end_of_its_wait_between_two_tasks() {
+    let pool = ThreadPool::builder().workers(1).build().expect("a worker");
+    let submitter = pool.submitter().clone();
+    let outer = pool.submit(move || {
+        let group = limit(1).on(&submitter).expect("a limit");
+        let (token, ran) = (CancellationToken::new(), Arc::new(AtomicU32::new(0)));
+        for _ in 0..3 {
+            let (token, ran) = (token.clone(), Arc::clone(&ran));
+            let task = move || {
+                token.cancel();
+                Ok(ran.fetch_add(1, SeqCst))
+            };
+            group.spawn(task).expect("room");
+        }
+        group.wait_with(&token).expect_err("the first task cancels the wait");
+        let then = ran.load(SeqCst);
+        (then, group.into_results().expect("all succeed"))
+    });
+    assert_eq!(gate::ended(outer.expect("open")).expect("no panic"), (1, vec![0, 1, 2]));
+}
+
+#[test]
+fn helper_that_finds_no_place_for_a_runner_runs_the_task() {
+    let pool = ThreadPool::builder().workers(1).queue_bound(1).build().expect("a worker");
+    let submitter = pool.submitter().clone();
+    let outer = pool.submit(move || {
+        let filler = submitter.submit(|| ()).expect("one place");
+        let group = limit(1).on(&submitter).expect("a limit");
+        group.spawn(|| Ok(1)).expect("this thread runs it");
+        let pending = group.pending();
+        drop(filler);
+        (pending, group.into_results().expect("success"))
+    });
+    assert_eq!(gate::ended(outer.expect("open")).expect("no panic"), (0, vec![1]));
+}
+
+#[test]
+fn group_that_leaves_its_scope_has_ended() {
+    let group = limit::<u32>(1).scope(|group| {
+        group.spawn(|| Ok(1)).expect("open");
+        group
+    });
+    let group = group.expect("a thread");
+    assert!(
+        group.spawn(|| Ok(2)).is_ok_and(|()| group.token().is_cancelled()),
+        "taken, and cancelled at once"
+    );
+    let error = group.wait().expect_err("its threads are gone");
+    assert_eq!(error.kind(), GroupErrorKind::Cancelled);
+    let report = group.into_report();
+    assert_eq!((report.values(), report.cancelled()), (&[1][..], 1));
+}
+
+#[test]
+fn into_results_of_an_own_task_is_refused_and_cancels() {
+    let group = Arc::new(Mutex::new(None));
+    let inner = Arc::clone(&group);
+    let (sender, receiver) = mpsc::channel();
+    let (gate, pass) = Gate::new();
+    let own = limit::<u32>(1).build().expect("a thread");
+    own.task()
+        .spawn(move |context| {
+            pass();
+            let group: Group<'static> = inner.lock().expect("not poisoned").take().expect("it is there");
+            let error = group.into_results().expect_err("it would wait for itself");
+            sender.send((error.kind(), context.token().is_cancelled())).expect("awaited");
+            Ok(1)
+        })
+        .expect("open");
+    gate.wait();
+    *group.lock().expect("not poisoned") = Some(own);
+    gate.open();
+    assert_eq!(receiver.recv_timeout(LONG), Ok((GroupErrorKind::OwnTask, true)));
 }
 
 #[test]

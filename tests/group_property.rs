@@ -60,8 +60,8 @@ fn model(tasks: &[Task], until: Until) -> Expected {
             Until::AllFinished => false,
             Until::Ended(last) => index == last,
         };
-        // Whoever is cancelled from outside has not decided.
-        if decides && !over {
+        // Who fails after a cancellation from outside has not decided; in here the one that cancels succeeds.
+        if decides {
             over = true;
             expected.decided_by = Some(index);
             if until == Until::AllSucceeded {

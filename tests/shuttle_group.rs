@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use gristmill::sync::atomic::{AtomicBool, AtomicUsize};
 use gristmill::sync::thread::{Builder, JoinHandle};
 use gristmill::sync::{fault, model as execution};
-use gristmill::{Done, ErrorGroup, GroupBuildError, GroupErrorKind, Shutdown, ThreadPool};
+use gristmill::{CancellationToken, Done, ErrorGroup, GroupBuildError, GroupErrorKind, Shutdown, ThreadPool};
 
 #[path = "support/model.rs"]
 mod model;
@@ -212,6 +213,84 @@ fn two_groups_share_a_small_pool() {
         for thread in threads {
             assert_eq!(thread.join().expect("no panic"), [0, 1]);
         }
+    });
+}
+
+#[test]
+fn task_without_a_runner_gets_one_or_comes_back() {
+    check("task_without_a_runner_gets_one_or_comes_back", || {
+        let pool = Arc::new(ThreadPool::builder().workers(1).queue_bound(1).build().expect("a worker"));
+        let ran = Arc::new(AtomicUsize::new(0));
+        let group = Arc::new(Group::builder().limit(1).queue_bound(2).on(&pool).expect("a limit"));
+        let other = {
+            let pool = Arc::clone(&pool);
+            spawn(move || (0..2).for_each(|_| drop(pool.submit(|| ()))))
+        };
+        let spawners: Vec<_> = [Duration::ZERO, Duration::from_secs(3600)]
+            .into_iter()
+            .map(|patience| {
+                let (group, ran) = (Arc::clone(&group), Arc::clone(&ran));
+                spawn(move || {
+                    let task = move || {
+                        ran.fetch_add(1, SeqCst);
+                        Ok(1)
+                    };
+                    match group.spawn_timeout(task, patience) {
+                        Ok(()) => 1,
+                        Err(refused) => {
+                            assert!(refused.is_timed_out() && patience.is_zero(), "{refused}");
+                            drop(refused.into_task());
+                            0
+                        }
+                    }
+                })
+            })
+            .collect();
+        let accepted: usize = spawners.into_iter().map(|thread| thread.join().expect("no panic")).sum();
+        other.join().expect("no panic");
+        group.wait().expect("all that got in succeed");
+        assert_eq!((ran.load(SeqCst), group.pending()), (accepted, 0));
+    });
+}
+
+#[test]
+fn deadline_that_no_thread_watches_ends_a_wait_and_a_spawn() {
+    check("deadline_that_no_thread_watches_ends_a_wait_and_a_spawn", || {
+        let (token, above) = {
+            let _fault = fault::fail_spawn_at(1);
+            let token = CancellationToken::with_timeout(Duration::from_millis(1));
+            let _fault = fault::fail_spawn_at(1);
+            (token, CancellationToken::with_timeout(Duration::from_millis(1)))
+        };
+        let stop = CancellationToken::new();
+        let group = own(1, 0);
+        let until = stop.clone();
+        group.spawn(move || Err(until.wait().to_string())).expect("a place");
+        let fault = fault::fail_spawn_at(1); // the wait's own attempt to have it watched fails as well
+        assert!(group.wait_with(&token).is_err());
+        drop(fault);
+        let inner = Group::builder().limit(1).queue_bound(0).token(&above).build().expect("a thread");
+        let until = stop.clone();
+        drop(inner.spawn(move || Err(until.wait().to_string()))); // in time, or not
+        let _fault = fault::fail_spawn_at(1);
+        assert!(inner.spawn(|| Ok(1)).expect_err("there is no room, or no time").is_cancelled());
+        stop.cancel();
+    });
+}
+
+#[test]
+fn who_sees_the_token_above_first_is_no_cause() {
+    check("who_sees_the_token_above_first_is_no_cause", || {
+        let above = CancellationToken::new();
+        let group = Group::builder().limit(1).queue_bound(1).token(&above).build().expect("a thread");
+        let seen = above.clone();
+        let task = move || if seen.is_cancelled() { Err("reaction".to_owned()) } else { Ok(1) };
+        group.spawn(task).expect("nobody has cancelled it");
+        let canceller = spawn(move || above.cancel());
+        if let Err(error) = group.wait() {
+            assert_eq!((error.kind(), error.cause().is_none()), (GroupErrorKind::Cancelled, true));
+        }
+        assert!(canceller.join().expect("no panic"));
     });
 }
 

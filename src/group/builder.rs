@@ -152,7 +152,8 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
     }
 
     /// Runs `body` with a group on threads of its own whose tasks may borrow from outside of this call, and returns when every task has
-    /// ended and every thread is gone, also if `body` panics. A group without an answer at the end of `body` is dropped, and so cancelled.
+    /// ended and every thread is gone, also if `body` panics. A group without an answer at the end of `body` is dropped, and so cancelled. One
+    /// that `body` returns has done what it was given, and takes nothing more: a task that is spawned into it then never starts.
     ///
     /// ```
     /// use gristmill::ErrorGroup;
@@ -189,9 +190,8 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
     }
 
     fn group(self, pool: Submitter<'env>, shares: bool, limit: usize) -> ErrorGroup<'env, T, E> {
-        let token = self.token.map_or_else(CancellationToken::new, |token| token.child());
         let bounds = Bounds { limit, queue_bound: self.queue_bound };
-        let core = Core::new(pool, shares, &bounds, token, self.done, self.resumes);
+        let core = Core::new(pool, shares, &bounds, self.token, self.done, self.resumes);
         ErrorGroup { spawner: Spawner { core }, threads: None, stop: None }
     }
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::done::Done;
 use super::inside::{self, Inside};
 use super::ledger::Ledger;
-use super::line::{Hire, Line, Next};
-use crate::cancel::CancellationToken;
+use super::line::{Line, Next};
+use super::refusal::PoolGone;
+use crate::cancel::{CancellationToken, Cancelled};
 use crate::panics;
-use crate::pool::{Pace, Submitter, drop_quietly};
+use crate::pool::{Pace, Refusal, SubmitError, Submitter, drop_quietly};
 use crate::sync::time;
 
 /// After so many tasks, or so much time, a runner lets the other tasks of a pool that is not the group's own pass.
@@ -45,6 +46,9 @@ pub(super) struct Core<'env, T, E> {
     pub(super) ledger: Ledger<'env, T, E>,
     /// The group's own token.
     pub(super) token: CancellationToken,
+    /// What cancels it: the token that the group was given, and that of a shared pool. Who sees one of them cancelled may be earlier
+    /// than the group's own.
+    above: Vec<CancellationToken>,
     pub(super) pool: Submitter<'env>,
     /// Whether the pool has other users, and may refuse a runner.
     pub(super) shares: bool,
@@ -81,22 +85,21 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Drop for Hired<'env, T, E> {
     }
 }
 
-/// The pool of the group ended before the group's tasks had started.
-#[derive(Debug, thiserror::Error)]
-#[error("the group's pool was closed before all tasks had started")]
-struct PoolGone;
-
 impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
     pub(super) fn new(
         pool: Submitter<'env>,
         shares: bool,
         bounds: &Bounds,
-        token: CancellationToken,
+        token: Option<CancellationToken>,
         done: Done<'env, T, E>,
         resumes: bool,
     ) -> Arc<Self> {
         let line = Line::new(bounds.limit, bounds.queue_bound);
-        Arc::new(Self { id: inside::new_id(), line, ledger: Ledger::new(done, resumes), token, pool, shares })
+        let own = token.as_ref().map_or_else(CancellationToken::new, CancellationToken::child);
+        let stop = shares.then(|| pool.stop_token().clone());
+        let above = token.into_iter().chain(stop).collect();
+        let ledger = Ledger::new(done, resumes);
+        Arc::new(Self { id: inside::new_id(), line, ledger, token: own, above, pool, shares })
     }
 
     /// Whether the calling thread is in a task of the pool but not of the group: it may wait, and runs the group's tasks meanwhile.
@@ -104,28 +107,62 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
         self.shares && self.pool.is_inside()
     }
 
-    /// Has the pool start a runner, which is counted as hired already. `blocks`: this may wait for space in the pool's queue, if there is
-    /// no other runner.
-    pub(super) fn hire(self: &Arc<Self>, hire: Hire, blocks: bool) {
-        if hire == Hire::Nobody {
-            return;
-        }
+    /// Why the group is cancelled, or about to be.
+    pub(super) fn cause(&self) -> Option<Cancelled> {
+        self.token.cause().or_else(|| self.above.iter().find_map(CancellationToken::cause))
+    }
+
+    /// Has the pool start a runner, which is counted as hired already.
+    pub(super) fn hire(self: &Arc<Self>) {
         let hired = Hired(Some(Arc::clone(self)));
         // A refusal drops it: those who are there ask again when they take the next tasks.
-        let refused = self.pool.try_submit(move || hired.start()).is_err();
-        if refused && blocks && hire == Hire::TheOnly && self.line.is_short_handed() {
-            let hired = Hired(Some(Arc::clone(self)));
-            drop(self.pool.task().token(&self.token).submit(move |_| hired.start()));
+        drop(self.pool.try_submit(move || hired.start()));
+    }
+
+    /// Has the pool start a runner, which is counted when that is certain; waits for space for at most `patience`, whatever the pool's
+    /// saturation says. If it is refused, `give_up` is called before the group hears that there is none.
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        patience: Option<Duration>,
+        give_up: impl FnOnce(),
+    ) -> Result<(), Refusal> {
+        let hired = Hired(Some(Arc::clone(self)));
+        match patience {
+            None => self.asked(self.pool.try_submit(move || hired.start()), give_up),
+            Some(time) => {
+                let task = self.pool.task().token(&self.token);
+                self.asked(task.submit_timeout(move |_| hired.start(), time), give_up)
+            }
         }
     }
 
-    /// Asks for runners that the pool had no place for; true if it still has none.
+    fn asked<H, F>(&self, answer: Result<H, SubmitError<F>>, give_up: impl FnOnce()) -> Result<(), Refusal> {
+        self.line.confirm();
+        let Err(error) = answer else { return Ok(()) };
+        let (hired, refusal) = error.into_parts();
+        give_up();
+        drop(hired);
+        Err(refusal)
+    }
+
+    /// Asks for runners that the pool had no place for, or has lost: who was hired and is not in its queue was purged, and somebody keeps
+    /// him; or he is about to start, and one more does no harm. True if there are still too few.
     pub(super) fn rescue(self: &Arc<Self>) -> bool {
-        if !self.shares || !self.line.is_short_handed() {
+        if !self.shares || !self.line.is_short_handed(self.pool.queued() == 0) {
             return false;
         }
-        self.hire(Hire::OneMore, false);
+        self.hire();
         self.line.remains_short_handed()
+    }
+
+    /// Runs one task as a helper, who is counted as active already. One, so that it sees in time that its wait is over.
+    pub(super) fn help(self: &Arc<Self>) {
+        let inside = Inside::enter(self.id);
+        let Next::Run { job, hire, .. } = self.line.next(0, false, &mut false) else { return };
+        (0..hire).for_each(|_| self.hire());
+        self.run(job);
+        drop(inside);
+        self.line.leave();
     }
 
     /// The life of an active runner.
@@ -145,9 +182,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
                     if let Some(there) = refill {
                         pace.visited(there);
                     }
-                    for _ in 0..hire {
-                        self.hire(Hire::OneMore, false);
-                    }
+                    (0..hire).for_each(|_| self.hire());
                     self.run(job);
                     pace.ran();
                     ended = 1;
@@ -187,7 +222,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
         let Job { index, name, work } = job;
         let called = || name.as_deref().unwrap_or("task").to_owned();
         let result = panics::catch(called, || work.work(self, index, name.as_ref()));
-        self.ledger.record(index, name.as_ref(), result, &self.token);
+        self.ledger.record(index, name.as_ref(), result, &self.token, || self.cause().is_some());
     }
 
     /// Drops all tasks that have not started; true if there were any.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cancel::Cancelled;
 use crate::panics::Panic;
-use crate::pool::BuildError;
+use crate::pool::{BuildError, drop_quietly};
 
 /// How a task failed.
 #[derive(Debug)]
@@ -44,6 +44,19 @@ impl<E> TaskFailure<E> {
     /// The error that it returned; `None` if it panicked.
     pub fn error(&self) -> Option<&E> {
         match &self.kind {
+            FailureKind::Failed(error) => Some(error),
+            FailureKind::Panicked(_) => None,
+        }
+    }
+
+    /// How it failed, taken out.
+    pub fn into_kind(self) -> FailureKind<E> {
+        self.kind
+    }
+
+    /// The error that it returned, taken out; `None` if it panicked.
+    pub fn into_error(self) -> Option<E> {
+        match self.kind {
             FailureKind::Failed(error) => Some(error),
             FailureKind::Panicked(_) => None,
         }
@@ -98,7 +111,7 @@ pub enum GroupErrorKind {
     Failed,
     /// A task panicked; it is the [cause](GroupError::cause).
     Panicked,
-    /// The group was cancelled from outside, and tasks were refused, never started, or failed afterwards.
+    /// The group was cancelled from outside, or its pool was closed, and tasks were refused, never started, or failed afterwards.
     Cancelled,
     /// The group wanted [one success](super::Done::any_succeeded) and had no task.
     NothingSucceeded,
@@ -117,6 +130,14 @@ pub(super) struct Record<E> {
     pub(super) cause: usize,
     pub(super) reactions: Vec<TaskFailure<E>>,
     pub(super) cancelled: Option<Cancelled>,
+}
+
+// An error that panics in its drop takes no other with it.
+impl<E> Drop for Record<E> {
+    fn drop(&mut self) {
+        let failures = std::mem::take(&mut self.failures).into_iter();
+        failures.chain(std::mem::take(&mut self.reactions)).for_each(drop_quietly);
+    }
 }
 
 impl<E> GroupError<E> {
@@ -164,6 +185,48 @@ impl<E> GroupError<E> {
     pub fn cancelled(&self) -> Option<&Cancelled> {
         self.0.cancelled.as_ref()
     }
+
+    /// The [cause](Self::cause), taken out; the other failures are dropped.
+    ///
+    /// ```
+    /// use gristmill::{ErrorGroup, GroupError, TaskFailure};
+    ///
+    /// fn total(numbers: &[&str]) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+    ///     let results = ErrorGroup::builder().limit(2).scope(|group| {
+    ///         for number in numbers {
+    ///             group.spawn(|| number.parse::<u64>()).ok(); // a refusal has its reason, which the wait tells
+    ///         }
+    ///         group.into_results()
+    ///     })?;
+    ///     match results.map_err(GroupError::into_cause) {
+    ///         Ok(numbers) => Ok(numbers.iter().sum()),
+    ///         Err(Ok(cause)) => Err(cause.into_error().expect("parsing does not panic").into()), // the task's own error
+    ///         Err(Err(error)) => Err(error.into()), // no task is the cause
+    ///     }
+    /// }
+    /// assert_eq!(total(&["1", "2"]).unwrap(), 3);
+    /// assert!(total(&["1", "two"]).unwrap_err().is::<std::num::ParseIntError>());
+    /// ```
+    ///
+    /// # Errors
+    /// No task is the cause; or somebody else has this error too: a clone of it, or the group, which keeps one until it is dropped or
+    /// turned [into its results](super::ErrorGroup::into_results). The error is unchanged.
+    pub fn into_cause(self) -> Result<TaskFailure<E>, Self> {
+        let cause = self.0.cause;
+        if cause >= self.0.failures.len() {
+            return Err(self);
+        }
+        Ok(self.into_failures()?.swap_remove(cause))
+    }
+
+    /// All [failures](Self::failures) until the group was done or cancelled, taken out; the reactions are dropped.
+    ///
+    /// # Errors
+    /// Somebody else has this error too, as for [`into_cause`](Self::into_cause). It is unchanged.
+    pub fn into_failures(self) -> Result<Vec<TaskFailure<E>>, Self> {
+        let mut record = Arc::try_unwrap(self.0).map_err(Self)?;
+        Ok(std::mem::take(&mut record.failures))
+    }
 }
 
 impl<E> Clone for GroupError<E> {
@@ -207,97 +270,6 @@ impl<E: std::error::Error + 'static> std::error::Error for GroupError<E> {
             (Some(cause), _) => std::error::Error::source(cause),
             (None, Some(cancelled)) => std::error::Error::source(cancelled),
             (None, None) => None,
-        }
-    }
-}
-
-/// Why a task was not taken.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GroupRefusal {
-    /// As many tasks as may are running and queued; or they are, and the calling thread runs 64 tasks of the group inside each other.
-    #[error("the group is full")]
-    Full,
-    /// There was no room until the time was over.
-    #[error("the group was still full when the time was over")]
-    TimedOut,
-    /// A wait has given the group's answer.
-    #[error("the group has given its answer")]
-    Closed,
-    /// The group is done, or was cancelled from outside.
-    #[error("the group was cancelled")]
-    Cancelled(#[source] Cancelled),
-    /// The pool that the group was given is closed.
-    #[error("the group's pool is closed")]
-    PoolClosed,
-}
-
-/// A task that was not taken, and why. The task is unchanged: [`into_task`](Self::into_task) gives it back.
-#[must_use = "the task that was refused is in here"]
-pub struct SpawnError<F> {
-    task: F,
-    refusal: GroupRefusal,
-}
-
-impl<F> SpawnError<F> {
-    pub(super) fn new(task: F, refusal: GroupRefusal) -> Self {
-        Self { task, refusal }
-    }
-
-    /// The task, as it was handed in.
-    pub fn into_task(self) -> F {
-        self.task
-    }
-
-    /// Why it was refused.
-    pub fn refusal(&self) -> &GroupRefusal {
-        &self.refusal
-    }
-
-    /// The task and why it was refused.
-    pub fn into_parts(self) -> (F, GroupRefusal) {
-        (self.task, self.refusal)
-    }
-
-    /// Whether the group was full.
-    pub fn is_full(&self) -> bool {
-        matches!(self.refusal, GroupRefusal::Full)
-    }
-
-    /// Whether the group was full until the time was over.
-    pub fn is_timed_out(&self) -> bool {
-        matches!(self.refusal, GroupRefusal::TimedOut)
-    }
-
-    /// Whether a wait has given the group's answer.
-    pub fn is_closed(&self) -> bool {
-        matches!(self.refusal, GroupRefusal::Closed)
-    }
-
-    /// Whether the group is done or was cancelled.
-    pub fn is_cancelled(&self) -> bool {
-        matches!(self.refusal, GroupRefusal::Cancelled(_))
-    }
-}
-
-// By hand, all three: the task is seldom `Debug`, and the error must not depend on it.
-impl<F> fmt::Debug for SpawnError<F> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("SpawnError").field("refusal", &self.refusal).finish_non_exhaustive()
-    }
-}
-
-impl<F> fmt::Display for SpawnError<F> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the task was not spawned: {}", self.refusal)
-    }
-}
-
-impl<F> std::error::Error for SpawnError<F> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.refusal {
-            GroupRefusal::Cancelled(cause) => Some(cause),
-            _ => None,
         }
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::core::Core;
 use super::error::GroupError;
 use super::inside;
-use super::line::Wait;
+use super::patience::{Naps, park};
 use super::report::GroupReport;
-use super::spawner::{NAPS, Spawner, park};
+use super::spawner::Spawner;
+use super::waits::Wait;
 use crate::cancel::{CancellationToken, Cancelled, Registration};
 use crate::pool::{Shutdown, ThreadPool, drop_quietly};
 use crate::sync::thread;
@@ -83,12 +84,31 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
         }
     }
 
-    /// The answer, if every task has ended; then as [`wait`](Self::wait). `None` changes nothing.
+    /// The answer, if every task has ended; `None` changes nothing.
+    ///
+    /// As with every wait, an answer is for good: the group takes no more tasks. So a group that has been given none yet is ended by
+    /// this; to look without ending it, ask for [`pending`](Spawner::pending).
+    ///
+    /// # Errors
+    /// As for [`wait`](Self::wait).
+    ///
+    /// # Panics
+    /// As for [`wait`](Self::wait).
     pub fn try_wait(&self) -> Option<Result<(), GroupError<E>>> {
         self.outcome(self.block(false, None, None)).ok()
     }
 
     /// As [`wait`](Self::wait), for at most `timeout`; `None` if the time was over first. `Duration::MAX` waits without limit.
+    ///
+    /// # Errors
+    /// As for [`wait`](Self::wait).
+    ///
+    /// # Panics
+    /// As for [`wait`](Self::wait).
+    ///
+    /// # Cancellation
+    /// `None` ends only the wait; the tasks go on, and the group stays open. To leave nothing running, [`cancel`](Spawner::cancel) the
+    /// group and wait once more.
     pub fn wait_timeout(&self, timeout: Duration) -> Option<Result<(), GroupError<E>>> {
         self.outcome(self.block(true, time::now().checked_add(timeout), None)).ok()
     }
@@ -98,8 +118,12 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
     /// # Errors
     /// `token` was cancelled first. The answer, with its own errors, is inside.
     ///
+    /// # Panics
+    /// As for [`wait`](Self::wait).
+    ///
     /// # Cancellation
-    /// Only the wait ends; the tasks go on. To end them, [`cancel`](Spawner::cancel) the group.
+    /// Only the wait ends; the tasks go on, and the group stays open. To leave nothing running, [`cancel`](Spawner::cancel) the group and
+    /// wait once more.
     pub fn wait_with(&self, token: &CancellationToken) -> Result<Result<(), GroupError<E>>, Cancelled> {
         match self.outcome(self.block(true, None, Some(token))) {
             Ok(answer) => Ok(answer),
@@ -114,7 +138,8 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
     /// cancelled; [`GroupReport::decided_by`] tells which was the first.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait); the values are dropped. [`into_report`](Self::into_report) has both.
+    /// As [`wait`](Self::wait); the values are dropped. [`into_report`](Self::into_report) has both. Called from one of the group's own
+    /// tasks it cannot wait, and since it takes the group, that is dropped: its other tasks are cancelled.
     ///
     /// # Panics
     /// As [`wait`](Self::wait).
@@ -159,7 +184,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
         } else if !core.shares {
             core.pool.close();
         }
-        core.ledger.answer(&core.token)
+        core.ledger.answer(core.cause())
     }
 
     /// Waits until the group is quiet, and closes it; `None` in one of its own tasks. `parks`: else only looks.
@@ -175,14 +200,12 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
         }
         let helps = core.is_helper();
         let mut registrations = Vec::new();
-        let (mut nap, longest) = NAPS;
+        let mut naps = Naps::new();
         let end = loop {
-            match core.line.wait_for_quiet(helps && parks, parks) {
+            let wait = core.line.wait_for_quiet(helps && parks, parks);
+            match wait {
                 Wait::Quiet => break Ok(()),
-                Wait::Help => {
-                    core.work();
-                    continue;
-                }
+                Wait::Help => core.help(),
                 Wait::Park => {}
             }
             if core.token.is_cancelled() && core.purge() {
@@ -191,24 +214,28 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
             if !parks {
                 break Err(Interrupt::TimedOut);
             }
+            if let Some(cause) = token.and_then(CancellationToken::cause) {
+                break Err(Interrupt::Cancelled(cause));
+            }
+            if deadline.is_some_and(|deadline| deadline <= time::now()) {
+                break Err(Interrupt::TimedOut);
+            }
             if registrations.is_empty() {
                 let tokens = [Some(&core.token), token].into_iter().flatten();
                 registrations.extend(tokens.map(unpark_me));
                 continue; // what was cancelled before is seen now
             }
-            if let Some(cause) = token.and_then(CancellationToken::cause) {
-                break Err(Interrupt::Cancelled(cause));
+            if wait == Wait::Park {
+                // A runner that a full pool refuses, or whose place is given up, tells nobody who waits; so on a shared pool they look
+                // again.
+                core.rescue();
+                park(deadline, core.shares.then_some(&mut naps), token.into_iter().chain([&core.token]));
             }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(time::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                break Err(Interrupt::TimedOut);
-            }
-            // A runner that a full pool refuses, or whose place is given up, tells nobody who waits; so on a shared pool they look again.
-            core.rescue();
-            park(left, core.shares.then_some(nap));
-            nap = (nap * 2).min(longest);
         };
         core.line.forget();
+        if end.is_err() {
+            core.rescue(); // what a helper leaves to others
+        }
         Some(end)
     }
 }
@@ -238,6 +265,7 @@ impl<T: Send, E: Send + Sync> Drop for ErrorGroup<'_, T, E> {
         }
         // A value that panics in its drop takes no other with it.
         core.ledger.take_values().1.into_iter().for_each(drop_quietly);
+        core.ledger.forget_answer();
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::done::{Done, Kind, TaskEnd, Verdict};
 use super::error::{Called, FailureKind, GroupError, GroupErrorKind, Record, TaskFailure};
-use crate::cancel::CancellationToken;
+use crate::cancel::{CancellationToken, Cancelled};
 use crate::panics::{self, Panic};
 use crate::pool::drop_quietly;
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -55,8 +55,8 @@ struct Book<E> {
     reactions: Vec<TaskFailure<E>>,
     /// Tasks that never started.
     unrun: u64,
-    /// Whether a task was refused because of a cancellation from outside.
-    refused: bool,
+    /// Why a task was refused, if it was because the group had ended or its pool had.
+    refused: Option<Cancelled>,
     decision: Option<Decision>,
     answer: Option<Answer<E>>,
 }
@@ -106,7 +106,7 @@ impl<'env, T, E> Ledger<'env, T, E> {
             failures: Vec::new(),
             reactions: Vec::new(),
             unrun: 0,
-            refused: false,
+            refused: None,
             decision: None,
             answer: None,
         };
@@ -114,7 +114,7 @@ impl<'env, T, E> Ledger<'env, T, E> {
         Self { done, resumes, values: std::array::from_fn(empty), book: Mutex::new(book) }
     }
 
-    /// Records how a task ended, and cancels the group if that ends it.
+    /// Records how a task ended, and cancels the group's `token` if that ends it. `is_cancelled`: whether anybody has.
     #[inline]
     pub(super) fn record(
         &self,
@@ -122,6 +122,7 @@ impl<'env, T, E> Ledger<'env, T, E> {
         name: Option<&Arc<str>>,
         result: Result<Result<T, E>, Panic>,
         token: &CancellationToken,
+        is_cancelled: impl FnOnce() -> bool,
     ) {
         let result = match result {
             Ok(Ok(value)) => Ok(value),
@@ -130,7 +131,11 @@ impl<'env, T, E> Ledger<'env, T, E> {
         };
         match (result, &self.done.0) {
             (Ok(value), Kind::AllSucceeded | Kind::AllFinished) => self.keep(index, value),
-            (result, _) => self.judge(index, name, result, token),
+            (result, _) => {
+                if let Some(succeeded) = self.judge(index, name, result, is_cancelled) {
+                    token.cancel_with(Ended { succeeded, index, name: name.cloned() });
+                }
+            }
         }
     }
 
@@ -138,14 +143,15 @@ impl<'env, T, E> Ledger<'env, T, E> {
         self.values[shard()].0.lock().push(index, value);
     }
 
+    /// Records an end that may decide; if it does, whether the group has succeeded.
     #[cold]
     fn judge(
         &self,
         index: u64,
         name: Option<&Arc<str>>,
         mut result: Result<T, FailureKind<E>>,
-        token: &CancellationToken,
-    ) {
+        is_cancelled: impl FnOnce() -> bool,
+    ) -> Option<bool> {
         let verdict = match (&self.done.0, &result) {
             (Kind::AllSucceeded, Err(_)) => Verdict::Fail,
             (Kind::AnySucceeded, Ok(_)) => Verdict::Succeed,
@@ -175,19 +181,20 @@ impl<'env, T, E> Ledger<'env, T, E> {
             }
             Err(kind) => Some(TaskFailure { index, name: name.cloned(), kind }),
         };
+        // Outside of the lock: looking at a token may call what is registered with it.
+        let cancelled = is_cancelled();
         let mut book = self.book.lock();
-        let over = book.decision.is_some() || token.is_cancelled();
+        let decided_before = book.decision.is_some();
+        let over = decided_before || cancelled;
         if let Some(failure) = failure {
             if over { book.reactions.push(failure) } else { book.failures.push(failure) }
         }
-        let verdict = decided.filter(|_| !over);
-        if let Some(succeeded) = verdict {
+        // A failure after a cancellation is a reaction to it; a success is one all the same.
+        let decided = decided.filter(|succeeded| if *succeeded { !decided_before } else { !over });
+        if let Some(succeeded) = decided {
             book.decision = Some(Decision { succeeded, index });
         }
-        drop(book);
-        if let Some(succeeded) = verdict {
-            token.cancel_with(Ended { succeeded, index, name: name.cloned() });
-        }
+        decided
     }
 
     /// Counts tasks that never started.
@@ -195,19 +202,19 @@ impl<'env, T, E> Ledger<'env, T, E> {
         self.book.lock().unrun += tasks;
     }
 
-    /// Notes that a task was refused because of a cancellation.
-    pub(super) fn refused(&self) {
-        self.book.lock().refused = true;
+    /// Notes that a task was refused, and why.
+    pub(super) fn refused(&self, cause: Cancelled) {
+        self.book.lock().refused.get_or_insert(cause);
     }
 
-    /// The answer of a group that is quiet and closed: always the same.
+    /// The answer of a group that is quiet and closed: always the same. `cause`: who has cancelled it.
     ///
     /// # Panics
     /// Resumes the panic that is the answer, if the group was made so.
-    pub(super) fn answer(&self, token: &CancellationToken) -> Result<(), GroupError<E>> {
+    pub(super) fn answer(&self, cause: Option<Cancelled>) -> Result<(), GroupError<E>> {
         let mut book = self.book.lock();
         if book.answer.is_none() {
-            let answer = conclude(&mut book, &self.done, self.resumes, token);
+            let answer = conclude(&mut book, &self.done, self.resumes, cause);
             book.answer = Some(answer);
         }
         let Some(answer) = &mut book.answer else { unreachable!("it was made just now") };
@@ -263,9 +270,24 @@ impl<'env, T, E> Ledger<'env, T, E> {
         (mem::take(&mut book.failures), mem::take(&mut book.reactions))
     }
 
+    /// Nobody will ask for the answer again: those who have it can take it apart.
+    pub(super) fn forget_answer(&self) {
+        let answer = self.book.lock().answer.take();
+        drop_quietly(answer);
+    }
+
     /// The task that ended the group early.
     pub(super) fn decided_by(&self) -> Option<u64> {
         self.book.lock().decision.map(|decision| decision.index)
+    }
+}
+
+impl<T, E> Drop for Ledger<'_, T, E> {
+    fn drop(&mut self) {
+        let (failures, reactions) = self.take_failures();
+        failures.into_iter().chain(reactions).for_each(drop_quietly);
+        self.take_values().1.into_iter().for_each(drop_quietly);
+        self.forget_answer();
     }
 }
 
@@ -278,11 +300,11 @@ fn conclude<T, E>(
     book: &mut Book<E>,
     done: &Done<'_, T, E>,
     resumes: bool,
-    token: &CancellationToken,
+    cause: Option<Cancelled>,
 ) -> Answer<E> {
-    let cut_short = book.unrun > 0 || book.refused || !book.reactions.is_empty();
+    let cut_short = book.unrun > 0 || book.refused.is_some() || !book.reactions.is_empty();
     // A decision is what cancels the token, or it came first.
-    let cancelled = if book.decision.is_none() && cut_short { token.cause() } else { None };
+    let cancelled = if book.decision.is_none() && cut_short { cause.or(book.refused.take()) } else { None };
     let by = book.decision.map(|decision| decision.index);
     let cause = book.failures.iter().position(|failure| Some(failure.index) == by).unwrap_or(0);
     let any = matches!(done.0, Kind::AnySucceeded);

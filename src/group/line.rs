@@ -9,7 +9,8 @@
 //! 1. `spawned` counts the tasks that came in, `ended` those that have ended, in whatever way. A task's end is counted after its outcome
 //!    was recorded. `ended <= spawned`, and whoever holds both locks and sees them equal knows that the group is quiet.
 //! 2. `active <= limit`: a runner is counted from before it takes its first task until it has found both lists empty, under both locks.
-//! 3. While a task is queued, some runner is hired or active, or [`Line::unhired`] and [`Line::push`] have told a caller that none is.
+//! 3. While a task is queued, some runner is hired or active, or [`Line::unhired`] and [`Line::push`] have told a caller that none
+//!    is; or a helper has [left](Line::leave), who looks again or [asks for a runner](Line::is_short_handed).
 //! 4. Whoever parks has put itself into `waiters`, under both locks, after it saw that it has to, and has set `wake_at` to no more than the
 //!    number of ends that it waits for. The runner that counts that end unparks all waiters.
 //! 5. `seen` is a number of ends that was true once; so what a spawner takes for room is room.
@@ -19,44 +20,52 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use crate::sync::thread::{self, Thread};
+use crate::sync::thread::Thread;
 use crate::sync::{Mutex, MutexGuard, Padded};
 
 /// From here on tasks are taken at once, although more may be about to come.
 const REFILL: usize = 32;
 
 #[derive(Debug)]
-struct Inbox<J> {
+pub(super) struct Inbox<J> {
     jobs: VecDeque<J>,
-    spawned: u64,
+    pub(super) spawned: u64,
     /// What `ended` was when it was last looked at.
-    seen: u64,
-    /// Runners that were asked for and have not started.
-    hired: usize,
-    active: usize,
+    pub(super) seen: u64,
+    /// Runners that were asked for and have not started. Negative for the moment between the start of one and its
+    /// [confirmation](Line::confirm).
+    hired: i64,
+    pub(super) active: usize,
     /// Whether a runner is about to come back.
     lingering: bool,
     /// Whether the group has given its answer.
-    closed: bool,
+    pub(super) closed: bool,
     /// Threads that wait for the group and can run its tasks.
-    helpers: Vec<Thread>,
+    pub(super) helpers: Vec<Thread>,
+}
+
+impl<J> Inbox<J> {
+    /// The runners that there are, or are about to be.
+    fn runners(&self) -> usize {
+        usize::try_from(self.hired).unwrap_or(0).saturating_add(self.active)
+    }
 }
 
 #[derive(Debug)]
-struct Outbox<J> {
+pub(super) struct Outbox<J> {
     jobs: VecDeque<J>,
-    ended: u64,
+    pub(super) ended: u64,
     /// How many tasks must have ended for somebody to look again.
-    wake_at: u64,
-    waiters: Vec<Thread>,
+    pub(super) wake_at: u64,
+    pub(super) waiters: Vec<Thread>,
 }
 
 #[derive(Debug)]
 pub(super) struct Line<J> {
-    limit: usize,
-    queue_bound: usize,
+    pub(super) limit: usize,
+    pub(super) queue_bound: usize,
     inbox: Padded<Mutex<Inbox<J>>>,
-    outbox: Padded<Mutex<Outbox<J>>>,
+    pub(super) outbox: Padded<Mutex<Outbox<J>>>,
 }
 
 /// Why a task did not get in.
@@ -64,6 +73,19 @@ pub(super) struct Line<J> {
 pub(super) enum NotIn {
     Full,
     Closed,
+    /// There is no runner, and whether one can be had is not certain.
+    Unmanned,
+}
+
+/// What a task does that finds no runner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alone {
+    /// It has one hired, who is sure to come.
+    Hires,
+    /// It stays outside.
+    Leaves,
+    /// It goes in, and its spawner asks for one. He is counted when he is [certain](Line::confirm), so that nobody relies on him before.
+    Asks,
 }
 
 /// What a task that got in needs.
@@ -72,7 +94,7 @@ pub(super) enum Hire {
     Nobody,
     /// One more runner, which is counted as hired already.
     OneMore,
-    /// As [`OneMore`](Self::OneMore), and there is no other.
+    /// The only runner, which is not counted: it was pushed by one who [asks](Alone::Asks).
     TheOnly,
 }
 
@@ -85,16 +107,6 @@ pub(super) enum Next<J> {
     Linger,
     /// Goes: it is not counted any more.
     Leave,
-}
-
-/// What somebody who waits for the group does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    Quiet,
-    /// Runs tasks; it is counted as active already.
-    Help,
-    /// Parks; it will be unparked.
-    Park,
 }
 
 impl<J> Line<J> {
@@ -128,26 +140,27 @@ impl<J> Line<J> {
     }
 
     /// Takes in the task that `make` makes with its index, if there is room. `make` runs under a lock.
-    pub(super) fn push(&self, make: impl FnOnce(u64) -> J) -> Result<Hire, NotIn> {
+    pub(super) fn push(&self, alone: Alone, make: impl FnOnce(u64) -> J) -> Result<Hire, NotIn> {
         let mut inbox = self.inbox.lock();
         self.admit(&inbox)?;
+        let hire = match (inbox.runners(), alone) {
+            _ if inbox.lingering => Hire::Nobody,
+            (0, Alone::Leaves) => return Err(NotIn::Unmanned),
+            (0, Alone::Asks) => Hire::TheOnly,
+            (there, _) if there < self.limit => Hire::OneMore,
+            _ => Hire::Nobody,
+        };
         let index = inbox.spawned;
         inbox.spawned += 1;
         inbox.jobs.push_back(make(index));
-        let hire = match inbox.hired.saturating_add(inbox.active) {
-            _ if inbox.lingering => Hire::Nobody,
-            0 => Hire::TheOnly,
-            there if there < self.limit => Hire::OneMore,
-            _ => Hire::Nobody,
-        };
-        inbox.hired += usize::from(hire != Hire::Nobody);
+        inbox.hired += i64::from(hire == Hire::OneMore);
         let helpers = mem::take(&mut inbox.helpers);
         drop(inbox);
         unpark(helpers);
         Ok(hire)
     }
 
-    fn admit(&self, inbox: &Inbox<J>) -> Result<(), NotIn> {
+    pub(super) fn admit(&self, inbox: &Inbox<J>) -> Result<(), NotIn> {
         let capacity = self.limit.saturating_add(self.queue_bound) as u64;
         match inbox.closed {
             true => Err(NotIn::Closed),
@@ -173,51 +186,6 @@ impl<J> Line<J> {
         self.admit(&inbox) != Err(NotIn::Full)
     }
 
-    /// What a spawner that found no room does. `helps`: it may run tasks.
-    pub(super) fn wait_for_room(&self, helps: bool) -> Wait {
-        let (mut outbox, mut inbox) = self.both();
-        inbox.seen = outbox.ended;
-        if self.admit(&inbox) != Err(NotIn::Full) {
-            return Wait::Quiet;
-        }
-        if helps && self.takes_helper(&outbox, &mut inbox) {
-            return Wait::Help;
-        }
-        // A wake-up per task costs more than the task: all spawners are woken when the queue is half empty.
-        let roomy = self.limit.saturating_add(self.queue_bound / 2) as u64;
-        let at = inbox.spawned.saturating_sub(roomy).max(outbox.ended + 1);
-        watch(&mut outbox, &mut inbox, at, helps);
-        Wait::Park
-    }
-
-    /// Whether a wait for room may have to be looked at in between, because it is woken late on purpose.
-    pub(super) fn naps(&self) -> bool {
-        self.queue_bound > 1
-    }
-
-    /// What somebody who waits for the end of all tasks does; closes the group if that has come.
-    pub(super) fn wait_for_quiet(&self, helps: bool, parks: bool) -> Wait {
-        let (mut outbox, mut inbox) = self.both();
-        if outbox.ended == inbox.spawned {
-            inbox.closed = true;
-            return Wait::Quiet;
-        }
-        if helps && self.takes_helper(&outbox, &mut inbox) {
-            return Wait::Help;
-        }
-        if parks {
-            let at = inbox.spawned;
-            watch(&mut outbox, &mut inbox, at, helps);
-        }
-        Wait::Park
-    }
-
-    fn takes_helper(&self, outbox: &Outbox<J>, inbox: &mut Inbox<J>) -> bool {
-        let helps = inbox.active < self.limit && !is_empty(outbox, inbox);
-        inbox.active += usize::from(helps);
-        helps
-    }
-
     /// A hired runner starts; false if there are enough, and it is not counted any more.
     pub(super) fn start(&self) -> bool {
         let mut inbox = self.inbox.lock();
@@ -225,6 +193,11 @@ impl<J> Line<J> {
         let starts = inbox.active < self.limit;
         inbox.active += usize::from(starts);
         starts
+    }
+
+    /// Counts a runner that was [asked for](Alone::Asks), and may have started meanwhile.
+    pub(super) fn confirm(&self) {
+        self.hire_one_more();
     }
 
     /// Counts one more hired runner, whatever the limit: it takes the place of one that goes.
@@ -236,7 +209,7 @@ impl<J> Line<J> {
     pub(super) fn steps_back(&self) -> bool {
         let (outbox, mut inbox) = self.both();
         // The one that takes its place may have come and gone already.
-        let stays = inbox.hired == 0 && !is_empty(&outbox, &inbox);
+        let stays = inbox.hired <= 0 && !is_empty(&outbox, &inbox);
         inbox.active -= usize::from(!stays);
         let helpers = if stays { Vec::new() } else { mem::take(&mut inbox.helpers) };
         drop((outbox, inbox));
@@ -248,14 +221,19 @@ impl<J> Line<J> {
     pub(super) fn unhired(&self) -> bool {
         let (outbox, mut inbox) = self.both();
         inbox.hired -= 1;
-        inbox.hired + inbox.active == 0 && !is_empty(&outbox, &inbox)
+        inbox.runners() == 0 && !is_empty(&outbox, &inbox)
     }
 
-    /// Asks for a runner if tasks are queued and there may be one more; it is counted as hired then.
-    pub(super) fn is_short_handed(&self) -> bool {
+    /// Asks for a runner if tasks are queued and there may be one more; it is counted as hired then. `lost`: whoever was hired is
+    /// nowhere to be seen, so he is not relied on; the limit holds all the same, because it is looked at again when he starts.
+    pub(super) fn is_short_handed(&self, lost: bool) -> bool {
         let (outbox, mut inbox) = self.both();
-        let short = self.wants_more(&outbox, &inbox);
-        inbox.hired += usize::from(short);
+        let short = if lost {
+            inbox.active < self.limit && !inbox.lingering && !is_empty(&outbox, &inbox)
+        } else {
+            self.wants_more(&outbox, &inbox)
+        };
+        inbox.hired += i64::from(short);
         short
     }
 
@@ -266,27 +244,12 @@ impl<J> Line<J> {
     }
 
     fn wants_more(&self, outbox: &Outbox<J>, inbox: &Inbox<J>) -> bool {
-        inbox.hired.saturating_add(inbox.active) < self.limit && !inbox.lingering && !is_empty(outbox, inbox)
+        inbox.runners() < self.limit && !inbox.lingering && !is_empty(outbox, inbox)
     }
 
     /// Whether the group has given its answer.
     pub(super) fn is_closed(&self) -> bool {
         self.inbox.lock().closed
-    }
-
-    /// Whether there is no runner.
-    pub(super) fn is_unmanned(&self) -> bool {
-        let inbox = self.inbox.lock();
-        inbox.hired + inbox.active == 0
-    }
-
-    /// Has all who wait look again.
-    pub(super) fn nudge(&self) {
-        let mut outbox = self.outbox.lock();
-        outbox.wake_at = u64::MAX;
-        let waiters = mem::take(&mut outbox.waiters);
-        drop(outbox);
-        unpark(waiters);
     }
 
     /// The next task of an active runner that has ended `ended` tasks since it asked last. `lingers`: it may wait for more to come.
@@ -323,9 +286,9 @@ impl<J> Line<J> {
             }
             let Some(job) = outbox.jobs.pop_front() else { return Next::Leave };
             // Nobody was hired for what came while a runner lingered, so all that may be are, at once: the tasks may wait for each other.
-            let free = self.limit.saturating_sub(inbox.hired.saturating_add(inbox.active));
+            let free = self.limit.saturating_sub(inbox.runners());
             let hire = if inbox.lingering { 0 } else { free.min(outbox.jobs.len() + inbox.jobs.len()) };
-            inbox.hired += hire;
+            inbox.hired += i64::try_from(hire).unwrap_or(0);
             Next::Run { job, refill: Some(there), hire }
         });
         inbox.active -= usize::from(matches!(next, Next::Leave));
@@ -333,6 +296,25 @@ impl<J> Line<J> {
         drop(outbox);
         unpark(waiters);
         next
+    }
+
+    /// An active helper that has ended a task goes; who waits will see whether there is more.
+    pub(super) fn leave(&self) {
+        let (mut outbox, mut inbox) = self.both();
+        inbox.active -= 1;
+        let waiters = count(&mut outbox, 1);
+        drop((outbox, inbox));
+        unpark(waiters);
+    }
+
+    /// Takes out a task that has not started. It is to be counted by [`end`](Self::end).
+    pub(super) fn remove(&self, is_it: impl Fn(&J) -> bool) -> Option<J> {
+        let (mut outbox, mut inbox) = self.both();
+        let (outbox, inbox) = (&mut outbox.jobs, &mut inbox.jobs);
+        [inbox, outbox].into_iter().find_map(|jobs| {
+            let place = jobs.iter().rposition(&is_it)?;
+            jobs.remove(place)
+        })
     }
 
     /// Counts ends of tasks that no runner ran.
@@ -349,34 +331,14 @@ impl<J> Line<J> {
         jobs
     }
 
-    /// The calling thread does not wait any more.
-    pub(super) fn forget(&self) {
-        let me = thread::current().id();
-        let (mut outbox, mut inbox) = self.both();
-        outbox.waiters.retain(|waiter| waiter.id() != me);
-        inbox.helpers.retain(|helper| helper.id() != me);
-    }
-
-    fn both(&self) -> (MutexGuard<'_, Outbox<J>>, MutexGuard<'_, Inbox<J>>) {
+    pub(super) fn both(&self) -> (MutexGuard<'_, Outbox<J>>, MutexGuard<'_, Inbox<J>>) {
         let outbox = self.outbox.lock();
         (outbox, self.inbox.lock())
     }
 }
 
-fn is_empty<J>(outbox: &Outbox<J>, inbox: &Inbox<J>) -> bool {
+pub(super) fn is_empty<J>(outbox: &Outbox<J>, inbox: &Inbox<J>) -> bool {
     inbox.jobs.is_empty() && outbox.jobs.is_empty()
-}
-
-/// Has the calling thread unparked when `at` tasks have ended; a helper also when a task comes in.
-fn watch<J>(outbox: &mut Outbox<J>, inbox: &mut Inbox<J>, at: u64, helps: bool) {
-    let me = thread::current();
-    outbox.wake_at = outbox.wake_at.min(at);
-    if helps {
-        inbox.helpers.retain(|helper| helper.id() != me.id());
-        inbox.helpers.push(me.clone());
-    }
-    outbox.waiters.retain(|waiter| waiter.id() != me.id());
-    outbox.waiters.push(me);
 }
 
 /// Counts ends; who is to be unparked.
@@ -389,7 +351,7 @@ fn count<J>(outbox: &mut Outbox<J>, ended: u64) -> Vec<Thread> {
     mem::take(&mut outbox.waiters)
 }
 
-fn unpark(threads: Vec<Thread>) {
+pub(super) fn unpark(threads: Vec<Thread>) {
     for thread in threads {
         thread.unpark();
     }

@@ -11,6 +11,30 @@
 //!   a group is given a token from above; cancelling goes downward only.
 //! * A panic is a failure like any other, at once; or it ends the group and is [resumed](ErrorGroupBuilder::resume_panics) by the wait.
 //! * When a wait has given the answer, no task runs, spawning is refused, and every other wait gives the same.
+//! * A refusal that matters is remembered: a group that was cancelled or whose pool was closed before it took all tasks fails. So
+//!   `group.spawn(task).ok()` is enough where the wait is looked at.
+//!
+//! # Tasks with different results
+//! All tasks of a group return the same type. Let those that find different things return an `enum`, or write into a place of their own and
+//! return `()`: in a [`scope`](ErrorGroupBuilder::scope) a task may borrow it.
+//!
+//! ```
+//! use gristmill::ErrorGroup;
+//!
+//! let (mut price, mut stock) = (0.0, 0);
+//! let answer = ErrorGroup::<(), String>::builder().limit(2).scope(|group| {
+//!     group.spawn(|| Ok(price = 9.95)).ok();
+//!     group.spawn(|| Ok(stock = 3)).ok();
+//!     group.wait()
+//! })?;
+//! assert!(answer.is_ok());
+//! assert_eq!((price, stock), (9.95, 3));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How many threads
+//! As many as cores for tasks that compute. Tasks that wait, for a disk or a network, occupy their thread while they do: give the group as
+//! large a [`limit`](ErrorGroupBuilder::limit) as things may be under way at a time, on threads of its own.
 //!
 //! # Where the tasks run
 //! | tasks | on threads of its own | on a pool |
@@ -54,17 +78,20 @@ mod inside;
 mod ledger;
 mod line;
 mod options;
+mod patience;
+mod refusal;
 mod report;
 mod spawner;
+mod unmanned;
+mod waits;
 
 pub use builder::ErrorGroupBuilder;
 pub use context::GroupContext;
 pub use done::{Done, TaskEnd, Verdict};
-pub use error::{
-    FailureKind, GroupBuildError, GroupError, GroupErrorKind, GroupRefusal, SpawnError, TaskFailure,
-};
+pub use error::{FailureKind, GroupBuildError, GroupError, GroupErrorKind, TaskFailure};
 pub use group::ErrorGroup;
 pub use options::GroupTaskOptions;
+pub use refusal::{GroupRefusal, SpawnError};
 pub use report::GroupReport;
 pub use spawner::Spawner;
 

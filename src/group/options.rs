@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::context::GroupContext;
 use super::core::{Core, Work};
-use super::error::SpawnError;
-use super::spawner::{Patience, Spawner, until};
+use super::patience::Patience;
+use super::refusal::SpawnError;
+use super::spawner::Spawner;
 use crate::sync::Mutex;
 
 /// A closure that takes its context.
@@ -73,7 +74,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> GroupTaskOptions<'_, 'env, T, 
     where
         F: FnOnce(&GroupContext<'_, 'env, T, E>) -> Result<T, E> + Send + 'env,
     {
-        self.spawner.enter(self.name, Contextual(task), until(timeout)).map_err(contextual)
+        self.spawner.enter(self.name, Contextual(task), Patience::timeout(timeout)).map_err(contextual)
     }
 }
 
@@ -91,6 +92,5 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
 }
 
 fn contextual<F>(error: SpawnError<Contextual<F>>) -> SpawnError<F> {
-    let (Contextual(task), refusal) = error.into_parts();
-    SpawnError::new(task, refusal)
+    error.map(|Contextual(task)| task)
 }

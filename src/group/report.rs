@@ -68,6 +68,11 @@ impl<T, E> GroupReport<T, E> {
         self.values
     }
 
+    /// The values, in the order of spawning, and the answer with its failures.
+    pub fn into_parts(self) -> (Vec<T>, Result<(), GroupError<E>>) {
+        (self.values, self.result)
+    }
+
     /// All failures until the group was done or cancelled, in the order in which they happened; also if the group succeeded.
     pub fn failures(&self) -> &[TaskFailure<E>] {
         self.result.as_ref().err().map_or(&self.failures, GroupError::failures)

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::{Core, Job, Work};
-use super::error::{GroupRefusal, SpawnError};
 use super::inside::{self, Inside, MAX_DEPTH};
-use super::line::{NotIn, Wait};
+use super::line::{Alone, Hire, NotIn};
+use super::patience::{Naps, Patience, park};
+use super::refusal::{GroupRefusal, SpawnError};
+use super::unmanned::{self, Kept};
+use super::waits::Wait;
 use crate::cancel::CancellationToken;
 use crate::sync::thread;
 use crate::sync::time::{self, Instant};
-
-/// The first and the longest nap of a spawner that waits for room: room that was freed while every runner is stuck in a long task is
-/// used after a nap, and not never.
-pub(super) const NAPS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(16));
 
 /// How often a spawner gives its core away before it parks: short tasks make room sooner than a thread can go to sleep.
 const YIELDS: u32 = 4;
@@ -27,11 +26,11 @@ pub struct Spawner<'env, T, E> {
     pub(super) core: Arc<Core<'env, T, E>>,
 }
 
-/// How long a task waits for room.
-#[derive(Clone, Copy)]
-pub(super) enum Patience {
-    None,
-    Until(Option<Instant>),
+/// What became of a task at the door.
+enum Entry {
+    In,
+    /// There is no runner, and it is still outside, or has to [ask for one](unmanned::ask).
+    Unmanned,
 }
 
 struct Plain<F>(F);
@@ -61,6 +60,10 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
     /// An empty task takes 0.93 times what a boxed closure takes through a bounded crossbeam channel, on two threads
     /// (`benches/versus`, error group; two cores).
     ///
+    /// # On a given pool
+    /// If the group has no runner and the pool no space for one, this waits for that space too, whatever the pool's
+    /// [`Saturation`](crate::Saturation) says.
+    ///
     /// # From a task
     /// A task that spawns into its own group never waits: where there is no room it runs the new task at once, on its own thread; 64
     /// runs, each inside the other, are the most. A task of the group's pool that is not one of the group's runs tasks of the group
@@ -70,8 +73,12 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
     /// The group is done or cancelled, before or during the wait; a wait has given its answer; or the pool that it was given is closed. The
     /// calling thread is in 64 such runs already ([`GroupRefusal::Full`]). The task is in the error, unchanged.
     ///
+    /// A refusal that keeps the group from doing all that it was given (it is cancelled, or its pool is closed) is remembered: the wait
+    /// tells it. So a loop that spawns may end at the first error and leave the rest to the wait.
+    ///
     /// # Cancellation
-    /// The group's token ends the wait.
+    /// The group's token ends the wait. On a shared pool without space the task may be in the group already then, and be one of those that
+    /// never start.
     pub fn spawn<F>(&self, task: F) -> Result<(), SpawnError<F>>
     where
         F: FnOnce() -> Result<T, E> + Send + 'env,
@@ -98,7 +105,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
     where
         F: FnOnce() -> Result<T, E> + Send + 'env,
     {
-        self.enter(None, Plain(task), until(timeout)).map_err(plain)
+        self.enter(None, Plain(task), Patience::timeout(timeout)).map_err(plain)
     }
 
     /// The group's own token, cancelled when the group is done; a child of the one that it was given.
@@ -138,39 +145,67 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         patience: Patience,
     ) -> Result<(), SpawnError<W>> {
         let mut held = Some(Box::new(work));
-        let mut name = name;
+        let mut given = name;
         let mut job = |index| {
             let Some(work) = held.take() else { unreachable!("a task is made once") };
-            Job { index, name: name.take(), work }
+            Job { index, name: given.take(), work }
         };
-        match self.admit(&mut job, patience) {
-            Ok(()) => Ok(()),
-            Err(refusal) => {
-                let Some(work) = held else { unreachable!("a refused task was not made") };
-                Err(SpawnError::new(*work, refusal))
-            }
+        let alone = if self.core.shares { Alone::Leaves } else { Alone::Hires };
+        let entry = self.admit(&mut job, patience, alone);
+        match (entry, held) {
+            (Ok(Entry::In), _) => Ok(()),
+            (Ok(Entry::Unmanned), Some(work)) => self.enter_unmanned(given, work, patience),
+            (Err(refusal), Some(work)) => Err(self.refuse(given, *work, refusal)),
+            (_, None) => unreachable!("a task that stayed outside was not made"),
         }
+    }
+
+    #[cold]
+    fn enter_unmanned<W: Work<'env, T, E> + 'env>(
+        &self,
+        name: Option<Arc<str>>,
+        work: Box<W>,
+        patience: Patience,
+    ) -> Result<(), SpawnError<W>> {
+        let kept = Kept::new(work);
+        let mut asks = None;
+        let mut job = |index| {
+            asks = Some(index);
+            Job { index, name: name.clone(), work: Box::new(kept.share()) }
+        };
+        let answer = match (self.admit(&mut job, patience, Alone::Asks), asks) {
+            (Ok(Entry::Unmanned), Some(index)) => unmanned::ask(&self.core, index, patience),
+            (answer, _) => answer.map(drop),
+        };
+        answer.map_err(|refusal| {
+            let Some(work) = kept.take() else { unreachable!("a refused task has not started") };
+            self.refuse(name, *work, refusal)
+        })
+    }
+
+    fn refuse<W>(&self, name: Option<Arc<str>>, work: W, refusal: GroupRefusal) -> SpawnError<W> {
+        if let Some(cause) = refusal.cause() {
+            self.core.ledger.refused(cause);
+        }
+        SpawnError::new(name, work, refusal)
     }
 
     fn admit(
         &self,
         job: &mut dyn FnMut(u64) -> Job<'env, T, E>,
         patience: Patience,
-    ) -> Result<(), GroupRefusal> {
+        alone: Alone,
+    ) -> Result<Entry, GroupRefusal> {
         let core = &self.core;
         self.check()?;
-        if core.shares && matches!(patience, Patience::None) && core.line.is_unmanned() {
-            // Without a runner it would lie there until the pool has space for one.
-            if core.pool.queued() >= core.pool.queue_bound() {
-                return Err(GroupRefusal::Full);
-            }
-        }
         loop {
-            match core.line.push(&mut *job) {
-                Ok(hire) => {
-                    core.hire(hire, matches!(patience, Patience::Until(_)));
-                    return Ok(());
+            match core.line.push(alone, &mut *job) {
+                Ok(Hire::Nobody) => return Ok(Entry::In),
+                Ok(Hire::OneMore) => {
+                    core.hire();
+                    return Ok(Entry::In);
                 }
+                Ok(Hire::TheOnly) | Err(NotIn::Unmanned) => return Ok(Entry::Unmanned),
                 Err(NotIn::Closed) => return Err(GroupRefusal::Closed),
                 Err(NotIn::Full) if core.line.refresh() => {}
                 Err(NotIn::Full) => match patience {
@@ -184,18 +219,15 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
 
     fn check(&self) -> Result<(), GroupRefusal> {
         let core = &self.core;
-        if let Some(cause) = core.token.cause() {
-            core.ledger.refused();
-            return Err(GroupRefusal::Cancelled(cause));
+        match core.token.cause() {
+            Some(cause) => Err(GroupRefusal::Cancelled(cause)),
+            None if core.shares && core.pool.is_closed() => Err(GroupRefusal::PoolClosed),
+            None => Ok(()),
         }
-        if core.shares && core.pool.is_closed() {
-            return Err(GroupRefusal::PoolClosed);
-        }
-        Ok(())
     }
 
     #[cold]
-    fn run_inline(&self, job: &mut dyn FnMut(u64) -> Job<'env, T, E>) -> Result<(), GroupRefusal> {
+    fn run_inline(&self, job: &mut dyn FnMut(u64) -> Job<'env, T, E>) -> Result<Entry, GroupRefusal> {
         let core = &self.core;
         if inside::depth(core.id) > MAX_DEPTH {
             return Err(GroupRefusal::Full);
@@ -205,7 +237,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         core.run(job(index));
         drop(inside);
         core.line.end(1);
-        Ok(())
+        Ok(Entry::In)
     }
 
     /// Returns when there may be room.
@@ -223,45 +255,38 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         }
         let (helps, me) = (core.is_helper(), thread::current());
         let _registration = core.token.on_cancel(move |_| me.unpark());
-        let (mut nap, longest) = NAPS;
+        let mut naps = Naps::new();
         let answer = loop {
             if let Err(refusal) = self.check() {
                 break Err(refusal);
             }
-            match core.line.wait_for_room(helps) {
-                Wait::Quiet => break Ok(()),
-                Wait::Help => core.work(),
-                Wait::Park => {
-                    let left = until.map(|until| until.saturating_duration_since(time::now()));
-                    if left.is_some_and(|left| left.is_zero()) {
-                        break Err(GroupRefusal::TimedOut);
-                    }
-                    let naps = core.rescue() || core.shares || core.line.naps();
-                    park(left, naps.then_some(nap));
-                    nap = (nap * 2).min(longest);
-                }
+            let wait = core.line.wait_for_room(helps);
+            if wait == Wait::Quiet {
+                break Ok(());
+            }
+            if wait == Wait::Help {
+                core.help();
+            }
+            if until.is_some_and(|until| until <= time::now()) {
+                break Err(GroupRefusal::TimedOut);
+            }
+            if wait == Wait::Park {
+                // Room that was freed while every runner is stuck in a long task is used after a nap, and not never.
+                let rescued = core.rescue();
+                let looks_again = rescued || core.shares || core.line.naps();
+                park(until, looks_again.then_some(&mut naps), [&core.token]);
             }
         };
         core.line.forget();
+        if answer.is_err() {
+            core.rescue(); // what a helper leaves to others
+        }
         answer
     }
 }
 
-/// Parks for the shorter of the two times; without limit if there is none.
-pub(super) fn park(left: Option<Duration>, nap: Option<Duration>) {
-    match left.into_iter().chain(nap).min() {
-        None => thread::park(),
-        Some(time) => thread::park_timeout(time),
-    }
-}
-
-pub(super) fn until(timeout: Duration) -> Patience {
-    Patience::Until(time::now().checked_add(timeout))
-}
-
 fn plain<F>(error: SpawnError<Plain<F>>) -> SpawnError<F> {
-    let (Plain(task), refusal) = error.into_parts();
-    SpawnError::new(task, refusal)
+    error.map(|Plain(task)| task)
 }
 
 impl<T, E> Clone for Spawner<'_, T, E> {

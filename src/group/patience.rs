@@ -1,0 +1,67 @@
+//! How long those who wait for a group sleep.
+
+use std::time::Duration;
+
+use crate::cancel::CancellationToken;
+use crate::sync::thread;
+use crate::sync::time::{self, Instant};
+
+/// How long a task waits for room.
+#[derive(Clone, Copy)]
+pub(super) enum Patience {
+    None,
+    /// `None`: without limit.
+    Until(Option<Instant>),
+}
+
+impl Patience {
+    pub(super) fn timeout(timeout: Duration) -> Self {
+        Self::Until(time::now().checked_add(timeout))
+    }
+
+    /// What is left of it; `None` if it never waits.
+    pub(super) fn left(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::Until(None) => Some(Duration::MAX),
+            Self::Until(Some(until)) => Some(until.saturating_duration_since(time::now())),
+        }
+    }
+}
+
+/// The naps of one who waits and may have to look again without being woken: a millisecond, and then longer up to 16.
+pub(super) struct Naps(Duration);
+
+impl Naps {
+    const LONGEST: Duration = Duration::from_millis(16);
+
+    pub(super) fn new() -> Self {
+        Self(Duration::from_millis(1))
+    }
+
+    fn next(&mut self) -> Duration {
+        let nap = self.0;
+        self.0 = (nap * 2).min(Self::LONGEST);
+        nap
+    }
+}
+
+/// Parks until it is unparked, at most until `until`, for a nap if there are any, or until the deadline of a token: no thread may have
+/// been had to watch that. Once it has passed, whoever watches it is about to unpark.
+pub(super) fn park<'a>(
+    until: Option<Instant>,
+    naps: Option<&mut Naps>,
+    tokens: impl IntoIterator<Item = &'a CancellationToken>,
+) {
+    let deadlines: Vec<_> = tokens.into_iter().filter_map(CancellationToken::deadline).collect();
+    let nap = naps.map(Naps::next);
+    if until.is_none() && nap.is_none() && deadlines.is_empty() {
+        return thread::park();
+    }
+    let now = time::now();
+    let at = deadlines.into_iter().filter(|at| *at > now).chain(until).min();
+    match at.map(|at| at.saturating_duration_since(now)).into_iter().chain(nap).min() {
+        None => thread::park(),
+        Some(time) => thread::park_timeout(time),
+    }
+}
