@@ -27,8 +27,17 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < LONG, "{what}");
-        thread::sleep(Duration::from_millis(1));
+        thread::yield_now();
     }
+}
+
+/// Lets other threads go on. What is claimed holds in whatever order; this makes the telling one likely.
+fn give_way() {
+    (0..1000).for_each(|_| thread::yield_now());
+}
+
+fn until_one_is_idle(pool: &ThreadPool) {
+    until("a worker is idle", || pool.snapshot().workers().iter().any(|worker| worker.idle_for().is_some()));
 }
 
 /// A task that says that it runs, and ends when it is told to.
@@ -57,10 +66,10 @@ fn worker_that_kept_a_rest_through_a_pause_does_not_count_as_searching() {
         pool.resize(2).unwrap();
         first_go.send(()).unwrap();
         first.wait().unwrap();
-        thread::sleep(Duration::from_millis(5));
+        until_one_is_idle(&pool);
         pool.resume();
         second_runs.recv_timeout(LONG).unwrap();
-        thread::sleep(Duration::from_millis(5));
+        until_one_is_idle(&pool);
         // One worker runs `second`, the other one is idle.
         let third = pool.submit(|| 3).unwrap().wait_timeout(LONG);
         second_go.send(()).unwrap();
@@ -107,7 +116,7 @@ fn tasks_may_resize_while_somebody_waits_for_them_to_leave() {
                 let (pool, shrinking) = (Arc::clone(&pool), Arc::clone(&shrinking));
                 let task = move || {
                     until("somebody shrinks the pool", || shrinking.load(Ordering::SeqCst));
-                    thread::sleep(Duration::from_millis(20));
+                    give_way();
                     let _ = format!("{pool:?}");
                     pool.try_resize(3).unwrap();
                     pool.resize(3).unwrap();
@@ -120,7 +129,7 @@ fn tasks_may_resize_while_somebody_waits_for_them_to_leave() {
             let pool = Arc::clone(&pool);
             move || pool.resize(1)
         });
-        thread::sleep(Duration::from_millis(20));
+        give_way();
         shrinking.store(true, Ordering::SeqCst);
         tasks.into_iter().for_each(|task| task.wait().unwrap());
         shrinks.join().unwrap().unwrap();
@@ -140,7 +149,7 @@ fn resize_that_may_not_wait_does_not_wait_for_another_one() {
         let pool = Arc::clone(&pool);
         move || pool.resize(1)
     });
-    thread::sleep(Duration::from_millis(20));
+    give_way();
     let other = Arc::clone(&pool);
     must_end(move || other.try_resize(3)).unwrap();
     one_go.send(()).unwrap();
@@ -154,7 +163,7 @@ fn leavers_are_joined_when_resize_returns() {
     let stopped = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&stopped);
     let hook = move |_| {
-        thread::sleep(Duration::from_millis(1));
+        give_way();
         count.fetch_add(1, Ordering::SeqCst);
     };
     let pool = ThreadPool::builder().workers(1).on_worker_stop(hook).build().unwrap();
@@ -314,7 +323,7 @@ fn wait_for_a_detached_pool_ends_with_its_token() {
     let submitter = pool.submitter().clone();
     pool.detach();
     let cancels = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(20));
+        give_way();
         token.cancel();
     });
     assert!(matches!(must_end(move || submitter.wait()), Err(WaitError::Cancelled(_))));
