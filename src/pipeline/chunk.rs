@@ -11,6 +11,13 @@ pub(super) enum Origin {
     Dense(u64),
     /// Item `k` has the index at place `k`.
     Listed(Vec<u64>),
+    /// Item `k` stands for all source items from the index at place `k` to the next one, the last to `end`.
+    Spans {
+        /// The index of the first source item of each.
+        starts: Vec<u64>,
+        /// One past the last.
+        end: u64,
+    },
 }
 
 impl Origin {
@@ -24,6 +31,7 @@ impl Origin {
             Self::Dense(first) => first + place as u64,
             // One past the end is asked for by a failure that follows the last item.
             Self::Listed(indices) => indices.get(place).or(indices.last()).copied().unwrap_or(0),
+            Self::Spans { starts, end } => starts.get(place).copied().unwrap_or(*end),
         }
     }
 
@@ -32,6 +40,18 @@ impl Origin {
         match self {
             Self::Dense(first) => Self::Dense(*first + place as u64),
             Self::Listed(indices) => Self::Listed(indices[place..place + count].to_vec()),
+            Self::Spans { starts, .. } => {
+                let end = self.index(place + count);
+                Self::Spans { starts: starts[place..place + count].to_vec(), end }
+            }
+        }
+    }
+
+    /// What comes after the items before `place`, the last of them.
+    pub(super) fn end(&self, place: usize) -> u64 {
+        match self {
+            Self::Listed(_) => place.checked_sub(1).map_or(0, |last| self.index(last) + 1),
+            Self::Dense(_) | Self::Spans { .. } => self.index(place),
         }
     }
 
@@ -44,6 +64,10 @@ impl Origin {
                 sources.dedup();
                 let cut_short = sources.last().is_some_and(|last| indices.get(place) == Some(last));
                 sources.len() - usize::from(cut_short)
+            }
+            Self::Spans { starts, .. } => {
+                let from = starts.first().copied().unwrap_or(0);
+                usize::try_from(self.index(place) - from).unwrap_or(usize::MAX)
             }
         }
     }

@@ -70,7 +70,7 @@ where
         } else if settings.workers == Some(0) {
             Some("workers")
         } else {
-            None
+            settings.invalid
         };
         let names: Arc<[String]> = settings.stages.iter().map(|stage| stage.name().to_owned()).collect();
         let workers = settings.workers.unwrap_or_else(thread::available_cores).min(settings.window).max(1);

@@ -26,6 +26,11 @@ pub trait Deliver<U, E>: Sync {
     /// Delivers a chunk and empties it; false when the run is over.
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool;
 
+    /// Passes on what it holds, when nothing more comes from above; false if it holds nothing.
+    fn flush(&self, _: &Run<E>) -> bool {
+        false
+    }
+
     /// Adds up what was counted, once all workers have ended.
     fn conclude(&self, tally: &mut Tally);
 }
@@ -150,6 +155,10 @@ impl<U, E> Deliver<U, E> for Owned {
 pub trait Relay<U, E>: Deliver<U, E> {
     /// What it passes on.
     type Out: Send;
+
+    /// How many places of the order of the segment below it has filled; `None` while it may still hold something. Asked when nothing
+    /// more comes from above.
+    fn passed(&self) -> Option<usize>;
 }
 
 /// The closure of a serial stage.
@@ -289,4 +298,8 @@ where
     G: SerialCall<U, E>,
 {
     type Out = G::Out;
+
+    fn passed(&self) -> Option<usize> {
+        Some(self.state.lock().next)
+    }
 }

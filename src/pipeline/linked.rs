@@ -39,7 +39,12 @@ where
         local: &mut Self::Local,
         _: usize,
     ) -> Advance<Self::Item, E> {
-        if self.segment.work(run, me, local) { Advance::Worked } else { Advance::Nothing }
+        let worked = self.segment.work(run, me, local) || run.source_ended() && self.segment.flush(run);
+        if worked { Advance::Worked } else { Advance::Nothing }
+    }
+
+    fn total(&self, run: &Run<E>) -> Option<usize> {
+        if self.segment.has_delivered_all(run) { self.segment.deliver.passed() } else { None }
     }
 
     fn recycle(&self, _: &mut Self::Local, _: Vec<Self::Item>) {}

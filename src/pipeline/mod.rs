@@ -17,11 +17,13 @@
 //! ```
 //!
 //! # What holds
-//! - The source is never read more than the window ahead of what has left, items that wait for an earlier one included.
+//! - The source is never read more than the window ahead of what has left, items that wait for an earlier one included; only a batch
+//!   that is being filled comes on top.
 //! - The sink takes one item at a time, in the order of the source unless [`unordered`](Pipeline::unordered) is asked for.
 //! - The first error, panic or cancellation ends the run: what had been read is given up, `run` returns, no thread is left. The
 //!   error names the stage and the item's index; in an ordered run the sink has seen exactly the items before it.
-//! - An item that has been read is never kept back for company: a lone item goes through at once.
+//! - An item that has been read is never kept back for company: a lone item goes through at once, unless a stage
+//!   [gathers batches](Pipeline::batch).
 //! - Nothing needs to be `'static`: stages, source and sink may borrow.
 //!
 //! # How it runs
@@ -36,12 +38,15 @@
 //! The caller-is-a-worker and token-per-item ideas are oneTBB's `parallel_pipeline` (window as live tokens, items carried through
 //! stages by one thread); chunking by measured time and giving back are ours. `docs/performance.md` has the figures.
 
+mod batch;
+mod batches;
 mod builder;
 mod chunk;
 mod core;
 mod deliver;
 mod error;
 mod feed;
+mod gather;
 mod iter;
 mod linked;
 mod pace;

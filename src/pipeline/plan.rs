@@ -6,8 +6,10 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::batch::Batch;
 use super::deliver::{Serial, SerialCall};
 use super::feed::Feed;
+use super::gather::Gather;
 use super::linked::Linked;
 use super::reader::Reader;
 use super::report::{StageKind, StageReport};
@@ -25,6 +27,8 @@ pub(super) struct Settings {
     pub(super) stages: Vec<StageReport>,
     /// The number of the first stage after the last serial one.
     pub(super) segment_start: usize,
+    /// A setting of a stage that makes no sense.
+    pub(super) invalid: Option<&'static str>,
 }
 
 impl Settings {
@@ -91,6 +95,33 @@ where
         let up = self.plan.build(Arc::clone(&feed));
         let serial = Serial::new(self.stages.end, self.call, below);
         Linked { segment: Segment::new(up, self.stages, feed, self.step, serial, true) }
+    }
+}
+
+/// A segment whose results are gathered into batches.
+#[derive(Debug)]
+pub struct ThroughBatch<P, S, G> {
+    pub(super) plan: P,
+    pub(super) step: S,
+    pub(super) stages: Range<usize>,
+    pub(super) gather: G,
+}
+
+impl<P, S, G, E> Plan<E> for ThroughBatch<P, S, G>
+where
+    P: Plan<E>,
+    S: Step<P::Item, E>,
+    G: Gather<S::Out>,
+    E: Send,
+{
+    type Item = Vec<S::Out>;
+    type Running = Linked<P::Running, S, Batch<G, S::Out, E>, P::Item, S::Out, E>;
+
+    fn build(self, below: Arc<Feed<Vec<S::Out>, E>>) -> Self::Running {
+        let feed = Arc::new(Feed::new());
+        let up = self.plan.build(Arc::clone(&feed));
+        let batch = Batch::new(self.stages.end, self.gather, below);
+        Linked { segment: Segment::new(up, self.stages, feed, self.step, batch, true) }
     }
 }
 

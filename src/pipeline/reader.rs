@@ -270,6 +270,10 @@ where
         Advance::Nothing
     }
 
+    fn total(&self, run: &Run<E>) -> Option<usize> {
+        run.source_ended().then(|| run.read.load(Ordering::SeqCst))
+    }
+
     fn recycle(&self, local: &mut Self::Local, buffer: Vec<S::Item>) {
         if local.spare.capacity() == 0 {
             local.spare = buffer;

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! 1. `read - released <= window`, at every instant, inside the source's `next` too: readers check before they read, and
-//!    `released` only grows.
+//!    `released` only grows. What is `held` in batches that are being filled comes on top.
 //! 2. The first ending wins; it is stored before `stop` is set, and `stop` before anybody is woken.
 //! 3. Whoever makes `finished()` true wakes all: the reader that sets `ended`, or the releaser of the last item. Both write
 //!    first and look at the other's value afterwards (sequentially consistent), so one of them sees both.
@@ -39,6 +39,8 @@ pub struct Run<E> {
     pub(super) read: Padded<AtomicUsize>,
     /// Items that have left the pipeline, whole chunks at a time.
     released: Padded<AtomicUsize>,
+    /// Items that are held in batches which are being filled; reading goes on for them.
+    held: Padded<AtomicUsize>,
     /// Chunks without credit: pieces whose credit went with the last piece of what they were cut from.
     pieces: AtomicUsize,
     /// Items of chunks that were delivered in part when the run ended.
@@ -77,6 +79,7 @@ impl<E> Run<E> {
             workers,
             read: Padded(AtomicUsize::new(0)),
             released: Padded(AtomicUsize::new(0)),
+            held: Padded(AtomicUsize::new(0)),
             pieces: AtomicUsize::new(0),
             in_part: AtomicUsize::new(0),
             queued: Padded(AtomicUsize::new(0)),
@@ -101,7 +104,18 @@ impl<E> Run<E> {
     pub(super) fn room(&self) -> usize {
         // `released` first: a stale value only makes the room too small.
         let released = self.released.load(Ordering::SeqCst);
-        self.window.saturating_sub(self.read.load(Ordering::SeqCst) - released)
+        let held = self.held.load(Ordering::SeqCst);
+        let inside = (self.read.load(Ordering::SeqCst) - released).saturating_sub(held);
+        self.window.saturating_sub(inside)
+    }
+
+    /// A stage that held the credit of `before` items holds that of `now`.
+    pub(super) fn hold(&self, before: usize, now: usize) {
+        if now >= before {
+            self.held.fetch_add(now - before, Ordering::SeqCst);
+        } else {
+            self.held.fetch_sub(before - now, Ordering::SeqCst);
+        }
     }
 
     /// The most items that one chunk may hold: with half a worker's share of the window, waiting for a whole chunk of room always

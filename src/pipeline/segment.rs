@@ -345,6 +345,16 @@ where
         true
     }
 
+    /// Whether everything that comes from above has been delivered.
+    pub(super) fn has_delivered_all(&self, run: &Run<E>) -> bool {
+        self.up.total(run).is_some_and(|total| self.turn.is_at_head_of_all(total))
+    }
+
+    /// Has what is held behind the segment passed on, if nothing more comes; true if that was something.
+    pub(super) fn flush(&self, run: &Run<E>) -> bool {
+        self.has_delivered_all(run) && self.deliver.flush(run)
+    }
+
     fn learn(&self, run: &Run<E>, hand: &InHand<E>) {
         let chunk = self.pace.learn(hand.done, hand.spent, hand.worst, run.largest_chunk());
         self.up.paced(run, chunk);

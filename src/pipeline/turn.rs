@@ -56,6 +56,11 @@ impl<U, E> Turn<U, E> {
         self.ordered && self.shared && self.head.load(Ordering::Acquire) == first
     }
 
+    /// Whether the first `total` places are delivered.
+    pub(super) fn is_at_head_of_all(&self, total: usize) -> bool {
+        self.head.load(Ordering::SeqCst) == total
+    }
+
     /// Notes that the chunk at `first` failed.
     pub(super) fn cut(&self, first: usize) {
         if self.ordered {

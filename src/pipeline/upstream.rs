@@ -38,6 +38,9 @@ pub trait Upstream<E>: Sync {
         want: usize,
     ) -> Advance<Self::Item, E>;
 
+    /// How many places of the order of the segment below it has filled, once nothing more can come.
+    fn total(&self, run: &Run<E>) -> Option<usize>;
+
     /// An empty buffer may be used again.
     fn recycle(&self, local: &mut Self::Local, buffer: Vec<Self::Item>);
 

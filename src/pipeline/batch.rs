@@ -1,0 +1,236 @@
+//! A serial point that gathers items: what comes out is a vector of them, passed on when it is full, or when nothing more can come.
+//!
+//! # Invariants
+//! 1. While items are held, so is credit for one of them at least, or it is still to come with the last piece of their chunk: what is
+//!    passed on takes what the held ones leave. So the run is not finished before they have gone on.
+//! 2. The credit of what is held is known to the run ([`Run::hold`]), which reads on for it: a batch that is larger than the window
+//!    fills all the same.
+//! 3. The rest is passed on by whoever finds that all that comes from above has been delivered here; it looks after the source has
+//!    ended and after the turn has moved, and one of the two that do these comes last.
+//!
+//! Lock order: `state` is taken by whoever has the turn, and at the end by whoever looks first; user code runs under it.
+
+use std::sync::Arc;
+
+use crate::panics;
+use crate::sync::time::{self, Duration, Instant};
+use crate::sync::{Mutex, Padded};
+
+use super::chunk::{Chunk, Origin};
+use super::deliver::{Deliver, Relay};
+use super::error::{Failure, What};
+use super::feed::Feed;
+use super::gather::{Cut, Gather};
+use super::run::Run;
+use super::tally::Tally;
+use super::worker::Worker;
+
+/// The batch that is being filled.
+struct Held<U> {
+    items: Vec<U>,
+    /// The index of its first item in the source.
+    index: u64,
+    credit: usize,
+}
+
+struct State<G, U> {
+    gather: G,
+    held: Held<U>,
+    /// Items that came in and did not fail, and batches that went out.
+    taken: u64,
+    passed: u64,
+    failed: u64,
+    busy: Duration,
+    waiting: Duration,
+    /// The place of the next batch in the order of the segment below.
+    next: usize,
+    /// Nothing more will come.
+    over: bool,
+}
+
+/// A stage that gathers items into batches, in front of a segment.
+#[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
+pub struct Batch<G, U, E> {
+    stage: usize,
+    state: Padded<Mutex<State<G, U>>>,
+    below: Arc<Feed<Vec<U>, E>>,
+}
+
+/// What goes on of a chunk.
+struct Full<U> {
+    batches: Vec<Vec<U>>,
+    indices: Vec<u64>,
+    items: usize,
+}
+
+impl<U> Full<U> {
+    fn close(&mut self, held: &mut Held<U>) {
+        if held.items.is_empty() {
+            return;
+        }
+        self.items += held.items.len();
+        self.indices.push(held.index);
+        self.batches.push(std::mem::take(&mut held.items));
+    }
+}
+
+impl<G, U, E> Batch<G, U, E> {
+    pub(super) fn new(stage: usize, gather: G, below: Arc<Feed<Vec<U>, E>>) -> Self {
+        let state = State {
+            gather,
+            held: Held { items: Vec::new(), index: 0, credit: 0 },
+            taken: 0,
+            passed: 0,
+            failed: 0,
+            busy: Duration::ZERO,
+            waiting: Duration::ZERO,
+            next: 0,
+            over: false,
+        };
+        Self { stage, state: Padded(Mutex::new(state)), below }
+    }
+
+    /// Passes batches on, with as much credit as there are items in them; the items that are held keep theirs, and what stands for
+    /// items that were filtered out leaves the window.
+    fn pass(
+        &self,
+        run: &Run<E>,
+        state: &mut State<G, U>,
+        full: Full<U>,
+        failure: Option<Box<Failure<E>>>,
+        (credit, end): (usize, u64),
+        since: Instant,
+    ) {
+        let rest = state.held.items.len();
+        let available = state.held.credit + credit;
+        let held = available.min(rest);
+        let goes = if failure.is_some() { available - held } else { (available - held).min(full.items) };
+        run.hold(state.held.credit, held);
+        state.held.credit = held;
+        if !full.batches.is_empty() || failure.is_some() {
+            if goes == 0 {
+                run.note_piece();
+            }
+            let span = full.batches.len();
+            let origin = Origin::Spans { starts: full.indices, end };
+            let first = state.next;
+            state.next += span;
+            state.passed += span as u64;
+            let items = full.batches;
+            let passed =
+                Chunk { first, span, items, origin, credit: goes, failure, spent: Duration::ZERO, since };
+            self.below.put(run, passed);
+        }
+        let left = available - held - goes;
+        if left > 0 {
+            run.release(left);
+        }
+    }
+}
+
+impl<G, U, E> Deliver<U, E> for Batch<G, U, E>
+where
+    U: Send,
+    E: Send,
+    G: Gather<U>,
+{
+    const SHARED: bool = true;
+
+    fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        state.waiting += me.now.saturating_duration_since(chunk.since);
+        let mut full = Full { batches: Vec::new(), indices: Vec::new(), items: 0 };
+        let mut place = 0;
+        let outcome = panics::catch(
+            || me.stage_name(self.stage),
+            || {
+                for item in chunk.items.drain(..) {
+                    if run.stopped() {
+                        break;
+                    }
+                    let cut = state.gather.look(&item, state.held.items.len());
+                    if matches!(cut, Cut::Before | Cut::Around) {
+                        full.close(&mut state.held);
+                    }
+                    if state.held.items.is_empty() {
+                        state.held.index = chunk.origin.index(place);
+                    }
+                    state.held.items.push(item);
+                    place += 1;
+                    if matches!(cut, Cut::After | Cut::Around) {
+                        full.close(&mut state.held);
+                    }
+                }
+            },
+        );
+        let now = time::now();
+        state.busy += now.saturating_duration_since(me.now);
+        state.taken += place as u64;
+        me.now = now;
+        let failure = match outcome {
+            Ok(()) => chunk.failure.take(),
+            Err(panic) => {
+                state.failed += 1;
+                // What this stage has gathered before still goes on; nothing after it is needed.
+                run.end_source();
+                let index = chunk.origin.index(place);
+                Some(Box::new(Failure { stage: self.stage, index, what: What::Panic(panic) }))
+            }
+        };
+        if failure.as_ref().is_some_and(|failure| run.halt_if_reaction(failure)) || run.stopped() {
+            return false;
+        }
+        let failed = failure.is_some();
+        if failed {
+            full.close(&mut state.held);
+        }
+        // What follows the last item of these batches: the held ones, or else what comes next.
+        let rest = !state.held.items.is_empty();
+        let end = if rest { state.held.index } else { chunk.origin.end(place) };
+        self.pass(run, state, full, failure, (chunk.credit, end), now);
+        if chunk.credit == 0 {
+            run.release(0); // it was a piece itself
+        }
+        // After a failure nothing more may come: the turn is not passed on.
+        !failed
+    }
+
+    fn flush(&self, run: &Run<E>) -> bool {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        state.over = true;
+        if state.held.items.is_empty() || run.stopped() {
+            return false;
+        }
+        let mut full = Full { batches: Vec::new(), indices: Vec::new(), items: 0 };
+        let end = state.held.index + state.held.items.len() as u64;
+        full.close(&mut state.held);
+        self.pass(run, state, full, None, (0, end), time::now());
+        true
+    }
+
+    fn conclude(&self, tally: &mut Tally) {
+        let state = self.state.lock();
+        let report = &mut tally.stages[self.stage];
+        report.items_in += state.taken + state.failed;
+        report.items_out += state.passed;
+        report.failed += state.failed;
+        report.busy += state.busy;
+        report.waiting += state.waiting;
+    }
+}
+
+impl<G, U, E> Relay<U, E> for Batch<G, U, E>
+where
+    U: Send,
+    E: Send,
+    G: Gather<U>,
+{
+    type Out = Vec<U>;
+
+    fn passed(&self) -> Option<usize> {
+        let state = self.state.lock();
+        state.over.then_some(state.next)
+    }
+}

@@ -1,0 +1,215 @@
+//! Batches: whole, in order, flushed at the end, bounded, and nothing lost whatever ends the run.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gristmill::pipeline::StageKind;
+use gristmill::{CancellationToken, Pipeline, PipelineErrorKind};
+
+use super::support::{Ledger, grid, grind, vague, within_limit};
+
+const ITEMS: u64 = 1000;
+
+/// What gathering `items` by `count` gives.
+fn chunks(items: &[u64], count: usize) -> Vec<Vec<u64>> {
+    items.chunks(count).map(<[u64]>::to_vec).collect()
+}
+
+#[test]
+fn batches_are_neighbours_in_order_and_the_last_is_the_rest() {
+    for (workers, window) in grid() {
+        for count in [1, 2, 7, 300, 5000] {
+            let run = move || {
+                Pipeline::from_iter(vague(0..ITEMS))
+                    .workers(workers)
+                    .window(window)
+                    .inspect("uneven", |item| _ = grind(item % 64))
+                    .batch(count)
+                    .collect::<Vec<_>>()
+                    .run(&CancellationToken::new())
+                    .unwrap()
+            };
+            let (batches, report) = within_limit(run);
+            let all: Vec<_> = (0..ITEMS).collect();
+            assert_eq!(batches, chunks(&all, count), "{workers} workers, window {window}");
+            assert_eq!((report.read(), report.finished(), report.unfinished()), (ITEMS, ITEMS, 0));
+            let stage = report.stage("batch").unwrap();
+            assert_eq!((stage.kind(), stage.items_in()), (StageKind::Serial, ITEMS));
+            assert_eq!(stage.items_out(), batches.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn stages_before_and_after_a_batch_may_filter_and_multiply() {
+    for (workers, window) in grid() {
+        let run = move || {
+            Pipeline::from_iter(0..ITEMS)
+                .workers(workers)
+                .window(window)
+                .filter("few", |item| item % 100 == 0)
+                .flat_map("thrice", |item| [item, item + 1, item + 2])
+                .batch(4)
+                .flat_map("open", |batch| batch)
+                .filter("even", |item| item % 2 == 0)
+                .batch_by_key(3, |item| item / 500)
+                .collect::<Vec<_>>()
+                .run(&CancellationToken::new())
+                .unwrap()
+                .0
+        };
+        let even: Vec<u64> = (0..ITEMS).step_by(100).flat_map(|item| [item, item + 2]).collect();
+        let (low, high) = even.split_at(10);
+        let expected = [chunks(low, 3), chunks(high, 3)].concat();
+        assert_eq!(within_limit(run), expected, "{workers} workers, window {window}");
+    }
+}
+
+#[test]
+fn weight_closes_a_batch_before_it_is_too_heavy() {
+    let weights = [3, 4, 5, 20, 0, 10, 1, 9, u64::MAX, u64::MAX, 2];
+    for (workers, window) in grid() {
+        let (batches, _) = Pipeline::from_slice(&weights)
+            .workers(workers)
+            .window(window)
+            .batch_by_weight(10, |weight| **weight)
+            .map("own", |batch| batch.into_iter().copied().collect::<Vec<_>>())
+            .collect::<Vec<_>>()
+            .run(&CancellationToken::new())
+            .unwrap();
+        let expected: [&[u64]; 8] = [&[3, 4], &[5], &[20], &[0, 10], &[1, 9], &[u64::MAX], &[u64::MAX], &[2]];
+        assert_eq!(batches, expected);
+    }
+}
+
+#[test]
+fn empty_source_gives_no_batch_and_zero_is_refused() {
+    let run =
+        |count| Pipeline::from_iter(0..0_u8).batch(count).collect::<Vec<_>>().run(&CancellationToken::new());
+    assert_eq!(run(3).unwrap().0, Vec::<Vec<u8>>::new());
+    let refused = run(0).unwrap_err();
+    assert!(matches!(refused.kind(), PipelineErrorKind::InvalidSetting { setting: "batch" }));
+    let refused = Pipeline::from_iter(0..3)
+        .batch_by_key(0, |_| ())
+        .collect::<Vec<_>>()
+        .run(&CancellationToken::new())
+        .unwrap_err();
+    assert!(matches!(refused.kind(), PipelineErrorKind::InvalidSetting { setting: "batch_by_key" }));
+    assert_eq!(run(usize::MAX).unwrap().1.finished(), 0);
+}
+
+#[test]
+fn only_the_batch_that_is_being_filled_comes_on_top_of_the_window() {
+    const COUNT: usize = 50;
+    for (workers, window) in grid() {
+        let (ledger, outside) = (Ledger::default(), AtomicUsize::new(0));
+        Pipeline::from_iter((0..ITEMS).map(|number| ledger.item(number)))
+            .workers(workers)
+            .window(window)
+            .batch(COUNT)
+            .map("grind", |batch| {
+                grind(500);
+                batch
+            })
+            .for_each("drop", |batch| {
+                outside.fetch_add(batch.len(), Ordering::SeqCst);
+                drop(batch);
+            })
+            .run(&CancellationToken::new())
+            .unwrap();
+        assert_eq!((ledger.live(), outside.load(Ordering::SeqCst)), (0, 1000));
+        assert!(ledger.peak() <= window + 2 * COUNT, "{} with a window of {window}", ledger.peak());
+    }
+}
+
+#[test]
+fn error_before_a_batch_comes_after_the_items_before_it() {
+    for (workers, window) in grid() {
+        let mut seen = Vec::new();
+        let error = Pipeline::from_iter(0..ITEMS)
+            .workers(workers)
+            .window(window)
+            .try_map("check", |item| if item == 508 { Err("508") } else { Ok(item) })
+            .batch(100)
+            .for_each("note", |batch| seen.extend(batch))
+            .run(&CancellationToken::new())
+            .unwrap_err();
+        assert_eq!((error.stage(), error.index()), (Some("check"), Some(508)));
+        assert!(seen.iter().copied().eq(0..508), "{workers} workers, window {window}: {} seen", seen.len());
+        assert_eq!(error.report().finished(), 508);
+    }
+}
+
+#[test]
+fn error_after_a_batch_names_its_first_item() {
+    for (workers, window) in grid() {
+        let mut seen = 0;
+        let error = Pipeline::from_iter(0..ITEMS)
+            .workers(workers)
+            .window(window)
+            .batch(100)
+            .try_map("load", |batch| if batch.contains(&555) { Err("full") } else { Ok(batch) })
+            .for_each("note", |batch| seen += batch.len())
+            .run(&CancellationToken::new())
+            .unwrap_err();
+        assert_eq!((error.stage(), error.index(), seen), (Some("load"), Some(500), 500));
+        assert_eq!(error.report().finished(), 500);
+    }
+}
+
+#[test]
+fn panic_of_the_weight_or_the_key_ends_the_run_behind_what_was_before() {
+    for (workers, window) in grid() {
+        let mut seen = Vec::new();
+        let error = Pipeline::from_iter(0..ITEMS)
+            .workers(workers)
+            .window(window)
+            .batch_by_weight(100, |item| {
+                assert!(*item != 333, "too odd");
+                1
+            })
+            .for_each("note", |batch| seen.extend(batch))
+            .run(&CancellationToken::new())
+            .unwrap_err();
+        assert!(matches!(error.kind(), PipelineErrorKind::Panicked { index: 333, .. }), "{error}");
+        assert_eq!(error.stage(), Some("batch"));
+        assert!(seen.into_iter().eq(0..333));
+        let stage = error.report().stage("batch").unwrap().clone();
+        assert_eq!((stage.items_in(), stage.items_out(), stage.failed()), (334, 4, 1));
+    }
+}
+
+#[test]
+fn cancelled_run_drops_what_is_held_once() {
+    for (workers, window) in grid() {
+        let ledger = Ledger::default();
+        let token = CancellationToken::new();
+        let error = Pipeline::from_iter((0..ITEMS).map(|number| ledger.item(number)))
+            .workers(workers)
+            .window(window)
+            .inspect("stop", |item| assert!(item.number != 400 || token.cancel()))
+            .batch(300)
+            .for_each("drop", drop)
+            .run(&token)
+            .unwrap_err();
+        assert!(matches!(error.kind(), PipelineErrorKind::Cancelled(_)));
+        assert_eq!(ledger.live(), 0);
+        assert_eq!(ledger.made() as u64, error.report().read());
+        assert!(error.report().finished() <= 300);
+    }
+}
+
+#[test]
+fn iterator_and_local_sink_take_batches_too() {
+    for (workers, window) in grid() {
+        let pipeline = || Pipeline::from_iter(0..ITEMS).workers(workers).window(window).batch(64);
+        let (sizes, outcome) = pipeline()
+            .map("size", |batch| batch.len())
+            .with_iter(&CancellationToken::new(), |sizes| sizes.collect::<Vec<_>>());
+        assert_eq!(outcome.unwrap().finished(), ITEMS);
+        let sizes = sizes.expect("the settings are good");
+        assert_eq!((sizes.len(), sizes.last()), (16, Some(&40)));
+        let mut seen = 0;
+        pipeline().for_each_local("add", |batch| seen += batch.len()).run(&CancellationToken::new()).unwrap();
+        assert_eq!(seen, 1000);
+    }
+}
