@@ -457,3 +457,61 @@ fn loop_does_without_threads_that_cannot_be_created() {
         }
     });
 }
+
+// A call that does not wait fails for one who queues or for lack of permits, and for nothing else. In these three both are ruled out by what has
+// happened before the call; only one who enters the queue, or has left it, is still about.
+
+#[test]
+fn one_who_comes_and_finds_permits_makes_nobody_fail() {
+    both_modes("one_who_comes_and_finds_permits_makes_nobody_fail", |make| {
+        execution::forbid_timeouts();
+        let semaphore = Arc::new(make(2));
+        let held = semaphore.acquire_many(2).unwrap();
+        let other = {
+            let semaphore = semaphore.clone();
+            spawn(move || semaphore.acquire_owned(1))
+        };
+        drop(held); // grants if the other one queues; from here on it never has to
+        let mine = semaphore.try_acquire().expect("there are two permits, and two who want one each");
+        let _ = (mine, other.join().unwrap().unwrap());
+    });
+}
+
+#[test]
+fn one_who_was_served_is_not_in_the_way_of_its_next_call() {
+    both_modes("one_who_was_served_is_not_in_the_way_of_its_next_call", |make| {
+        execution::forbid_timeouts();
+        let semaphore = Arc::new(make(2));
+        let held = semaphore.acquire_owned(2).unwrap();
+        let waiter = {
+            let semaphore = semaphore.clone();
+            spawn(move || {
+                let _first = semaphore.acquire().unwrap();
+                let _second = semaphore.try_acquire().expect("the other one is free, and nobody queues");
+            })
+        };
+        drop(held);
+        waiter.join().unwrap();
+        assert_idle(&semaphore, 2);
+    });
+}
+
+#[test]
+fn one_who_was_refused_is_not_in_the_way_of_its_next_call() {
+    both_modes("one_who_was_refused_is_not_in_the_way_of_its_next_call", |make| {
+        execution::forbid_timeouts();
+        let semaphore = Arc::new(make(3));
+        let held = semaphore.acquire_owned(1).unwrap();
+        let waiter = {
+            let semaphore = semaphore.clone();
+            spawn(move || {
+                assert!(semaphore.acquire_many(3).unwrap_err().is_exceeds_capacity());
+                let _one = semaphore.try_acquire().expect("one of two is free, and nobody queues");
+            })
+        };
+        semaphore.set_capacity(2);
+        waiter.join().unwrap();
+        drop(held);
+        assert_idle(&semaphore, 2);
+    });
+}
