@@ -547,27 +547,111 @@ fn panic_of_an_item_is_an_error_with_its_text() {
     assert_eq!(counts(&semaphore), (2, 2, 0, 0));
 }
 
-struct Bomb;
+/// Panics when it is dropped, and counts that.
+struct Bomb<'a>(&'a AtomicUsize);
 
-impl Drop for Bomb {
+impl Drop for Bomb<'_> {
     fn drop(&mut self) {
-        assert!(thread::panicking(), "the drop of an error");
+        self.0.fetch_add(1, SeqCst);
+        panic!("a drop");
     }
 }
 
 #[test]
-fn drop_that_panics_comes_out_of_the_call_and_the_permits_are_back() {
-    let semaphore = Semaphore::new(2);
+fn drops_that_panic_neither_abort_nor_hide_the_first_failure() {
+    let (semaphore, drops) = (Semaphore::new(1), AtomicUsize::new(0));
+    let items = (0..6).map(|index| (index, Bomb(&drops)));
+    let mut kept = Vec::new();
+    let captured = Bomb(&drops);
+    let failed = semaphore.try_map(items, |(index, item)| {
+        let _moved = &captured;
+        std::mem::forget(item);
+        if index == 2 { Err("rotten") } else { Ok(Bomb(&drops)) }
+    });
+    kept.extend(failed.err());
+    assert!(matches!(kept[..], [LimitedError::Failed { index: 2, source: "rotten" }]));
+    assert_eq!(drops.load(SeqCst), 2 + 3, "the results of two items, and three that were not started");
+    std::mem::forget(captured);
+    assert_eq!(counts(&semaphore), (1, 1, 0, 0));
+}
+
+#[test]
+fn error_that_gives_way_to_a_lower_one_drops_without_a_trace() {
+    let (semaphore, drops) = (Semaphore::new(2), AtomicUsize::new(0));
     let meeting = Barrier::new(2);
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let failed = semaphore.try_map(0..2, |_| {
-            meeting.wait();
-            Err::<(), _>(Bomb)
-        });
-        drop(failed);
-    }));
-    assert!(outcome.is_err());
+    let failed = semaphore.try_map(0..2, |_| {
+        meeting.wait();
+        Err::<(), _>(Bomb(&drops))
+    });
+    let Err(LimitedError::Failed { index: 0, source }) = failed else { panic!("the lower one counts") };
+    assert_eq!(drops.load(SeqCst), 1);
+    std::mem::forget(source);
     assert_eq!(counts(&semaphore), (2, 2, 0, 0));
+}
+
+#[test]
+fn items_refused_by_a_semaphore_or_a_token_drop_without_a_trace() {
+    let drops = AtomicUsize::new(0);
+    let items = || (0..3).map(|_| Bomb(&drops));
+    let closed = Semaphore::new(2);
+    closed.close();
+    let error = closed.map(items(), std::mem::forget).unwrap_err();
+    assert!(matches!(error, LimitedError::Refused { done: 0, source: AcquireError::Closed }));
+    assert_eq!(drops.load(SeqCst), 3);
+    let token = CancellationToken::new();
+    token.cancel();
+    let error = Semaphore::new(2).map_with(&token, items(), std::mem::forget).unwrap_err();
+    assert!(matches!(error, LimitedError::Cancelled { done: 0, .. }));
+    let failed = Semaphore::new(1).try_map_with(&CancellationToken::new(), items(), |item| {
+        std::mem::forget(item);
+        token.cancel();
+        Err::<(), _>(Bomb(&drops))
+    });
+    let Err(LimitedError::Failed { source, .. }) = failed else { panic!("another token") };
+    std::mem::forget(source);
+    assert_eq!(drops.load(SeqCst), 3 + 3 + 2);
+}
+
+#[test]
+fn panic_of_the_iterator_comes_out_whatever_the_drops_of_its_items_do() {
+    let (semaphore, drops) = (Semaphore::new(2), AtomicUsize::new(0));
+    let items = (0..4).map(|index| {
+        assert!(index < 3, "the harvest failed");
+        Bomb(&drops)
+    });
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| semaphore.map(items, |_| unreachable!("none is started"))));
+    let payload = outcome.unwrap_err();
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"the harvest failed"));
+    assert_eq!(drops.load(SeqCst), 3);
+}
+
+#[test]
+fn closure_whose_drop_panics_leaves_the_results_alone() {
+    let drops = AtomicUsize::new(0);
+    let captured = Bomb(&drops);
+    let results = Semaphore::new(2).map(0..3, move |item| {
+        let _captured = &captured;
+        item
+    });
+    assert_eq!((results.unwrap(), drops.load(SeqCst)), (vec![0, 1, 2], 1));
+}
+
+#[test]
+fn nothing_starts_under_the_permit_of_a_failed_item() {
+    for panics in [false, true] {
+        let semaphore = Semaphore::new(2);
+        let _other = semaphore.acquire().unwrap(); // one is left for two threads
+        let started = AtomicUsize::new(0);
+        let failed = semaphore.try_map(0..2, |_| {
+            started.fetch_add(1, SeqCst);
+            until_waiting(&semaphore, 1); // the other thread is the next
+            assert!(!panics, "stone in the grain");
+            Err::<(), _>("rotten")
+        });
+        assert!(matches!(failed, Err(LimitedError::Failed { .. } | LimitedError::Panicked { .. })));
+        assert_eq!(started.load(SeqCst), 1);
+    }
 }
 
 #[test]

@@ -408,6 +408,51 @@ fn loop_keeps_order_and_limit_beside_another_user() {
 }
 
 #[test]
+fn loop_waits_for_no_permit_once_its_items_are_given_out() {
+    check("loop_waits_for_no_permit_once_its_items_are_given_out", || {
+        execution::forbid_timeouts();
+        let semaphore = Arc::new(Semaphore::new(2));
+        let (ran, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let other = {
+            let (semaphore, ran, over) = (semaphore.clone(), ran.clone(), over.clone());
+            spawn(move || {
+                while ran.load(SeqCst) < 3 {
+                    thread::yield_now();
+                }
+                // Its turn comes, since the loop needs no more permits; and it holds them until the loop is over.
+                let _both = semaphore.acquire_many(2).unwrap();
+                while over.load(SeqCst) == 0 {
+                    thread::yield_now();
+                }
+            })
+        };
+        semaphore.map(0..3, |_| ran.fetch_add(1, SeqCst)).unwrap();
+        over.store(1, SeqCst);
+        other.join().unwrap();
+        assert_idle(&semaphore, 2);
+    });
+}
+
+#[test]
+fn nothing_starts_after_a_failure_whose_permit_it_has() {
+    check("nothing_starts_after_a_failure_whose_permit_it_has", || {
+        execution::forbid_timeouts();
+        let semaphore = Semaphore::new(2);
+        let other = semaphore.acquire().unwrap(); // one is left for two threads
+        let started = AtomicUsize::new(0);
+        let failed = semaphore.try_map(0..3, |item| {
+            started.fetch_add(1, SeqCst);
+            thread::yield_now();
+            Err::<(), _>(item)
+        });
+        assert!(matches!(failed, Err(LimitedError::Failed { .. })));
+        assert_eq!(started.load(SeqCst), 1);
+        drop(other);
+        assert_idle(&semaphore, 2);
+    });
+}
+
+#[test]
 fn loop_ends_with_one_reason_whatever_comes_at_once() {
     check("loop_ends_with_one_reason_whatever_comes_at_once", || {
         execution::forbid_timeouts();
