@@ -51,6 +51,15 @@ fn semaphore_and_its_permits_cross_threads_and_unwinding() {
 }
 
 #[test]
+fn semaphore_lives_in_a_static() {
+    static COURTEOUS: Semaphore = Semaphore::new(2);
+    static STRICT: Semaphore = Semaphore::strict(usize::MAX);
+    let permit: Permit<&'static Semaphore> = COURTEOUS.acquire().unwrap();
+    spawn(move || drop(permit)).join().unwrap();
+    assert_eq!((COURTEOUS.available(), STRICT.capacity()), (2, Semaphore::MAX_CAPACITY));
+}
+
+#[test]
 fn permits_are_taken_and_given_back() {
     let semaphore = Semaphore::new(3);
     let two = semaphore.acquire_many(2).unwrap();
@@ -411,6 +420,87 @@ fn close_wakes_all_and_refuses_from_then_on() {
     held.forget();
     assert_eq!(counts(&semaphore), (2, 2, 0, 0));
     assert!(semaphore.snapshot().is_closed);
+}
+
+#[test]
+fn close_ends_every_kind_of_wait() {
+    for strict in [false, true] {
+        let semaphore = Arc::new(if strict { Semaphore::strict(1) } else { Semaphore::new(1) });
+        let held = semaphore.acquire_owned(1).unwrap();
+        let token = CancellationToken::new();
+        let limited = token.child_with_timeout(LONG);
+        let forms: [Box<dyn FnOnce(&Arc<Semaphore>) -> Result<OwnedPermit, AcquireError> + Send>; 4] = [
+            Box::new(|semaphore| semaphore.acquire_owned_timeout(1, LONG)),
+            Box::new(|semaphore| semaphore.acquire_owned_timeout(1, Duration::MAX)),
+            Box::new(move |semaphore| semaphore.acquire_owned_with(1, &token)),
+            Box::new(move |semaphore| semaphore.acquire_owned_with(1, &limited)),
+        ];
+        let waiters = forms.map(|form| {
+            let semaphore = semaphore.clone();
+            spawn(move || form(&semaphore))
+        });
+        until_waiting(&semaphore, 4);
+        assert!(semaphore.close());
+        for waiter in waiters {
+            assert!(waiter.join().unwrap().unwrap_err().is_closed());
+        }
+        drop(held);
+        assert_eq!(counts(&semaphore), (1, 1, 0, 0));
+    }
+}
+
+#[test]
+fn wait_for_the_longest_time_ends_with_its_token() {
+    let semaphore = Arc::new(Semaphore::new(1));
+    let _held = semaphore.acquire().unwrap();
+    let job = CancellationToken::new();
+    let waiter = {
+        let (semaphore, limited) = (semaphore.clone(), job.child_with_timeout(Duration::MAX));
+        spawn(move || semaphore.acquire_owned_with(1, &limited).map(drop))
+    };
+    until_waiting(&semaphore, 1);
+    job.cancel();
+    assert!(waiter.join().unwrap().unwrap_err().is_cancelled());
+    assert_eq!(semaphore.snapshot().waiting, 0);
+    let expired = job.child_with_timeout(Duration::ZERO);
+    assert!(Semaphore::new(1).acquire_with(&expired).unwrap_err().is_cancelled());
+}
+
+#[test]
+fn largest_permit_is_split_merged_and_forgotten_without_an_overflow() {
+    const MOST: usize = Semaphore::MAX_CAPACITY;
+    let semaphore = Semaphore::new(MOST);
+    let mut all = semaphore.acquire_many(MOST).unwrap();
+    let mut nothing = semaphore.acquire_many(0).unwrap();
+    assert!(all.split(usize::MAX).is_none());
+    nothing.merge(all.split(MOST).unwrap()).unwrap();
+    assert_eq!((all.permits(), nothing.permits()), (0, MOST));
+    semaphore.set_capacity(0);
+    semaphore.set_capacity(MOST);
+    nothing.split(1).unwrap().forget();
+    assert_eq!(counts(&semaphore), (MOST - 1, 0, MOST - 1, 0));
+    semaphore.set_capacity(1);
+    nothing.split(2).unwrap().forget(); // more than the capacity, and still more are held
+    assert_eq!(counts(&semaphore), (0, 0, MOST - 3, 0));
+    semaphore.set_capacity(MOST);
+    assert_eq!(semaphore.available(), 3);
+    drop((all, nothing));
+    assert_eq!(counts(&semaphore), (MOST, MOST, 0, 0));
+}
+
+#[test]
+fn lowered_and_raised_again_while_held_gives_out_exactly_what_is_there() {
+    let semaphore = Arc::new(Semaphore::strict(4));
+    let held = semaphore.acquire_owned(4).unwrap();
+    semaphore.set_capacity(2);
+    let two = queued(&semaphore, 2);
+    semaphore.raise_capacity(3);
+    assert_eq!(counts(&semaphore), (5, 1, 4, 1), "one is free, and two are wanted");
+    semaphore.raise_capacity(1);
+    let two = two.join().unwrap().unwrap();
+    assert_eq!(counts(&semaphore), (6, 0, 6, 0));
+    drop((held, two));
+    assert_eq!(counts(&semaphore), (6, 6, 0, 0));
 }
 
 #[test]

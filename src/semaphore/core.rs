@@ -29,7 +29,7 @@ use super::word::{MOST, Reading, Word};
 use crate::cancel::CancellationToken;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::time::{self, Duration, Instant};
-use crate::sync::{Mutex, MutexGuard, Padded, thread};
+use crate::sync::{Mutex, MutexGuard, Padded, const_where_it_ships, thread};
 
 #[derive(Debug)]
 pub(super) struct Core {
@@ -47,13 +47,15 @@ struct Limit<'a> {
 }
 
 impl Core {
-    pub(super) fn new(capacity: u64, pace: Pace) -> Self {
-        let capacity = capacity.min(MOST);
-        Self {
-            word: Padded(Word::new(capacity)),
-            capacity: AtomicU64::new(capacity),
-            pace,
-            queue: Mutex::new(Queue::default()),
+    const_where_it_ships! {
+        pub(super) fn new(capacity: u64, pace: Pace) -> Self {
+            let capacity = if capacity > MOST { MOST } else { capacity };
+            Self {
+                word: Padded(Word::new(capacity)),
+                capacity: AtomicU64::new(capacity),
+                pace,
+                queue: Mutex::new(Queue::new()),
+            }
         }
     }
 

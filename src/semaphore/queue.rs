@@ -7,7 +7,7 @@ use super::waiter::{Answer, Waiter};
 use crate::sync::thread::Thread;
 
 /// A tree: one who leaves from the middle costs a logarithm, and memory is one entry for each who waits, whoever left before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     waiters: BTreeMap<u64, Arc<Waiter>>,
     next_ticket: u64,
@@ -22,6 +22,10 @@ pub(super) struct Woken {
 }
 
 impl Queue {
+    pub(super) const fn new() -> Self {
+        Self { waiters: BTreeMap::new(), next_ticket: 0 }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }

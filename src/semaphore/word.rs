@@ -1,6 +1,7 @@
 //! What the fast paths work on: the permits that are there, and why a fast path must not take any, in one word.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::const_where_it_ships;
 
 /// Somebody queues: only what holds the queue's lock takes permits.
 const QUEUED: u64 = 1;
@@ -22,8 +23,10 @@ pub(super) struct Word(AtomicU64);
 pub(super) struct Reading(u64);
 
 impl Word {
-    pub(super) fn new(permits: u64) -> Self {
-        Self(AtomicU64::new((ZERO + permits) << SHIFT))
+    const_where_it_ships! {
+        pub(super) fn new(permits: u64) -> Self {
+            Self(AtomicU64::new((ZERO + permits) << SHIFT))
+        }
     }
 
     /// Takes permits if they are there, nobody queues and nothing is closed.
