@@ -427,17 +427,15 @@ fn close_ends_every_kind_of_wait() {
     for strict in [false, true] {
         let semaphore = Arc::new(if strict { Semaphore::strict(1) } else { Semaphore::new(1) });
         let held = semaphore.acquire_owned(1).unwrap();
-        let token = CancellationToken::new();
-        let limited = token.child_with_timeout(LONG);
-        let forms: [Box<dyn FnOnce(&Arc<Semaphore>) -> Result<OwnedPermit, AcquireError> + Send>; 4] = [
-            Box::new(|semaphore| semaphore.acquire_owned_timeout(1, LONG)),
-            Box::new(|semaphore| semaphore.acquire_owned_timeout(1, Duration::MAX)),
-            Box::new(move |semaphore| semaphore.acquire_owned_with(1, &token)),
-            Box::new(move |semaphore| semaphore.acquire_owned_with(1, &limited)),
+        let forms: [fn(&Semaphore) -> Result<Permit<&Semaphore>, AcquireError>; 4] = [
+            |semaphore| semaphore.acquire_timeout(LONG),
+            |semaphore| semaphore.acquire_timeout(Duration::MAX),
+            |semaphore| semaphore.acquire_with(&CancellationToken::new()),
+            |semaphore| semaphore.acquire_with(&CancellationToken::new().child_with_timeout(LONG)),
         ];
         let waiters = forms.map(|form| {
             let semaphore = semaphore.clone();
-            spawn(move || form(&semaphore))
+            spawn(move || form(&semaphore).map(drop))
         });
         until_waiting(&semaphore, 4);
         assert!(semaphore.close());
