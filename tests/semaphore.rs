@@ -427,15 +427,15 @@ fn close_ends_every_kind_of_wait() {
     for strict in [false, true] {
         let semaphore = Arc::new(if strict { Semaphore::strict(1) } else { Semaphore::new(1) });
         let held = semaphore.acquire_owned(1).unwrap();
-        let forms: [fn(&Semaphore) -> Result<Permit<&Semaphore>, AcquireError>; 4] = [
-            |semaphore| semaphore.acquire_timeout(LONG),
-            |semaphore| semaphore.acquire_timeout(Duration::MAX),
-            |semaphore| semaphore.acquire_with(&CancellationToken::new()),
-            |semaphore| semaphore.acquire_with(&CancellationToken::new().child_with_timeout(LONG)),
+        let forms: [fn(&Semaphore) -> Result<(), AcquireError>; 4] = [
+            |semaphore| semaphore.acquire_timeout(LONG).map(drop),
+            |semaphore| semaphore.acquire_timeout(Duration::MAX).map(drop),
+            |semaphore| semaphore.acquire_with(&CancellationToken::new()).map(drop),
+            |semaphore| semaphore.acquire_with(&CancellationToken::with_timeout(LONG)).map(drop),
         ];
         let waiters = forms.map(|form| {
             let semaphore = semaphore.clone();
-            spawn(move || form(&semaphore).map(drop))
+            spawn(move || form(&semaphore))
         });
         until_waiting(&semaphore, 4);
         assert!(semaphore.close());
