@@ -424,10 +424,11 @@ fn close_wakes_all_and_refuses_from_then_on() {
 
 #[test]
 fn close_ends_every_kind_of_wait() {
+    type Form = fn(&Semaphore) -> Result<(), AcquireError>;
     for strict in [false, true] {
         let semaphore = Arc::new(if strict { Semaphore::strict(1) } else { Semaphore::new(1) });
         let held = semaphore.acquire_owned(1).unwrap();
-        let forms: [fn(&Semaphore) -> Result<(), AcquireError>; 4] = [
+        let forms: [Form; 4] = [
             |semaphore| semaphore.acquire_timeout(LONG).map(drop),
             |semaphore| semaphore.acquire_timeout(Duration::MAX).map(drop),
             |semaphore| semaphore.acquire_with(&CancellationToken::new()).map(drop),
