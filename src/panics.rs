@@ -202,6 +202,16 @@ pub(crate) fn catch<R, N: AsRef<str>>(
     })
 }
 
+/// Drops what belongs to the user; a panic goes to the panic hook and no further.
+pub(crate) fn drop_quietly<T>(value: T) {
+    if let Err(panic) = catch(|| "drop", || drop(value)) {
+        // The payload may panic in its own drop; whatever comes out of that is not given another chance.
+        if let Err(again) = catch(|| "drop", || drop(panic)) {
+            std::mem::forget(again);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -145,3 +145,33 @@ fn capacity_raised_reaches_one_who_is_about_to_queue() {
         idle(&semaphore, 2);
     });
 }
+
+#[test]
+fn one_who_comes_and_finds_permits_makes_nobody_fail() {
+    check("one_who_comes_and_finds_permits_makes_nobody_fail", || {
+        let semaphore = Arc::new(Semaphore::strict(2));
+        let held = semaphore.acquire_many(2).unwrap();
+        let other = {
+            let semaphore = semaphore.clone();
+            spawn(move || semaphore.acquire().map(drop))
+        };
+        drop(held); // grants if the other one queues; from here on it never has to
+        drop(semaphore.try_acquire().expect("there are two permits, and two who want one each"));
+        other.join().unwrap().unwrap();
+        idle(&semaphore, 2);
+    });
+}
+
+#[test]
+fn one_who_was_served_is_not_in_the_way_of_its_next_call() {
+    check("one_who_was_served_is_not_in_the_way_of_its_next_call", || {
+        let semaphore = Arc::new(Semaphore::strict(2));
+        let held = semaphore.acquire_owned(2).unwrap();
+        let giver = spawn(move || drop(held));
+        let first = semaphore.acquire().unwrap();
+        let second = semaphore.try_acquire().expect("the other one is free, and nobody queues");
+        drop((first, second));
+        giver.join().unwrap();
+        idle(&semaphore, 2);
+    });
+}

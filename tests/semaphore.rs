@@ -51,6 +51,15 @@ fn semaphore_and_its_permits_cross_threads_and_unwinding() {
 }
 
 #[test]
+fn semaphore_lives_in_a_static() {
+    static COURTEOUS: Semaphore = Semaphore::new(2);
+    static STRICT: Semaphore = Semaphore::strict(usize::MAX);
+    let permit: Permit<&'static Semaphore> = COURTEOUS.acquire().unwrap();
+    spawn(move || drop(permit)).join().unwrap();
+    assert_eq!((COURTEOUS.available(), STRICT.capacity()), (2, Semaphore::MAX_CAPACITY));
+}
+
+#[test]
 fn permits_are_taken_and_given_back() {
     let semaphore = Semaphore::new(3);
     let two = semaphore.acquire_many(2).unwrap();
@@ -414,6 +423,86 @@ fn close_wakes_all_and_refuses_from_then_on() {
 }
 
 #[test]
+fn close_ends_every_kind_of_wait() {
+    type Form = fn(&Semaphore) -> Result<(), AcquireError>;
+    for strict in [false, true] {
+        let semaphore = Arc::new(if strict { Semaphore::strict(1) } else { Semaphore::new(1) });
+        let held = semaphore.acquire_owned(1).unwrap();
+        let forms: [Form; 4] = [
+            |semaphore| semaphore.acquire_timeout(LONG).map(drop),
+            |semaphore| semaphore.acquire_timeout(Duration::MAX).map(drop),
+            |semaphore| semaphore.acquire_with(&CancellationToken::new()).map(drop),
+            |semaphore| semaphore.acquire_with(&CancellationToken::with_timeout(LONG)).map(drop),
+        ];
+        let waiters = forms.map(|form| {
+            let semaphore = semaphore.clone();
+            spawn(move || form(&semaphore))
+        });
+        until_waiting(&semaphore, 4);
+        assert!(semaphore.close());
+        for waiter in waiters {
+            assert!(waiter.join().unwrap().unwrap_err().is_closed());
+        }
+        drop(held);
+        assert_eq!(counts(&semaphore), (1, 1, 0, 0));
+    }
+}
+
+#[test]
+fn wait_for_the_longest_time_ends_with_its_token() {
+    let semaphore = Arc::new(Semaphore::new(1));
+    let _held = semaphore.acquire().unwrap();
+    let job = CancellationToken::new();
+    let waiter = {
+        let (semaphore, limited) = (semaphore.clone(), job.child_with_timeout(Duration::MAX));
+        spawn(move || semaphore.acquire_owned_with(1, &limited).map(drop))
+    };
+    until_waiting(&semaphore, 1);
+    job.cancel();
+    assert!(waiter.join().unwrap().unwrap_err().is_cancelled());
+    assert_eq!(semaphore.snapshot().waiting, 0);
+    let expired = job.child_with_timeout(Duration::ZERO);
+    assert!(Semaphore::new(1).acquire_with(&expired).unwrap_err().is_cancelled());
+}
+
+#[test]
+fn largest_permit_is_split_merged_and_forgotten_without_an_overflow() {
+    const MOST: usize = Semaphore::MAX_CAPACITY;
+    let semaphore = Semaphore::new(MOST);
+    let mut all = semaphore.acquire_many(MOST).unwrap();
+    let mut nothing = semaphore.acquire_many(0).unwrap();
+    assert!(all.split(usize::MAX).is_none());
+    nothing.merge(all.split(MOST).unwrap()).unwrap();
+    assert_eq!((all.permits(), nothing.permits()), (0, MOST));
+    semaphore.set_capacity(0);
+    semaphore.set_capacity(MOST);
+    nothing.split(1).unwrap().forget();
+    assert_eq!(counts(&semaphore), (MOST - 1, 0, MOST - 1, 0));
+    semaphore.set_capacity(1);
+    nothing.split(2).unwrap().forget(); // more than the capacity, and still more are held
+    assert_eq!(counts(&semaphore), (0, 0, MOST - 3, 0));
+    semaphore.set_capacity(MOST);
+    assert_eq!(semaphore.available(), 3);
+    drop((all, nothing));
+    assert_eq!(counts(&semaphore), (MOST, MOST, 0, 0));
+}
+
+#[test]
+fn lowered_and_raised_again_while_held_gives_out_exactly_what_is_there() {
+    let semaphore = Arc::new(Semaphore::strict(4));
+    let held = semaphore.acquire_owned(4).unwrap();
+    semaphore.set_capacity(2);
+    let two = queued(&semaphore, 2);
+    semaphore.raise_capacity(3);
+    assert_eq!(counts(&semaphore), (5, 1, 4, 1), "one is free, and two are wanted");
+    semaphore.raise_capacity(1);
+    let two = two.join().unwrap().unwrap();
+    assert_eq!(counts(&semaphore), (6, 0, 6, 0));
+    drop((held, two));
+    assert_eq!(counts(&semaphore), (6, 6, 0, 0));
+}
+
+#[test]
 fn debug_shows_the_state_without_waiting() {
     let semaphore = Semaphore::new(2);
     let permit = semaphore.acquire().unwrap();
@@ -547,27 +636,111 @@ fn panic_of_an_item_is_an_error_with_its_text() {
     assert_eq!(counts(&semaphore), (2, 2, 0, 0));
 }
 
-struct Bomb;
+/// Panics when it is dropped, and counts that.
+struct Bomb<'a>(&'a AtomicUsize);
 
-impl Drop for Bomb {
+impl Drop for Bomb<'_> {
     fn drop(&mut self) {
-        assert!(thread::panicking(), "the drop of an error");
+        self.0.fetch_add(1, SeqCst);
+        panic!("a drop");
     }
 }
 
 #[test]
-fn drop_that_panics_comes_out_of_the_call_and_the_permits_are_back() {
-    let semaphore = Semaphore::new(2);
+fn drops_that_panic_neither_abort_nor_hide_the_first_failure() {
+    let (semaphore, drops) = (Semaphore::new(1), AtomicUsize::new(0));
+    let items = (0..6).map(|index| (index, Bomb(&drops)));
+    let mut kept = Vec::new();
+    let captured = Bomb(&drops);
+    let failed = semaphore.try_map(items, |(index, item)| {
+        let _moved = &captured;
+        std::mem::forget(item);
+        if index == 2 { Err("rotten") } else { Ok(Bomb(&drops)) }
+    });
+    kept.extend(failed.err());
+    assert!(matches!(kept[..], [LimitedError::Failed { index: 2, source: "rotten" }]));
+    assert_eq!(drops.load(SeqCst), 2 + 3, "the results of two items, and three that were not started");
+    std::mem::forget(captured);
+    assert_eq!(counts(&semaphore), (1, 1, 0, 0));
+}
+
+#[test]
+fn error_that_gives_way_to_a_lower_one_drops_without_a_trace() {
+    let (semaphore, drops) = (Semaphore::new(2), AtomicUsize::new(0));
     let meeting = Barrier::new(2);
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let failed = semaphore.try_map(0..2, |_| {
-            meeting.wait();
-            Err::<(), _>(Bomb)
-        });
-        drop(failed);
-    }));
-    assert!(outcome.is_err());
+    let failed = semaphore.try_map(0..2, |_| {
+        meeting.wait();
+        Err::<(), _>(Bomb(&drops))
+    });
+    let Err(LimitedError::Failed { index: 0, source }) = failed else { panic!("the lower one counts") };
+    assert_eq!(drops.load(SeqCst), 1);
+    std::mem::forget(source);
     assert_eq!(counts(&semaphore), (2, 2, 0, 0));
+}
+
+#[test]
+fn items_refused_by_a_semaphore_or_a_token_drop_without_a_trace() {
+    let drops = AtomicUsize::new(0);
+    let items = || (0..3).map(|_| Bomb(&drops));
+    let closed = Semaphore::new(2);
+    closed.close();
+    let error = closed.map(items(), std::mem::forget).unwrap_err();
+    assert!(matches!(error, LimitedError::Refused { done: 0, source: AcquireError::Closed }));
+    assert_eq!(drops.load(SeqCst), 3);
+    let token = CancellationToken::new();
+    token.cancel();
+    let error = Semaphore::new(2).map_with(&token, items(), std::mem::forget).unwrap_err();
+    assert!(matches!(error, LimitedError::Cancelled { done: 0, .. }));
+    let failed = Semaphore::new(1).try_map_with(&CancellationToken::new(), items(), |item| {
+        std::mem::forget(item);
+        token.cancel();
+        Err::<(), _>(Bomb(&drops))
+    });
+    let Err(LimitedError::Failed { source, .. }) = failed else { panic!("another token") };
+    std::mem::forget(source);
+    assert_eq!(drops.load(SeqCst), 3 + 3 + 2);
+}
+
+#[test]
+fn panic_of_the_iterator_comes_out_whatever_the_drops_of_its_items_do() {
+    let (semaphore, drops) = (Semaphore::new(2), AtomicUsize::new(0));
+    let items = (0..4).map(|index| {
+        assert!(index < 3, "the harvest failed");
+        Bomb(&drops)
+    });
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| semaphore.map(items, |_| unreachable!("none is started"))));
+    let payload = outcome.unwrap_err();
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"the harvest failed"));
+    assert_eq!(drops.load(SeqCst), 3);
+}
+
+#[test]
+fn closure_whose_drop_panics_leaves_the_results_alone() {
+    let drops = AtomicUsize::new(0);
+    let captured = Bomb(&drops);
+    let results = Semaphore::new(2).map(0..3, move |item| {
+        let _captured = &captured;
+        item
+    });
+    assert_eq!((results.unwrap(), drops.load(SeqCst)), (vec![0, 1, 2], 1));
+}
+
+#[test]
+fn nothing_starts_under_the_permit_of_a_failed_item() {
+    for panics in [false, true] {
+        let semaphore = Semaphore::new(2);
+        let _other = semaphore.acquire().unwrap(); // one is left for two threads
+        let started = AtomicUsize::new(0);
+        let failed = semaphore.try_map(0..2, |_| {
+            started.fetch_add(1, SeqCst);
+            until_waiting(&semaphore, 1); // the other thread is the next
+            assert!(!panics, "stone in the grain");
+            Err::<(), _>("rotten")
+        });
+        assert!(matches!(failed, Err(LimitedError::Failed { .. } | LimitedError::Panicked { .. })));
+        assert_eq!(started.load(SeqCst), 1);
+    }
 }
 
 #[test]

@@ -408,6 +408,51 @@ fn loop_keeps_order_and_limit_beside_another_user() {
 }
 
 #[test]
+fn loop_waits_for_no_permit_once_its_items_are_given_out() {
+    check("loop_waits_for_no_permit_once_its_items_are_given_out", || {
+        execution::forbid_timeouts();
+        let semaphore = Arc::new(Semaphore::new(2));
+        let (ran, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let other = {
+            let (semaphore, ran, over) = (semaphore.clone(), ran.clone(), over.clone());
+            spawn(move || {
+                while ran.load(SeqCst) < 3 {
+                    thread::yield_now();
+                }
+                // Its turn comes, since the loop needs no more permits; and it holds them until the loop is over.
+                let _both = semaphore.acquire_many(2).unwrap();
+                while over.load(SeqCst) == 0 {
+                    thread::yield_now();
+                }
+            })
+        };
+        semaphore.map(0..3, |_| ran.fetch_add(1, SeqCst)).unwrap();
+        over.store(1, SeqCst);
+        other.join().unwrap();
+        assert_idle(&semaphore, 2);
+    });
+}
+
+#[test]
+fn nothing_starts_after_a_failure_whose_permit_it_has() {
+    check("nothing_starts_after_a_failure_whose_permit_it_has", || {
+        execution::forbid_timeouts();
+        let semaphore = Semaphore::new(2);
+        let other = semaphore.acquire().unwrap(); // one is left for two threads
+        let started = AtomicUsize::new(0);
+        let failed = semaphore.try_map(0..3, |item| {
+            started.fetch_add(1, SeqCst);
+            thread::yield_now();
+            Err::<(), _>(item)
+        });
+        assert!(matches!(failed, Err(LimitedError::Failed { .. })));
+        assert_eq!(started.load(SeqCst), 1);
+        drop(other);
+        assert_idle(&semaphore, 2);
+    });
+}
+
+#[test]
 fn loop_ends_with_one_reason_whatever_comes_at_once() {
     check("loop_ends_with_one_reason_whatever_comes_at_once", || {
         execution::forbid_timeouts();
@@ -455,5 +500,63 @@ fn loop_does_without_threads_that_cannot_be_created() {
             let results = Semaphore::new(3).map(0..4, |item| item * 2);
             assert_eq!(results.unwrap(), [0, 2, 4, 6]);
         }
+    });
+}
+
+// A call that does not wait fails for one who queues or for lack of permits, and for nothing else. In these three both are ruled out by what has
+// happened before the call; only one who enters the queue, or has left it, is still about.
+
+#[test]
+fn one_who_comes_and_finds_permits_makes_nobody_fail() {
+    both_modes("one_who_comes_and_finds_permits_makes_nobody_fail", |make| {
+        execution::forbid_timeouts();
+        let semaphore = Arc::new(make(2));
+        let held = semaphore.acquire_many(2).unwrap();
+        let other = {
+            let semaphore = semaphore.clone();
+            spawn(move || semaphore.acquire_owned(1))
+        };
+        drop(held); // grants if the other one queues; from here on it never has to
+        let mine = semaphore.try_acquire().expect("there are two permits, and two who want one each");
+        let _ = (mine, other.join().unwrap().unwrap());
+    });
+}
+
+#[test]
+fn one_who_was_served_is_not_in_the_way_of_its_next_call() {
+    both_modes("one_who_was_served_is_not_in_the_way_of_its_next_call", |make| {
+        execution::forbid_timeouts();
+        let semaphore = Arc::new(make(2));
+        let held = semaphore.acquire_owned(2).unwrap();
+        let waiter = {
+            let semaphore = semaphore.clone();
+            spawn(move || {
+                let _first = semaphore.acquire().unwrap();
+                let _second = semaphore.try_acquire().expect("the other one is free, and nobody queues");
+            })
+        };
+        drop(held);
+        waiter.join().unwrap();
+        assert_idle(&semaphore, 2);
+    });
+}
+
+#[test]
+fn one_who_was_refused_is_not_in_the_way_of_its_next_call() {
+    both_modes("one_who_was_refused_is_not_in_the_way_of_its_next_call", |make| {
+        execution::forbid_timeouts();
+        let semaphore = Arc::new(make(3));
+        let held = semaphore.acquire_owned(1).unwrap();
+        let waiter = {
+            let semaphore = semaphore.clone();
+            spawn(move || {
+                assert!(semaphore.acquire_many(3).unwrap_err().is_exceeds_capacity());
+                let _one = semaphore.try_acquire().expect("one of two is free, and nobody queues");
+            })
+        };
+        semaphore.set_capacity(2);
+        waiter.join().unwrap();
+        drop(held);
+        assert_idle(&semaphore, 2);
     });
 }

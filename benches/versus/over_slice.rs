@@ -19,10 +19,57 @@ const SIZES: [(u32, u32); 3] = [(1, 5_000_000), (100, 200_000), (10_000, 2_000)]
 /// The buffer that a caller keeps, lent to one case after the other.
 pub(crate) type Kept = RefCell<Vec<u64>>;
 
+/// What the groups of one size share.
+struct Size {
+    rounds: u32,
+    items: u32,
+    workers: usize,
+    expected: u64,
+    slice: &'static [u64],
+    rayon: rayon::ThreadPool,
+    fixed: ThreadPool,
+    stealing: ThreadPool,
+}
+
+impl Size {
+    fn new(bench: &Bench, rounds: u32, items: u32) -> Self {
+        let (workers, items) = (bench.workers(), bench.items(items));
+        Self {
+            rounds,
+            items,
+            workers,
+            expected: ordered_sum(items, rounds),
+            // Leaked: a pool that is kept takes only what lives as long.
+            slice: (0..u64::from(items)).collect::<Vec<_>>().leak(),
+            rayon: peers::rayon(workers),
+            fixed: peers::paralight(workers, RangeStrategy::Fixed),
+            stealing: peers::paralight(workers, RangeStrategy::WorkStealing),
+        }
+    }
+
+    fn group<'a>(&self, title: String) -> Group<'a> {
+        let mut group = Group::new(title, self.items, "item");
+        group.ideal(self.workers);
+        group.yardstick("of the fastest peer");
+        group
+    }
+}
+
 pub(crate) fn run(bench: &mut Bench) {
     for (rounds, items) in SIZES {
-        collected(bench, rounds, items);
-        kept(bench, rounds, items);
+        let into_new = format!("map over a slice, collected, {rounds} rounds per item");
+        let into_kept = format!("map over a slice, kept buffer, {rounds} rounds per item");
+        let (wants_new, wants_kept) = (bench.wants(&into_new), bench.wants(&into_kept));
+        if !wants_new && !wants_kept {
+            continue;
+        }
+        let mut size = Size::new(bench, rounds, items);
+        if wants_new {
+            collected(bench, into_new, &mut size);
+        }
+        if wants_kept {
+            kept(bench, into_kept, &mut size);
+        }
     }
 }
 
@@ -40,32 +87,20 @@ pub(crate) fn sum_and_wipe(kept: &Kept) -> u64 {
     sum
 }
 
-fn collected(bench: &mut Bench, rounds: u32, items: u32) {
-    let title = format!("map over a slice, collected, {rounds} rounds per item");
-    if !bench.wants(&title) {
-        return;
-    }
-    let workers = bench.workers();
-    let items = bench.items(items);
-    let expected = ordered_sum(items, rounds);
-    // Leaked: a pool that is kept takes only what lives as long.
-    let slice: &'static [u64] = (0..u64::from(items)).collect::<Vec<_>>().leak();
+fn collected(bench: &mut Bench, title: String, size: &mut Size) {
+    let mut group = size.group(title);
+    let Size { rounds, workers, expected, slice, rayon, fixed, stealing, .. } = size;
+    let (rounds, workers, expected, slice) = (*rounds, *workers, *expected, *slice);
     let stage = move |&index: &u64| work(index, rounds);
-    let pool = peers::rayon(workers);
-    let mut fixed = peers::paralight(workers, RangeStrategy::Fixed);
-    let mut stealing = peers::paralight(workers, RangeStrategy::WorkStealing);
 
-    let mut group = Group::new(title, items, "item");
-    group.ideal(workers);
-    group.yardstick("of the fastest peer");
     group.checked("loop", expected, || slice.iter().map(stage).collect(), sum);
     group
-        .checked("rayon `par_iter`, `collect`", expected, || rayon_collected(&pool, slice, stage), sum)
+        .checked("rayon `par_iter`, `collect`", expected, || rayon_collected(rayon, slice, stage), sum)
         .as_yardstick();
     let name = "paralight `collect`, fixed ranges";
-    group.checked(name, expected, || paralight_collected(&mut fixed, slice, stage), sum).as_yardstick();
+    group.checked(name, expected, || paralight_collected(fixed, slice, stage), sum).as_yardstick();
     let name = "paralight `collect`, work stealing";
-    group.checked(name, expected, || paralight_collected(&mut stealing, slice, stage), sum).as_yardstick();
+    group.checked(name, expected, || paralight_collected(stealing, slice, stage), sum).as_yardstick();
     let name = "static parts by `std::thread::scope`, a `Vec` each, appended";
     group.checked(name, expected, || parts_appended(workers, slice, stage), sum).as_yardstick();
     let name = "static parts by `std::thread::scope`, into zeros";
@@ -79,43 +114,32 @@ fn collected(bench: &mut Bench, rounds: u32, items: u32) {
     bench.run(group);
 }
 
-fn kept(bench: &mut Bench, rounds: u32, items: u32) {
-    let title = format!("map over a slice, kept buffer, {rounds} rounds per item");
-    if !bench.wants(&title) {
-        return;
-    }
-    let workers = bench.workers();
-    let items = bench.items(items);
-    let expected = ordered_sum(items, rounds);
-    let slice: Vec<u64> = (0..u64::from(items)).collect();
-    let kept = Kept::new(vec![0; slice.len()]);
+fn kept(bench: &mut Bench, title: String, size: &mut Size) {
+    let kept = Kept::new(vec![0; size.slice.len()]);
+    let mut group = size.group(title);
+    let Size { rounds, workers, expected, slice, rayon, fixed, stealing, .. } = size;
+    let (rounds, workers, expected, slice) = (*rounds, *workers, *expected, *slice);
     let stage = move |&index: &u64| work(index, rounds);
     let wipe = |()| sum_and_wipe(&kept);
-    let pool = peers::rayon(workers);
-    let mut fixed = peers::paralight(workers, RangeStrategy::Fixed);
-    let mut stealing = peers::paralight(workers, RangeStrategy::WorkStealing);
 
-    let mut group = Group::new(title, items, "item");
-    group.ideal(workers);
-    group.yardstick("of the fastest peer");
-    let plain = || part(&slice, &mut kept.borrow_mut(), stage);
+    let plain = || part(slice, &mut kept.borrow_mut(), stage);
     group.checked("loop", expected, plain, wipe);
     let name = "rayon `par_iter`, `collect_into_vec`";
-    let into_vec = || rayon_into_vec(&pool, &slice, &mut kept.borrow_mut(), stage);
+    let into_vec = || rayon_into_vec(rayon, slice, &mut kept.borrow_mut(), stage);
     group.checked(name, expected, into_vec, wipe).as_yardstick();
     let name = "rayon `par_iter_mut`, `zip`";
-    let zipped = || rayon_zipped(&pool, &slice, &mut kept.borrow_mut(), stage);
+    let zipped = || rayon_zipped(rayon, slice, &mut kept.borrow_mut(), stage);
     group.checked(name, expected, zipped, wipe).as_yardstick();
     let name = "paralight `par_iter_mut`, `zip_eq`, fixed ranges";
-    let zipped = || paralight_zipped(&mut fixed, &slice, &mut kept.borrow_mut(), stage);
+    let zipped = || paralight_zipped(fixed, slice, &mut kept.borrow_mut(), stage);
     group.checked(name, expected, zipped, wipe).as_yardstick();
     let name = "paralight `par_iter_mut`, `zip_eq`, work stealing";
-    let zipped = || paralight_zipped(&mut stealing, &slice, &mut kept.borrow_mut(), stage);
+    let zipped = || paralight_zipped(stealing, slice, &mut kept.borrow_mut(), stage);
     group.checked(name, expected, zipped, wipe).as_yardstick();
     let name = "static parts by `std::thread::scope`";
-    let parts = || parts_into(workers, &slice, &mut kept.borrow_mut(), stage);
+    let parts = || parts_into(workers, slice, &mut kept.borrow_mut(), stage);
     group.checked(name, expected, parts, wipe).as_yardstick();
-    ours::slice_kept(&mut group, &slice, &kept, rounds, workers);
+    ours::slice_kept(&mut group, slice, &kept, rounds, workers);
     bench.run(group);
 }
 

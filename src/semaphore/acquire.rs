@@ -12,7 +12,8 @@ impl Semaphore {
     /// Takes a permit if one is available and nobody queues.
     ///
     /// # Errors
-    /// [`AcquireError::NotNow`]; or there is no hope: [`ExceedsCapacity`](AcquireError::ExceedsCapacity),
+    /// [`AcquireError::NotNow`], which means that at some moment during the call somebody queued or no permit was available: not one who
+    /// is only about to queue and will find permits, and not one who has just been served or has given up; or there is no hope: [`ExceedsCapacity`](AcquireError::ExceedsCapacity),
     /// [`Closed`](AcquireError::Closed).
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit<&Self>, AcquireError> {
@@ -71,6 +72,22 @@ impl Semaphore {
     }
 
     /// Takes a permit; waits until `token` is cancelled.
+    ///
+    /// For a token and a time limit at once, give it a child of the token with that limit. The error's kind says which of the two it was.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::{AcquireError, CancelKind, CancellationToken, Semaphore};
+    ///
+    /// let (semaphore, job) = (Semaphore::new(1), CancellationToken::new());
+    /// let _held = semaphore.acquire()?;
+    /// let error = semaphore.acquire_with(&job.child_with_timeout(Duration::from_millis(1))).unwrap_err();
+    /// let AcquireError::Cancelled(cancelled) = error else { panic!("{error}") };
+    /// assert_eq!(cancelled.kind(), CancelKind::DeadlineExceeded); // and not that of the job:
+    /// assert!(!job.is_cancelled());
+    /// # Ok::<(), AcquireError>(())
+    /// ```
     ///
     /// # Errors
     /// [`AcquireError::Cancelled`], also if a permit was available but the token was cancelled before; or as for

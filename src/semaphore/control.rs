@@ -6,10 +6,11 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use super::core::Core;
 use super::error::to_usize;
 use super::pace::Pace;
+use crate::sync::const_where_it_ships;
 
 /// Lets at most so many things happen at once; each holds a permit, or as many as it weighs.
 ///
-/// Use it by reference, from scoped threads or a `static`, or in an `Arc` where permits have to outlive a borrow
+/// Use it by reference, from scoped threads or in a `static`, or in an `Arc` where permits have to outlive a borrow
 /// ([`OwnedPermit`](super::OwnedPermit)). Not for limiting how many start in a period: that is a
 /// [`RateLimiter`](crate::policy::RateLimiter). Not for a fixed number of workers with a queue of tasks: that is a pool. To run over a
 /// list with so many at once, there is [`map`](Self::map).
@@ -82,22 +83,35 @@ impl Semaphore {
     /// The largest capacity: 2⁶⁰ - 1, or `usize::MAX` where that is less.
     pub const MAX_CAPACITY: usize = if usize::BITS == 64 { usize::MAX >> 4 } else { usize::MAX };
 
-    /// With so many permits. Zero refuses everybody until the capacity is raised; more than [`MAX_CAPACITY`](Self::MAX_CAPACITY)
-    /// counts as that.
-    pub fn new(capacity: usize) -> Self {
-        Self { core: Core::new(capacity as u64, Pace::Courteous) }
-    }
+    const_where_it_ships! {
+        /// With so many permits. Zero refuses everybody until the capacity is raised; more than [`MAX_CAPACITY`](Self::MAX_CAPACITY)
+        /// counts as that.
+        ///
+        /// # Examples
+        /// ```
+        /// use gristmill::Semaphore;
+        ///
+        /// static CONNECTIONS: Semaphore = Semaphore::new(4);
+        ///
+        /// let _permit = CONNECTIONS.acquire()?;
+        /// assert_eq!(CONNECTIONS.available(), 3);
+        /// # Ok::<(), gristmill::AcquireError>(())
+        /// ```
+        pub fn new(capacity: usize) -> Self {
+            Self { core: Core::new(capacity as u64, Pace::Courteous) }
+        }
 
-    /// As [`new`](Self::new), but every caller that finds no permit queues at once, so that permits are given in the order of
-    /// the calls.
-    ///
-    /// Worth its price where that order is part of the result, or where the longest wait counts more than the throughput.
-    ///
-    /// # Cost
-    /// With eight threads on two permits and two cores, some fifteen times what [`new`](Self::new) costs there, and a third of what tokio's
-    /// semaphore does (`benches/versus.rs`, semaphore).
-    pub fn strict(capacity: usize) -> Self {
-        Self { core: Core::new(capacity as u64, Pace::Strict) }
+        /// As [`new`](Self::new), but every caller that finds no permit queues at once, so that permits are given in the order of
+        /// the calls.
+        ///
+        /// Worth its price where that order is part of the result, or where the longest wait counts more than the throughput.
+        ///
+        /// # Cost
+        /// With eight threads on two permits and two cores each turn is a thread switch: some fifteen times what [`new`](Self::new) costs
+        /// there, and a third of what tokio's semaphore does (`benches/versus.rs`, semaphore).
+        pub fn strict(capacity: usize) -> Self {
+            Self { core: Core::new(capacity as u64, Pace::Strict) }
+        }
     }
 
     /// How many permits there are, held or not.

@@ -1,17 +1,20 @@
 //! The protocol: one word for those who need not wait, and a queue under a lock for those who must.
 //!
 //! # Invariants
-//! 1. The word says `queued` whenever the queue is not empty. It changes under the lock only, and while it is set no fast path takes:
+//! 1. The word says `queued` while the queue is not empty. It changes under the lock only, and while it is set no fast path takes:
 //!    nobody passes one who queues.
 //! 2. The permits in the word are the capacity less what is held, less than none if the capacity was lowered below that.
 //!    Capacity and word change together, under the lock.
-//! 3. No lost permit. One who queues sets the mark, and then looks whether there are permits; one who gives back adds
-//!    them, and then looks at the mark. They are changes of one word, so one of the two sees the other; and whoever sees
-//!    the mark takes the lock and hands out (`settle`).
+//! 3. No lost permit. One who queues sets the mark in the step in which it sees that the permits do not suffice; one who gives back
+//!    adds them, and sees in the same step whether the mark is set. They are changes of one word, so one of the two sees the
+//!    other; and whoever sees the mark takes the lock and hands out (`grant`).
 //! 4. Permits are granted under the lock, to the first of the queue, for as long as they suffice for it. Whatever can make the
-//!    first a fitting one (permits given back, a larger capacity, the first leaving) is followed by `settle`.
+//!    first a fitting one (permits given back, a larger capacity, the first leaving) is followed by `grant`.
 //! 5. An entry leaves the queue in one of two ways, under the lock: with an answer, or by its own thread, which then knows that it was
 //!    given nothing.
+//! 6. The mark means that somebody waits: it is set only by one for whom the permits do not suffice, and it is gone before the last of
+//!    those who queued knows how its wait has ended. So a call that does not wait never fails for one who comes and finds permits, nor
+//!    for one who has gone.
 //!
 //! Lock order: `queue` is a leaf. Threads are unparked, and tokens asked, with it released: a token may run callbacks of the
 //! user's when it is asked.
@@ -26,7 +29,7 @@ use super::word::{MOST, Reading, Word};
 use crate::cancel::CancellationToken;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::time::{self, Duration, Instant};
-use crate::sync::{Mutex, MutexGuard, Padded, thread};
+use crate::sync::{Mutex, MutexGuard, Padded, const_where_it_ships, thread};
 
 #[derive(Debug)]
 pub(super) struct Core {
@@ -44,13 +47,15 @@ struct Limit<'a> {
 }
 
 impl Core {
-    pub(super) fn new(capacity: u64, pace: Pace) -> Self {
-        let capacity = capacity.min(MOST);
-        Self {
-            word: Padded(Word::new(capacity)),
-            capacity: AtomicU64::new(capacity),
-            pace,
-            queue: Mutex::new(Queue::default()),
+    const_where_it_ships! {
+        pub(super) fn new(capacity: u64, pace: Pace) -> Self {
+            let capacity = if capacity > MOST { MOST } else { capacity };
+            Self {
+                word: Padded(Word::new(capacity)),
+                capacity: AtomicU64::new(capacity),
+                pace,
+                queue: Mutex::new(Queue::new()),
+            }
         }
     }
 
@@ -83,21 +88,31 @@ impl Core {
 
     #[cold]
     fn hand_out(&self) {
-        let queue = self.queue.lock();
-        self.settle(queue, Woken::default());
+        let mut queue = self.queue.lock();
+        let woken = self.grant(&mut queue);
+        drop(queue);
+        woken.unpark();
     }
 
-    /// Grants what can be granted, releases the lock and wakes those who have an answer.
-    fn settle(&self, mut queue: MutexGuard<'_, Queue>, mut woken: Woken) {
+    /// Grants what can be granted; returns those who have to be woken once the lock is released.
+    fn grant(&self, queue: &mut Queue) -> Woken {
+        if queue.is_empty() {
+            self.word.open(); // the last has left without permits
+        }
+        let mut woken = Woken::default();
         while let Some(first) = queue.first() {
-            if !self.word.take_queued(first.permits) {
+            if !self.word.take_queued(first.permits, queue.len() == 1) {
                 break;
             }
             queue.answer_first(Answer::Granted, &mut woken);
         }
-        if queue.is_empty() {
-            self.word.open();
-        }
+        woken
+    }
+
+    /// Grants what can be granted after those were taken out of the queue, and tells them why they were.
+    fn refuse(&self, mut queue: MutexGuard<'_, Queue>, taken_out: &[Arc<Waiter>], answer: Answer) {
+        let mut woken = self.grant(&mut queue);
+        woken.answer(taken_out, answer); // the mark comes first: invariant 6
         drop(queue);
         woken.unpark();
     }
@@ -151,9 +166,7 @@ impl Core {
         let waiter = Waiter::new(permits);
         let mut queue = self.queue.lock();
         self.check(permits)?;
-        self.word.shut();
-        if queue.is_empty() && self.word.take_queued(permits) {
-            self.word.open();
+        if queue.is_empty() && self.word.take_or_shut(permits) {
             return Ok(None);
         }
         let ticket = queue.push(Arc::clone(&waiter));
@@ -192,7 +205,9 @@ impl Core {
             return ended(answer, waiter);
         }
         queue.remove(ticket);
-        self.settle(queue, Woken::default()); // those behind may fit where this one did not
+        let woken = self.grant(&mut queue); // those behind may fit where this one did not
+        drop(queue);
+        woken.unpark();
         Err(end)
     }
 
@@ -215,20 +230,16 @@ impl Core {
         let from = self.capacity();
         self.capacity.store(to, Ordering::Relaxed);
         self.word.adjust(to + returned, from);
-        let mut woken = Woken::default();
-        if to < from {
-            queue.answer_those_above(to, Answer::Exceeds(to), &mut woken);
-        }
-        self.settle(queue, woken);
+        let refused = if to < from { queue.take_out_above(to) } else { Vec::new() };
+        self.refuse(queue, &refused, Answer::Exceeds(to));
     }
 
     /// Refuses everybody from now on; true if this call did it.
     pub(super) fn close(&self) -> bool {
         let mut queue = self.queue.lock();
         let closes = self.word.close();
-        let mut woken = Woken::default();
-        queue.answer_those_above(0, Answer::Closed, &mut woken);
-        self.settle(queue, woken);
+        let refused = queue.take_out_above(0);
+        self.refuse(queue, &refused, Answer::Closed);
         closes
     }
 }

@@ -2,20 +2,25 @@
 
 use crate::cancel::Cancelled;
 
-/// Why permits were not given. None was taken, and nobody else's turn is later for it.
+/// Why permits were not given.
+///
+/// Whatever it says: none was taken, the caller is not in the queue any more, and those who were behind it there have moved up.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireError {
-    /// Not now: too few are available, or others wait for their turn.
+    /// A call that does not wait could not have them: at some moment during the call others queued, or fewer were available than it
+    /// asked for. The next call may succeed.
     #[error("the permits are not available now")]
     NotNow,
-    /// The time was over first.
+    /// The time was over before its turn came. The semaphore is as it was without the call, and the next one queues at the end.
     #[error("the permits were not available in time")]
     TimedOut,
-    /// The token given to the wait was cancelled.
+    /// The token given to the wait was cancelled, before the call or before its turn came. It stays so: with this token every further call
+    /// ends at once. The semaphore is as it was without the call.
     #[error("the wait for permits was cancelled")]
     Cancelled(#[source] Cancelled),
-    /// More permits than the capacity: they would never be there at once.
+    /// More permits than the capacity, when it was called or once that was lowered during the wait: they would never be there at once. So it
+    /// stays until the capacity is [raised](crate::Semaphore::raise_capacity), or fewer are asked for.
     #[error("{permits} permits at once are more than the capacity of {capacity}")]
     ExceedsCapacity {
         /// The permits that were asked for.
@@ -23,7 +28,8 @@ pub enum AcquireError {
         /// The capacity at the time.
         capacity: usize,
     },
-    /// The semaphore is closed: nobody is given permits any more.
+    /// The semaphore is closed, by a call before or during the wait: nobody is given permits any more. It stays so; permits that are
+    /// held stay valid.
     #[error("the semaphore is closed")]
     Closed,
 }

@@ -1,22 +1,20 @@
-//! Running over a list with at most so many at once, without a pool: each item is worked on under a permit.
-//!
-//! Lock order: `items` and `failure` are leaves. No code of the user's runs under either: the items are in memory when the loop starts, and
-//! a failure that gives way to another is dropped outside.
+//! Running over a list with at most so many at once: what is said to the user, and what the answer is.
 
 use std::convert::Infallible;
-use std::iter::Enumerate;
-use std::vec;
+use std::mem;
 
 use super::control::Semaphore;
 use super::error::AcquireError;
+use super::looped::{End, Loop};
 use crate::cancel::{CancellationToken, Cancelled};
-use crate::panics::{self, Panic};
-use crate::sync::Mutex;
-use crate::sync::thread::{Builder, scope};
+use crate::panics::{self, Panic, drop_quietly};
 
 /// Why a [`map`](Semaphore::map) or [`try_map`](Semaphore::try_map) ended early.
 ///
-/// Whatever it says, none of the loop's code runs any more and its permits are given back; results are dropped.
+/// Whatever it says: none of the loop's code runs any more, and its permits are given back. The results of the items that were done have been
+/// dropped, and so have the items that were not started. A drop that panics, of an item, a result, a later error or the function
+/// itself, goes to the panic hook and does not change the answer. To keep results, let the function put them where they stay, or let
+/// each item have an answer of its own: `map` with a function that returns a `Result` does not end early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitedError<E = Infallible> {
@@ -58,34 +56,21 @@ pub enum LimitedError<E = Infallible> {
     },
 }
 
-/// What ended the loop; as long as it is not known how many items were done.
-enum End<E> {
-    Failed(usize, E),
-    Panicked(usize, Panic),
-    Cancelled(Cancelled),
-    Refused(AcquireError),
-}
-
-/// One loop, as its threads share it.
-struct Loop<'a, T, E, F> {
-    semaphore: &'a Semaphore,
-    /// The caller's.
-    token: Option<&'a CancellationToken>,
-    /// Cancelled with the caller's, and by the first failure.
-    stop: CancellationToken,
-    items: Mutex<Enumerate<vec::IntoIter<T>>>,
-    end: Mutex<Option<End<E>>>,
-    run: F,
-}
-
 impl Semaphore {
+    /// The most threads that one [`map`](Self::map) works on, the calling one among them; whatever the capacity, which may stand for bytes, or
+    /// for no limit. For more at once, a [pool](crate::pool::ThreadPool) takes the number that it is told.
+    pub const MAX_LOOP_THREADS: usize = 1024;
+
     /// Runs `run` over a list with at most so many at once as there are permits; the results come in the order of the items.
     ///
     /// Each item is worked on under a permit of its own, so loops and other users of one semaphore share its limit. The calling
-    /// thread takes part; more are started for this call only, as many as the capacity or the items need, and fewer if they cannot be
-    /// had. For a loop over many short items, or one of many loops, a [pool](crate::pool::ThreadPool) starts its threads once.
+    /// thread takes part; more are started for this call only: as many as the items or the capacity of that moment need, up to
+    /// [`MAX_LOOP_THREADS`](Self::MAX_LOOP_THREADS). Where one cannot be created, the loop goes on with those that it has, if need be
+    /// with the calling thread alone; so items must not wait for each other. For a loop over many short items, or one of many loops, a
+    /// [pool](crate::pool::ThreadPool) starts its threads once.
     ///
-    /// A caller that holds permits while it calls leaves fewer to the loop; one that holds all of them waits for ever.
+    /// It waits for a permit only with an item in hand: once the last has been given out, other users of the semaphore cannot delay
+    /// the end. A caller that holds permits while it calls leaves fewer to the loop; one that holds all of them waits for ever.
     ///
     /// # Examples
     /// ```
@@ -98,38 +83,38 @@ impl Semaphore {
     /// ```
     ///
     /// # Errors
-    /// An item panicked, or the semaphore was closed or lowered to a capacity of 0. No further item is started, and the call returns
-    /// when those that had been have ended.
-    pub fn map<T, R>(
+    /// [`LimitedError::Panicked`]: an item panicked; [`LimitedError::Refused`]: the semaphore was closed, or lowered to a capacity of 0,
+    /// before the last item had its permit. No further item is started, and the call returns when those that had been have ended. The
+    /// permits are back; results and items that were not started are dropped; see [`LimitedError`].
+    ///
+    /// # Panics
+    /// If the iterator panics; nothing was started then, and what it had given is dropped.
+    pub fn map<T: Send, R: Send>(
         &self,
         items: impl IntoIterator<Item = T>,
         run: impl Fn(T) -> R + Sync,
-    ) -> Result<Vec<R>, LimitedError>
-    where
-        T: Send,
-        R: Send,
-    {
-        self.run_all(None, items, |item| Ok(run(item)))
+    ) -> Result<Vec<R>, LimitedError> {
+        self.run_all(None, items, move |item| Ok(run(item)))
     }
 
     /// As [`map`](Self::map), until `token` is cancelled.
     ///
     /// # Errors
-    /// As for [`map`](Self::map), and if the token was cancelled before the last item was done.
+    /// As for [`map`](Self::map), and [`LimitedError::Cancelled`]: the token was cancelled before the last item had its permit. One that
+    /// comes later changes nothing: there is nothing left to stop.
+    ///
+    /// # Panics
+    /// As [`map`](Self::map) does.
     ///
     /// # Cancellation
     /// No further item is started; those that had been end by themselves, which is quick if they look at the token too.
-    pub fn map_with<T, R>(
+    pub fn map_with<T: Send, R: Send>(
         &self,
         token: &CancellationToken,
         items: impl IntoIterator<Item = T>,
         run: impl Fn(T) -> R + Sync,
-    ) -> Result<Vec<R>, LimitedError>
-    where
-        T: Send,
-        R: Send,
-    {
-        self.run_all(Some(token), items, |item| Ok(run(item)))
+    ) -> Result<Vec<R>, LimitedError> {
+        self.run_all(Some(token), items, move |item| Ok(run(item)))
     }
 
     /// As [`map`](Self::map), with a function that may fail; the first failure stops the rest.
@@ -143,17 +128,16 @@ impl Semaphore {
     /// ```
     ///
     /// # Errors
-    /// As for [`map`](Self::map), and [`LimitedError::Failed`].
-    pub fn try_map<T, R, E>(
+    /// As for [`map`](Self::map), and [`LimitedError::Failed`]: an item returned an error. It is noted before the permit of that item
+    /// goes back, so nothing starts under it.
+    ///
+    /// # Panics
+    /// As [`map`](Self::map) does.
+    pub fn try_map<T: Send, R: Send, E: Send>(
         &self,
         items: impl IntoIterator<Item = T>,
         run: impl Fn(T) -> Result<R, E> + Sync,
-    ) -> Result<Vec<R>, LimitedError<E>>
-    where
-        T: Send,
-        R: Send,
-        E: Send,
-    {
+    ) -> Result<Vec<R>, LimitedError<E>> {
         self.run_all(None, items, run)
     }
 
@@ -162,51 +146,44 @@ impl Semaphore {
     /// # Errors
     /// As for [`try_map`](Self::try_map) and [`map_with`](Self::map_with).
     ///
+    /// # Panics
+    /// As [`map`](Self::map) does.
+    ///
     /// # Cancellation
     /// As for [`map_with`](Self::map_with).
-    pub fn try_map_with<T, R, E>(
+    pub fn try_map_with<T: Send, R: Send, E: Send>(
         &self,
         token: &CancellationToken,
         items: impl IntoIterator<Item = T>,
         run: impl Fn(T) -> Result<R, E> + Sync,
-    ) -> Result<Vec<R>, LimitedError<E>>
-    where
-        T: Send,
-        R: Send,
-        E: Send,
-    {
+    ) -> Result<Vec<R>, LimitedError<E>> {
         self.run_all(Some(token), items, run)
     }
 
-    fn run_all<T, R, E>(
+    pub(super) fn loop_threads(&self, items: usize) -> usize {
+        self.capacity().min(items).min(Self::MAX_LOOP_THREADS)
+    }
+
+    fn run_all<T: Send, R: Send, E: Send>(
         &self,
         token: Option<&CancellationToken>,
         items: impl IntoIterator<Item = T>,
         run: impl Fn(T) -> Result<R, E> + Sync,
-    ) -> Result<Vec<R>, LimitedError<E>>
-    where
-        T: Send,
-        R: Send,
-        E: Send,
-    {
-        let items: Vec<T> = items.into_iter().collect();
-        let count = items.len();
+    ) -> Result<Vec<R>, LimitedError<E>> {
+        let mut given = Given(Vec::new());
+        given.0.extend(items);
+        let count = given.0.len();
         panics::note_locations();
-        let shared = Loop {
-            semaphore: self,
-            token,
-            stop: token.map_or_else(CancellationToken::new, CancellationToken::child),
-            items: Mutex::new(items.into_iter().enumerate()),
-            end: Mutex::new(None),
-            run,
-        };
-        let mut results = shared.run_on_threads(self.capacity().min(count));
+        let looped = Loop::new(self, token, mem::take(&mut given.0), run);
+        let mut results = looped.run_on_threads(self.loop_threads(count));
+        let end = looped.finish();
         if results.len() == count {
             results.sort_unstable_by_key(|(index, _)| *index);
             return Ok(results.into_iter().map(|(_, result)| result).collect());
         }
         let done = results.len();
-        Err(match shared.end.into_inner() {
+        results.into_iter().for_each(drop_quietly);
+        Err(match end {
             Some(End::Failed(index, source)) => LimitedError::Failed { index, source },
             Some(End::Panicked(index, source)) => LimitedError::Panicked { index, source },
             Some(End::Cancelled(source)) => LimitedError::Cancelled { done, source },
@@ -216,88 +193,11 @@ impl Semaphore {
     }
 }
 
-impl<T: Send, R: Send, E: Send, F: Fn(T) -> Result<R, E> + Sync> Loop<'_, T, E, F> {
-    /// The results of all threads, each with its index.
-    fn run_on_threads(&self, threads: usize) -> Vec<(usize, R)> {
-        let ends = scope(|scope| {
-            let mut others = Vec::new();
-            for number in 1..threads {
-                if self.stop.is_cancelled() || !self.has_items() {
-                    break;
-                }
-                let name = format!("limited-{number}");
-                // Without it the others do its share.
-                let Ok(other) = Builder::new().name(name).spawn_scoped(scope, || self.work()) else { break };
-                others.push(other);
-            }
-            let mut ends = vec![self.work()];
-            ends.extend(others.into_iter().map(|other| other.join().unwrap_or_else(|_| Ok(Vec::new()))));
-            ends
-        });
-        // A drop of the user's panicked outside of an item.
-        let each = ends.into_iter().map(|end| end.unwrap_or_else(|panic| panic.resume()));
-        each.flatten().collect()
-    }
+/// Items on their way out of the user's iterator: should that panic, their drops must not add to it.
+struct Given<T>(Vec<T>);
 
-    fn has_items(&self) -> bool {
-        self.items.lock().len() > 0
-    }
-
-    /// One thread: an item at a time, each under a permit.
-    fn work(&self) -> Result<Vec<(usize, R)>, Panic> {
-        let mut results = Vec::new();
-        let whole = panics::catch(
-            || "a loop under a semaphore",
-            || while self.has_items() && self.work_on_one(&mut results) {},
-        );
-        if whole.is_err() {
-            self.stop.cancel();
-        }
-        whole.map(|()| results)
-    }
-
-    /// False if it was the last one.
-    fn work_on_one(&self, results: &mut Vec<(usize, R)>) -> bool {
-        let permit = match self.semaphore.acquire_with(&self.stop) {
-            Ok(permit) => permit,
-            Err(AcquireError::Cancelled(cause)) => return self.end(End::Cancelled(cause)),
-            Err(error) => return self.end(End::Refused(error)),
-        };
-        let next = self.items.lock().next();
-        let Some((index, item)) = next else { return false };
-        let ran = panics::catch(|| "an item under a semaphore", || (self.run)(item));
-        drop(permit);
-        match ran {
-            Ok(Ok(result)) => {
-                results.push((index, result));
-                true
-            }
-            Ok(Err(error)) => match self.token.and_then(CancellationToken::cause) {
-                Some(cause) => self.end(End::Cancelled(cause)),
-                None => self.end(End::Failed(index, error)),
-            },
-            Err(panic) => self.end(End::Panicked(index, panic)),
-        }
-    }
-
-    /// Notes what ended the loop, if nothing else did before it that counts more, and stops the other threads.
-    fn end(&self, end: End<E>) -> bool {
-        let mut ended = self.end.lock();
-        let counts_more = ended.as_ref().is_none_or(|before| end.rank() < before.rank());
-        let dropped = if counts_more { ended.replace(end) } else { Some(end) };
-        drop(ended);
-        self.stop.cancel();
-        drop(dropped);
-        false
-    }
-}
-
-impl<E> End<E> {
-    /// The lowest is reported: an item by its index, before what stops all of them.
-    fn rank(&self) -> usize {
-        match self {
-            Self::Failed(index, _) | Self::Panicked(index, _) => *index,
-            Self::Cancelled(_) | Self::Refused(_) => usize::MAX,
-        }
+impl<T> Drop for Given<T> {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(drop_quietly);
     }
 }

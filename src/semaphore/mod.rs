@@ -5,9 +5,12 @@ mod control;
 mod core;
 mod error;
 mod limited;
+mod looped;
 mod pace;
 mod permit;
 mod queue;
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests;
 mod waiter;
 mod word;
 

@@ -7,7 +7,7 @@ use super::waiter::{Answer, Waiter};
 use crate::sync::thread::Thread;
 
 /// A tree: one who leaves from the middle costs a logarithm, and memory is one entry for each who waits, whoever left before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     waiters: BTreeMap<u64, Arc<Waiter>>,
     next_ticket: u64,
@@ -22,6 +22,10 @@ pub(super) struct Woken {
 }
 
 impl Queue {
+    pub(super) const fn new() -> Self {
+        Self { waiters: BTreeMap::new(), next_ticket: 0 }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }
@@ -48,15 +52,17 @@ impl Queue {
         }
     }
 
-    /// Answers all who ask for more than that.
-    pub(super) fn answer_those_above(&mut self, permits: u64, answer: Answer, woken: &mut Woken) {
+    /// Takes out all who ask for more than that; they are to be answered under the same lock.
+    pub(super) fn take_out_above(&mut self, permits: u64) -> Vec<Arc<Waiter>> {
+        let mut out = Vec::new();
         self.waiters.retain(|_, waiter| {
             let stays = waiter.permits <= permits;
             if !stays {
-                woken.add(waiter.answer(answer));
+                out.push(Arc::clone(waiter));
             }
             stays
         });
+        out
     }
 
     pub(super) fn remove(&mut self, ticket: u64) {
@@ -65,6 +71,13 @@ impl Queue {
 }
 
 impl Woken {
+    /// Answers those who were taken out.
+    pub(super) fn answer(&mut self, out: &[Arc<Waiter>], answer: Answer) {
+        for waiter in out {
+            self.add(waiter.answer(answer));
+        }
+    }
+
     fn add(&mut self, thread: Option<Thread>) {
         if self.first.is_none() {
             self.first = thread;

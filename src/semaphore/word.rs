@@ -1,6 +1,7 @@
 //! What the fast paths work on: the permits that are there, and why a fast path must not take any, in one word.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::const_where_it_ships;
 
 /// Somebody queues: only what holds the queue's lock takes permits.
 const QUEUED: u64 = 1;
@@ -22,8 +23,10 @@ pub(super) struct Word(AtomicU64);
 pub(super) struct Reading(u64);
 
 impl Word {
-    pub(super) fn new(permits: u64) -> Self {
-        Self(AtomicU64::new((ZERO + permits) << SHIFT))
+    const_where_it_ships! {
+        pub(super) fn new(permits: u64) -> Self {
+            Self(AtomicU64::new((ZERO + permits) << SHIFT))
+        }
     }
 
     /// Takes permits if they are there, nobody queues and nothing is closed.
@@ -51,24 +54,35 @@ impl Word {
         self.0.fetch_add(permits << SHIFT, Ordering::Release) & QUEUED != 0
     }
 
-    /// Shuts the fast paths for one who is about to queue. Under the queue's lock.
-    pub(super) fn shut(&self) {
-        // Whoever gives afterwards sees the mark, and whoever gave before is seen by `take_queued`.
-        self.0.fetch_or(QUEUED, Ordering::Relaxed);
+    /// Takes permits if they are there, else shuts the fast paths for the caller, who then queues; true if it took. Under the lock
+    /// of a queue that is empty.
+    pub(super) fn take_or_shut(&self, permits: u64) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let fits = Reading(word).available() >= permits;
+            // One change of the word, so whoever gives afterwards sees the mark, and whoever gave before was seen here.
+            let changed = if fits { word - (permits << SHIFT) } else { word | QUEUED };
+            match self.0.compare_exchange_weak(word, changed, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return fits,
+                Err(now) => word = now,
+            }
+        }
     }
 
-    /// Opens the fast paths again, once nobody queues. Under the queue's lock.
-    pub(super) fn open(&self) {
-        self.0.fetch_and(!QUEUED, Ordering::Relaxed);
-    }
-
-    /// Takes permits for the first in the queue. Under the queue's lock, with the fast paths shut: nobody else takes.
-    pub(super) fn take_queued(&self, permits: u64) -> bool {
+    /// Takes permits for the first in the queue; for the last that queues, the same step opens the fast paths. Under the queue's
+    /// lock, with the fast paths shut: nobody else takes.
+    pub(super) fn take_queued(&self, permits: u64, is_last: bool) -> bool {
         let fits = Reading(self.0.load(Ordering::Acquire)).available() >= permits;
         if fits {
-            self.0.fetch_sub(permits << SHIFT, Ordering::Relaxed);
+            let mark = if is_last { QUEUED } else { 0 };
+            self.0.fetch_sub((permits << SHIFT) + mark, Ordering::Relaxed);
         }
         fits
+    }
+
+    /// Opens the fast paths after the last has left the queue without permits. Under the queue's lock.
+    pub(super) fn open(&self) {
+        self.0.fetch_and(!QUEUED, Ordering::Relaxed);
     }
 
     /// No permit is given from now on; false if it was closed before. Under the queue's lock.

@@ -12,7 +12,8 @@
 //! | `--cfg gristmill_model_std` | `parking_lot`, `std` | the model channel | holding the model channel to crossbeam's behaviour |
 //!
 //! The surface is the same everywhere, with two differences that library code has to leave room for: `new` of locks
-//! and atomics is `const` only in what ships (so statics go through [`process_static!`]), and `notify_one` and
+//! and atomics is `const` only in what ships (so statics go through [`process_static!`], and what is to be `const` for the user's through
+//! `const_where_it_ships!`), and `notify_one` and
 //! `notify_all` answer nothing under a model.
 //!
 //! `std::sync::{Arc, Weak}` are named directly everywhere: no model needs to see a reference count.
@@ -29,6 +30,20 @@ mod backend;
 #[cfg(gristmill_loom)]
 #[path = "loom_backend/mod.rs"]
 mod backend;
+
+/// Functions that are `const` in what ships, as `new` of locks and atomics is, and ordinary ones under a model.
+macro_rules! const_where_it_ships {
+    ($($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:tt)*) -> $result:ty $body:block)+) => {$(
+        #[cfg(not(any(gristmill_shuttle, gristmill_loom)))]
+        $(#[$attribute])*
+        $visibility const fn $name($($argument)*) -> $result $body
+
+        #[cfg(any(gristmill_shuttle, gristmill_loom))]
+        $(#[$attribute])*
+        $visibility fn $name($($argument)*) -> $result $body
+    )+};
+}
+pub(crate) use const_where_it_ships;
 
 pub use backend::{
     Condvar, Mutex, MutexGuard, WaitTimeoutResult, atomic, hint, process_static, thread_local, time,
