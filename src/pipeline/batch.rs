@@ -76,7 +76,7 @@ impl<U> Full<U> {
 
 impl<G, U, E> Batch<G, U, E> {
     pub(super) fn new(stage: usize, gather: G, below: Arc<Feed<Vec<U>, E>>) -> Self {
-        let state = State {
+        let empty = State {
             gather,
             held: Held { items: Vec::new(), index: 0, credit: 0 },
             taken: 0,
@@ -87,7 +87,7 @@ impl<G, U, E> Batch<G, U, E> {
             next: 0,
             over: false,
         };
-        Self { stage, state: Padded(Mutex::new(state)), below }
+        Self { stage, state: Padded(Mutex::new(empty)), below }
     }
 
     /// Passes batches on, with as much credit as there are items in them; the items that are held keep theirs, and what stands for
