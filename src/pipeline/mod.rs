@@ -40,6 +40,7 @@
 
 mod batch;
 mod batches;
+mod bottleneck;
 mod builder;
 mod chunk;
 mod core;
@@ -62,11 +63,13 @@ mod sinks;
 mod source;
 mod stages;
 mod step;
+mod table;
 mod tally;
 mod turn;
 mod upstream;
 mod worker;
 
+pub use bottleneck::Bottleneck;
 pub use builder::Pipeline;
 pub use error::{PipelineError, PipelineErrorKind};
 pub use iter::{PipelineIter, Results};

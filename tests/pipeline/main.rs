@@ -6,6 +6,7 @@
 
 mod batches;
 mod borrowed;
+mod bottleneck;
 mod cancellation;
 mod errors;
 mod heavy;
