@@ -29,7 +29,8 @@ use crate::waitable::Waitable;
 /// ```
 ///
 /// # Panics
-/// On a worker of the pool, its waits panic if one that they might have to wait for is the task that waits.
+/// On a worker of the pool, its waits panic if one that they might have to wait for is the task that waits. A panic of a function that a
+/// handle was [mapped](Waitable::map) by comes out of the wait that takes it; the others are still there to be waited for.
 ///
 /// # Cost
 /// What ends puts its index into one queue; so the cost of each is the same, however many there are (`benches/versus`, group
@@ -113,7 +114,7 @@ impl<W: Waitable> AsCompleted<W> {
 
     fn next_within(&mut self, limit: Limit<'_>) -> Result<Option<(usize, W::Output)>, Interrupt> {
         let index = self.set.next(limit)?;
-        Ok(index.map(|index| (index, self.set.output(index))))
+        Ok(index.map(|index| (index, self.set.output_or_resume(index))))
     }
 
     fn still_pending(&self) -> StillPending {

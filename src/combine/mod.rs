@@ -28,10 +28,11 @@
 mod all;
 mod completed;
 mod either;
+mod entries;
 mod first;
+mod kept;
 mod limit;
 mod outcome;
-mod quiet;
 mod second;
 mod set;
 mod settle;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::type_complexity)] // a decided answer and a wait that ended early are two different things
 
+use super::kept::Kept;
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::outcome::{AllFailed, Unsettled};
 use super::set::Set;
@@ -44,7 +45,7 @@ pub struct FirstOk<W, T, E> {
 /// All have failed: every error, in the order of the handles. Also if there are no handles; then there are no errors.
 ///
 /// # Panics
-/// As [`wait_first`](super::wait_first).
+/// As [`race`](super::race): a panic of a function that a handle was mapped by ends the call, and the others are cancelled.
 #[track_caller]
 pub fn first_ok<W, T, E>(handles: impl IntoIterator<Item = W>) -> Result<FirstOk<W, T, E>, AllFailed<E>>
 where
@@ -115,18 +116,24 @@ where
     W: Waitable<Output = Result<T, E>>,
 {
     let mut set = Set::new(handles);
-    let mut failed = Vec::new();
+    let mut failed = Kept::new(Vec::new());
     loop {
         match set.next(limit) {
-            Ok(Some(index)) => match set.output(index) {
+            Ok(Some(index)) => match set.output_or_cancel(index) {
                 Ok(value) => {
                     set.cancel_open();
-                    return Ok(Ok(FirstOk { index, value, failed, others: set.into_rest() }));
+                    return Ok(Ok(FirstOk {
+                        index,
+                        value,
+                        failed: failed.into_inner(),
+                        others: set.into_rest(),
+                    }));
                 }
                 Err(error) => failed.push((index, error)),
             },
-            Ok(None) => return Ok(Err(AllFailed::in_order(failed))),
+            Ok(None) => return Ok(Err(AllFailed::in_order(failed.into_inner()))),
             Err(interrupt) => {
+                let failed = failed.into_inner();
                 return Err((Unsettled { failed, pending: set.into_rest(), second: None }, interrupt));
             }
         }

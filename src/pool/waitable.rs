@@ -29,7 +29,7 @@ impl<T> Waitable for ScopedTaskHandle<'_, T> {
             token.on_cancel(move |_| nudge.send())
         });
         let waiter = Waiter::Signal { _looks: looks.collect(), signal };
-        if let Err(Some(waiter)) = self.task.watch(Some(Box::new(waiter))) {
+        if let Err(Some(mut waiter)) = self.task.watch(Some(Box::new(waiter))) {
             if let Some(thread) = waiter.tell() {
                 thread.unpark();
             }

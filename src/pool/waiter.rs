@@ -18,7 +18,7 @@ pub(super) enum Waiter {
 impl Waiter {
     /// Tells that the task has ended; under the task's lock, so that who has seen one task's end before another's hears of
     /// them in that order. The thread returned is to be unparked with no lock held.
-    pub(super) fn tell(&self) -> Option<Thread> {
+    pub(super) fn tell(&mut self) -> Option<Thread> {
         match self {
             Self::Thread(thread) => Some(thread.clone()),
             Self::Signal { signal, .. } => signal.post(),
