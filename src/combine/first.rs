@@ -1,5 +1,7 @@
 //! Waiting for whichever ends first, and racing.
 
+use std::fmt;
+
 use super::kept::gather;
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::set::Set;
@@ -9,7 +11,6 @@ use crate::sync::time::Duration;
 use crate::waitable::Waitable;
 
 /// The one of several that ended first.
-#[derive(Debug)]
 #[must_use = "the others are in here"]
 pub struct First<W: Waitable> {
     /// Its place among the handles, from 0.
@@ -18,6 +19,18 @@ pub struct First<W: Waitable> {
     pub output: W::Output,
     /// The others, in their order; one that stood behind `index` has moved up by one.
     pub others: Vec<W>,
+}
+
+// By hand, here and for its like: handles need not be `Debug`, boxed ones are not, and say little.
+impl<W: Waitable<Output: fmt::Debug>> fmt::Debug for First<W> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("First")
+            .field("index", &self.index)
+            .field("output", &self.output)
+            .field("others", &self.others.len())
+            .finish()
+    }
 }
 
 /// Waits until one of them has ended, in whatever way; `None` if there are none.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::type_complexity)] // a decided answer and a wait that ended early are two different things
 
+use std::fmt;
+
 use super::kept::Kept;
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::outcome::{AllFailed, Unsettled};
@@ -12,7 +14,6 @@ use crate::sync::time::Duration;
 use crate::waitable::Waitable;
 
 /// The first of several attempts that succeeded.
-#[derive(Debug)]
 #[must_use = "the others are in here"]
 pub struct FirstOk<W, T, E> {
     /// Its place among the handles, from 0.
@@ -23,6 +24,18 @@ pub struct FirstOk<W, T, E> {
     pub failed: Vec<(usize, E)>,
     /// Those that had not ended: index and handle. They are cancelled, as by [`race`](super::race).
     pub others: Vec<(usize, W)>,
+}
+
+impl<W, T: fmt::Debug, E: fmt::Debug> fmt::Debug for FirstOk<W, T, E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("FirstOk")
+            .field("index", &self.index)
+            .field("value", &self.value)
+            .field("failed", &self.failed)
+            .field("others", &self.others.len())
+            .finish()
+    }
 }
 
 /// Waits for the first success, and cancels the others then.

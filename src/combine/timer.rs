@@ -296,7 +296,7 @@ impl Shared {
                 me.look();
             }
         });
-        clock.on_advance(Arc::downgrade(&moved));
+        clock.on_advance(self.at, Arc::downgrade(&moved));
         let old = self.state.lock().moved.replace(moved);
         drop(old);
         // A move before the first hearing went unheard.
