@@ -2,6 +2,7 @@
 
 use super::cancelled::Cancelled;
 use super::deadline;
+use super::node::Status;
 use super::registration::Registration;
 use super::token::CancellationToken;
 use crate::sync::thread;
@@ -59,6 +60,11 @@ impl CancellationToken {
     /// it. `None` once it has passed: then the token reads cancelled, or whoever watches it is about to unpark.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         self.deadline().filter(|at| *at > time::now())
+    }
+
+    /// As [`wake_at`](Self::wake_at), and only if nobody watches the deadline.
+    pub(crate) fn unwatched_wake_at(&self) -> Option<Instant> {
+        if self.0.status() == Status::Unwatched { self.wake_at() } else { None }
     }
 
     /// `None` only if `limit` is given and has passed with the token live.

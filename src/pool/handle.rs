@@ -196,6 +196,12 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         }
     }
 
+    /// The tokens that end the task if it has not started: the pool's, and the one given to it.
+    pub(super) fn own_tokens(&self) -> impl Iterator<Item = &CancellationToken> {
+        let given = self.task.control().and_then(Control::given);
+        [self.core.gate.token.as_ref(), given].into_iter().flatten()
+    }
+
     fn block(&self, deadline: Option<Instant>, token: Option<&CancellationToken>) -> Result<(), Interrupt> {
         if self.task.is_over() {
             return Ok(());
@@ -273,9 +279,8 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         token: Option<&CancellationToken>,
         seat: Option<&Seat>,
     ) -> Result<(), Interrupt> {
-        let given = self.task.control().and_then(|control| control.given());
-        let _unpark: Vec<Registration> =
-            [self.core.gate.token.as_ref(), given, token].into_iter().flatten().map(unpark_me).collect();
+        let tokens = || self.own_tokens().chain(token);
+        let _unpark: Vec<Registration> = tokens().map(CancellationToken::unpark_me).collect();
         let interrupt = loop {
             self.end_if_cancelled();
             // From here on the end of the task unparks this thread; an end before is seen here.
@@ -285,38 +290,24 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
             if let Some(cause) = token.and_then(CancellationToken::cause) {
                 break Interrupt::Cancelled(cause);
             }
-            match seat.map(|seat| self.try_help(seat)) {
-                Some(Ok(true)) => continue,
-                Some(Err(not_yet)) => {
-                    // Until its rate allows it, or, as below, until something ends the wait.
-                    if deadline.is_some_and(|at| at <= time::now()) {
-                        break Interrupt::TimedOut;
-                    }
-                    not_yet.park(deadline);
-                    continue;
-                }
-                _ => {}
+            let help = seat.map(|seat| self.try_help(seat));
+            if matches!(help, Some(Ok(true))) {
+                continue;
             }
-            match deadline {
-                None => thread::park(),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(time::now());
-                    if left.is_zero() {
-                        break Interrupt::TimedOut;
-                    }
-                    thread::park_timeout(left);
-                }
+            if deadline.is_some_and(|at| at <= time::now()) {
+                break Interrupt::TimedOut;
+            }
+            let until = tokens().filter_map(CancellationToken::wake_at).chain(deadline).min();
+            match (help, until) {
+                // Until its rate allows it, or until something ends the wait.
+                (Some(Err(not_yet)), _) => not_yet.park(until),
+                (_, None) => thread::park(),
+                (_, Some(at)) => thread::park_timeout(at.saturating_duration_since(time::now())),
             }
         };
         // If not: the task has ended after all, and a result beats an interrupt.
         if self.task.watch(None).is_ok() { Err(interrupt) } else { Ok(()) }
     }
-}
-
-/// Unparks the calling thread when `token` is cancelled.
-fn unpark_me(token: &CancellationToken) -> Registration {
-    let me = thread::current();
-    token.on_cancel(move |_| me.unpark())
 }
 
 impl<T> fmt::Debug for ScopedTaskHandle<'_, T> {
