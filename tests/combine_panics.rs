@@ -16,6 +16,7 @@ mod gate;
 use gate::{LONG, Log, ended};
 
 type Boxed<O> = Box<dyn Waitable<Output = O>>;
+type Racers = [Boxed<Result<u8, Bomb>>; 2];
 
 /// Panics when it is dropped, while another panic unwinds too.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ fn was_cancelled(told: &Receiver<CancelKind>) {
 }
 
 /// Something that runs on, and something that has ended and whose function panics.
-fn racers(pool: &ThreadPool) -> ([Boxed<Result<u8, Bomb>>; 2], Receiver<CancelKind>) {
+fn racers(pool: &ThreadPool) -> (Racers, Receiver<CancelKind>) {
     let (loser, told) = polite(pool, 1);
     let mapped = ready(2).map(|_| panic!("mapped"));
     ([Box::new(loser.map(|output| output.map_err(|_| Bomb))), Box::new(mapped)], told)
@@ -68,8 +69,7 @@ fn racers(pool: &ThreadPool) -> ([Boxed<Result<u8, Bomb>>; 2], Receiver<CancelKi
 #[test]
 fn panic_of_a_mapped_winner_cancels_the_losers_of_every_race() {
     let (pool, token) = (pool(1), CancellationToken::new());
-    type Forms<'a> = [&'a dyn Fn([Boxed<Result<u8, Bomb>>; 2]); 8];
-    let forms: Forms<'_> = [
+    let forms: [&dyn Fn(Racers); 8] = [
         &|racers| drop(race(racers)),
         &|racers| drop(combine::try_race(racers)),
         &|racers| drop(combine::race_timeout(racers, LONG)),
@@ -123,7 +123,7 @@ fn all_functions_of_a_set_are_called_though_one_panics() {
 
 #[test]
 fn completed_go_on_behind_one_whose_function_panics() {
-    let function = |i: u8| move |_| if i == 0 { panic!("mapped") } else { i };
+    let function = |i: u8| move |()| if i == 0 { panic!("mapped") } else { i };
     let mut ends = as_completed([0, 1].map(|i| ready(()).map(function(i))));
     assert_eq!(panic_of(|| ends.next()), "mapped");
     assert_eq!(ends.len(), 1);

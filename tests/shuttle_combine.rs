@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill::combine::{after, as_completed, race, wait_all, wait_all_with, wait_first, with_timeout};
-use gristmill::sync::thread::{Builder, JoinHandle};
 use gristmill::sync::{fault, model as execution};
 use gristmill::{
     CancelKind, CancellationToken, Cancelled, ManualClock, ManyHandle, Shutdown, Signal, TaskError,
@@ -18,14 +17,9 @@ use gristmill::{
 #[path = "support/model.rs"]
 mod model;
 use model::{Outcomes, check};
-
-fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    Builder::new().spawn(run).expect("no fault is asked for")
-}
-
-fn pool(workers: usize, bound: usize) -> Arc<ThreadPool> {
-    Arc::new(ThreadPool::builder().workers(workers).queue_bound(bound).build().expect("good settings"))
-}
+#[path = "support/model_pool.rs"]
+mod model_pool;
+use model_pool::{pool, spawn};
 
 fn submit(pool: &ThreadPool, count: usize) -> Vec<TaskHandle<usize>> {
     (0..count).map(|i| pool.submit(move || i).expect("open")).collect()

@@ -47,8 +47,20 @@ struct State {
     // By order of parking.
     parked: BTreeMap<u64, Parked>,
     next_ticket: u64,
-    // By order of subscription, each with its instant.
-    subscribers: Vec<(Option<Instant>, Weak<dyn Fn() + Send + Sync>)>,
+    // By order of subscription.
+    subscribers: Vec<Subscriber>,
+}
+
+struct Subscriber {
+    /// What it waits for.
+    at: Option<Instant>,
+    moved: Weak<dyn Fn() + Send + Sync>,
+}
+
+impl Subscriber {
+    fn is_live(&self) -> bool {
+        self.moved.strong_count() > 0
+    }
 }
 
 #[derive(Debug)]
@@ -127,8 +139,9 @@ impl State {
     }
 
     fn subscribers(&mut self) -> Vec<Arc<dyn Fn() + Send + Sync>> {
-        self.subscribers.retain(|(_, moved)| moved.strong_count() > 0);
-        let live = self.subscribers.iter().filter_map(|(at, moved)| Some((*at, moved.upgrade()?)));
+        self.subscribers.retain(Subscriber::is_live);
+        let live =
+            self.subscribers.iter().filter_map(|Subscriber { at, moved }| Some((*at, moved.upgrade()?)));
         let mut live: Vec<_> = live.collect();
         live.sort_by_key(|(at, _)| *at); // stable, as above
         live.into_iter().map(|(_, moved)| moved).collect()
@@ -163,8 +176,8 @@ impl Timing for ManualClock {
 
     fn on_advance(&self, at: Option<Instant>, moved: Weak<dyn Fn() + Send + Sync>) {
         let mut state = self.state.lock();
-        state.subscribers.retain(|(_, other)| other.strong_count() > 0);
-        state.subscribers.push((at, moved));
+        state.subscribers.retain(Subscriber::is_live);
+        state.subscribers.push(Subscriber { at, moved });
     }
 }
 

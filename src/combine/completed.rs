@@ -86,9 +86,27 @@ impl<W: Waitable> AsCompleted<W> {
         })
     }
 
-    /// Adds one more; its index, one above the highest so far.
+    /// Adds one more; its index, one above the highest so far. So tasks can be submitted as others end, for as long as there are any.
+    ///
+    /// # Cost
+    /// The memory is that of the handles that have not been taken, however many there were.
     pub fn push(&mut self, handle: W) -> usize {
         self.set.push(handle)
+    }
+
+    /// The handle of that index, if it has not been taken: to cancel one, or to ask it something. Watching it anew would take it from this wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::combine::{after, as_completed};
+    ///
+    /// let mut ends = as_completed([Duration::MAX, Duration::MAX].map(after));
+    /// assert!(ends.get(1).is_some_and(|timer| timer.cancel()));
+    /// assert_eq!(ends.next().map(|(index, end)| (index, end.is_err())), Some((1, true)));
+    /// assert!(ends.get(1).is_none() && ends.get(0).is_some());
+    /// ```
+    pub fn get(&self, index: usize) -> Option<&W> {
+        self.set.get(index)
     }
 
     /// How many have not been taken.

@@ -20,7 +20,7 @@ type Answer<W, T, E> = Result<FirstOk<W, T, E>, AllFailed<E>>;
 /// Waits for `first`; only if it fails, starts the second attempt and waits for that.
 ///
 /// `second` runs on the calling thread, without any lock. Where starting it can fail, box both attempts, and let
-/// [`ready`](crate::waitable::ready) stand for one that could not be started.
+/// [`ready`](crate::waitable::ready) stand for one that could not be started; see the second example.
 ///
 /// ```
 /// use gristmill::{ThreadPool, combine};
@@ -30,6 +30,29 @@ type Answer<W, T, E> = Result<FirstOk<W, T, E>, AllFailed<E>>;
 /// let answer = combine::fallback(cached, || combine::attempt(pool.submit(|| Ok(12)).expect("the pool is open")))?;
 /// assert_eq!((answer.index, answer.value), (1, 12));
 /// assert_eq!(answer.failed[0].1.to_string(), "invalid digit found in string");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A start that is refused is a failure like any other:
+///
+/// ```
+/// use gristmill::waitable::ready;
+/// use gristmill::{ThreadPool, Waitable, combine};
+///
+/// type Attempt = Box<dyn Waitable<Output = Result<u32, String>>>;
+///
+/// fn start(pool: &ThreadPool, text: &'static str) -> Attempt {
+///     match pool.submit(move || text.parse::<u32>()) {
+///         Ok(handle) => Box::new(combine::attempt(handle).map(|end| end.map_err(|error| error.to_string()))),
+///         Err(refused) => Box::new(ready(Err(refused.to_string()))),
+///     }
+/// }
+///
+/// let (pool, closed) = (ThreadPool::new()?, ThreadPool::new()?);
+/// closed.close();
+/// assert_eq!(combine::fallback(start(&pool, "12;"), || start(&pool, "12"))?.value, 12);
+/// let error = combine::fallback(start(&pool, "12;"), || start(&closed, "12")).unwrap_err();
+/// assert_eq!(error.errors()[1], "the task was not accepted: the pool is closed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

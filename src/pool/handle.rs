@@ -8,12 +8,13 @@ use super::control::{Control, KeySlot};
 use super::core::Core;
 use super::error::{TaskError, WaitCancelled};
 use super::gate::deadline;
+use super::parking::{self, Interrupt};
 use super::rated::{NotYet, keep};
 use super::seat::Seat;
 use super::task::{Join, cancel_cause, name_of, own_token};
 use super::waiter::Waiter;
-use crate::cancel::{CancellationToken, Cancelled, Registration};
-use crate::sync::time::{self, Instant};
+use crate::cancel::{CancellationToken, Registration};
+use crate::sync::time::Instant;
 use crate::sync::{hint, thread};
 
 /// How long a waiter looks before it parks: most tasks that a batch waits for are done or about to be.
@@ -68,12 +69,6 @@ pub enum CancelOutcome {
 pub struct ScopedTaskHandle<'env, T> {
     pub(super) task: Arc<dyn Join<T> + 'env>,
     pub(super) core: Arc<Core<'env>>,
-}
-
-/// What ended a wait before the task did.
-enum Interrupt {
-    TimedOut,
-    Cancelled(Cancelled),
 }
 
 impl<'env, T> ScopedTaskHandle<'env, T> {
@@ -290,19 +285,13 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
             if let Some(cause) = token.and_then(CancellationToken::cause) {
                 break Interrupt::Cancelled(cause);
             }
-            let help = seat.map(|seat| self.try_help(seat));
-            if matches!(help, Some(Ok(true))) {
-                continue;
-            }
-            if deadline.is_some_and(|at| at <= time::now()) {
-                break Interrupt::TimedOut;
-            }
-            let until = tokens().filter_map(CancellationToken::wake_at).chain(deadline).min();
-            match (help, until) {
-                // Until its rate allows it, or until something ends the wait.
-                (Some(Err(not_yet)), _) => not_yet.park(until),
-                (_, None) => thread::park(),
-                (_, Some(at)) => thread::park_timeout(at.saturating_duration_since(time::now())),
+            let not_yet = match seat.map(|seat| self.try_help(seat)) {
+                Some(Ok(true)) => continue,
+                Some(Err(not_yet)) => Some(not_yet),
+                _ => None,
+            };
+            if let Err(interrupt) = parking::park(deadline, tokens(), not_yet) {
+                break interrupt;
             }
         };
         // If not: the task has ended after all, and a result beats an interrupt.

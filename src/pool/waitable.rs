@@ -21,16 +21,9 @@ impl<T> Waitable for ScopedTaskHandle<'_, T> {
     }
 
     fn watch(&self, signal: Signal) {
-        // A task that waits in the queue is ended by whoever sees its token cancelled, and that may have to be the one who waits.
-        let looks = self.own_tokens().map(|token| {
-            let nudge = signal.nudge();
-            token.on_cancel(move |_| nudge.send())
-        });
-        let waiter = Waiter::Signal { _looks: looks.collect(), signal };
-        if let Err(Some(mut waiter)) = self.task.watch(Some(Box::new(waiter))) {
-            if let Some(thread) = waiter.tell() {
-                thread.unpark();
-            }
+        let waiter = Waiter::signal(signal, self.own_tokens());
+        if let Err(Some(waiter)) = self.task.watch(Some(Box::new(waiter))) {
+            waiter.tell_at_once();
         }
     }
 

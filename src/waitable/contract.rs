@@ -13,7 +13,8 @@ pub enum Help {
     Helped,
     /// Nothing, and it will not be otherwise on this thread: it is over, or others work on it.
     Nothing,
-    /// Nothing for the moment. Ask again when this thread has been unparked, or at that instant of the system's clock.
+    /// Nothing for the moment. Ask again when this thread has been unparked, or at that instant of the system's clock. All handles that answer
+    /// this are asked each time, so it is for those that have to.
     Later(Option<Instant>),
 }
 

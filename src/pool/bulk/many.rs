@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::super::core::Core;
 use super::super::error::{TaskError, WaitCancelled};
 use super::super::gate::deadline;
+use super::super::parking::{self, Interrupt};
 use super::super::rated::{NotYet, keep};
 use super::super::seat::Seat;
 use super::super::waiter::Waiter;
@@ -15,7 +16,7 @@ use super::batch::Batch;
 use super::chunk::Part;
 use crate::cancel::{CancellationToken, Cancelled, Registration};
 use crate::sync::thread;
-use crate::sync::time::{self, Instant};
+use crate::sync::time::Instant;
 
 /// How often a waiter gives its core away before it parks.
 const YIELDS: u32 = 4;
@@ -35,12 +36,6 @@ pub struct ManyHandle<'env, T> {
     is_taken: bool,
     batch: Arc<Batch>,
     pub(super) core: Arc<Core<'env>>,
-}
-
-/// What ended a wait before the tasks did.
-enum Interrupt {
-    TimedOut,
-    Cancelled(Cancelled),
 }
 
 impl<'env, T> ManyHandle<'env, T> {
@@ -246,15 +241,9 @@ impl<'env, T> ManyHandle<'env, T> {
             if let Some(cause) = token.and_then(CancellationToken::cause) {
                 break Interrupt::Cancelled(cause);
             }
-            let help = rated.map(|seat| self.work_off(seat));
-            if deadline.is_some_and(|at| at <= time::now()) {
-                break Interrupt::TimedOut;
-            }
-            let until = tokens().filter_map(CancellationToken::wake_at).chain(deadline).min();
-            match (help, until) {
-                (Some(Err(not_yet)), _) => not_yet.park(until),
-                (_, None) => thread::park(),
-                (_, Some(at)) => thread::park_timeout(at.saturating_duration_since(time::now())),
+            let not_yet = rated.and_then(|seat| self.work_off(seat).err());
+            if let Err(interrupt) = parking::park(deadline, tokens(), not_yet) {
+                break interrupt;
             }
         };
         // If not: the tasks have ended after all, and results beat an interrupt.

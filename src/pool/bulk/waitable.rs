@@ -18,16 +18,9 @@ impl<T> Waitable for ManyHandle<'_, T> {
     }
 
     fn watch(&self, signal: Signal) {
-        // Tasks that wait in the queue are ended by whoever sees the pool's token cancelled, and that may have to be the one who waits.
-        let looks = self.core.gate.token.iter().map(|token| {
-            let nudge = signal.nudge();
-            token.on_cancel(move |_| nudge.send())
-        });
-        let waiter = Waiter::Signal { _looks: looks.collect(), signal };
-        if let Err(Some(mut waiter)) = self.batch().watch(Some(waiter)) {
-            if let Some(thread) = waiter.tell() {
-                thread.unpark();
-            }
+        let waiter = Waiter::signal(signal, self.core.gate.token.iter());
+        if let Err(Some(waiter)) = self.batch().watch(Some(waiter)) {
+            waiter.tell_at_once();
         }
     }
 
