@@ -62,9 +62,9 @@ impl CancellationToken {
         self.deadline().filter(|at| *at > time::now())
     }
 
-    /// As [`wake_at`](Self::wake_at), and only if nobody watches the deadline.
-    pub(crate) fn unwatched_wake_at(&self) -> Option<Instant> {
-        if self.0.status() == Status::Unwatched { self.wake_at() } else { None }
+    /// The deadline, if nobody watches it and the token has not been seen to be cancelled.
+    pub(crate) fn unwatched_deadline(&self) -> Option<Instant> {
+        if self.0.status() == Status::Unwatched { self.deadline() } else { None }
     }
 
     /// `None` only if `limit` is given and has passed with the token live.

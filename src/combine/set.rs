@@ -116,18 +116,31 @@ impl<W: Waitable> Set<W> {
 
     /// The output of one that has ended, or the panic of the handle that was to give it: of a function that it is mapped by, say.
     pub(super) fn output(&mut self, index: usize) -> Result<W::Output, Panic> {
-        let mut handle = self.entries.take(index);
-        let output = panics::catch(
+        // Both out here: what unwinds must not drop them.
+        let (mut handle, mut output) = (self.entries.take(index), None);
+        let whole = panics::catch(
             || "a handle",
             || {
-                let output = handle.as_mut().and_then(W::take);
-                output.unwrap_or_else(|| {
-                    panic!("the output of handle {index} was taken before the combinator could")
-                })
+                output = handle.as_mut().and_then(W::take);
+                assert!(
+                    output.is_some(),
+                    "the output of handle {index} was taken before the combinator could"
+                );
+                drop(handle.take());
             },
         );
-        drop_quietly(handle);
-        output
+        match (output, whole) {
+            (Some(output), Ok(())) => Ok(output),
+            // That was its drop.
+            (Some(output), Err(panic)) => {
+                drop_quietly(panic);
+                Ok(output)
+            }
+            (None, whole) => {
+                drop_quietly(handle);
+                whole.map(|()| unreachable!("it panics without an output"))
+            }
+        }
     }
 
     /// [`output`](Self::output), where nothing is to be done before the panic goes on.

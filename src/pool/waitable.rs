@@ -42,20 +42,21 @@ impl<T> Waitable for ScopedTaskHandle<'_, T> {
     }
 
     fn help(&self) -> Help {
-        if ScopedTaskHandle::is_finished(self) {
+        // If no thread could be had to tell of a deadline, whoever waits for the task ends it.
+        let deadline = self.own_tokens().filter_map(CancellationToken::unwatched_deadline).min();
+        let seat = Seat::current_of(&self.core.gate);
+        // Most who wait are no workers, and have nothing to look at.
+        if (seat.is_none() && deadline.is_none()) || ScopedTaskHandle::is_finished(self) {
             return Help::Nothing;
         }
-        // If no thread could be had to tell of a deadline, whoever waits for the task ends it.
-        let deadline = self.own_tokens().filter_map(CancellationToken::unwatched_wake_at).min();
-        let Some(seat) = Seat::current_of(&self.core.gate) else {
-            return if deadline.is_some() { Help::Later(deadline) } else { Help::Nothing };
-        };
+        let later = || if self.task.is_queued() { Help::Later(deadline) } else { Help::Nothing };
+        let Some(seat) = seat else { return later() };
         match self.try_help(&seat) {
             Ok(true) => return Help::Helped,
             Err(not_yet) => return Help::Later(deadline.into_iter().chain([not_yet.ask_again()]).min()),
             Ok(false) => {}
         }
         self.assert_not_below(&seat);
-        if self.task.is_queued() { Help::Later(deadline) } else { Help::Nothing }
+        later()
     }
 }

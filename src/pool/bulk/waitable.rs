@@ -39,13 +39,19 @@ impl<T> Waitable for ManyHandle<'_, T> {
     }
 
     fn help(&self) -> Help {
-        if ManyHandle::is_finished(self) {
+        // As for a single task.
+        let deadline = self.core.gate.token.as_ref().and_then(CancellationToken::unwatched_deadline);
+        let seat = Seat::current_of(&self.core.gate);
+        if (seat.is_none() && deadline.is_none()) || ManyHandle::is_finished(self) {
             return Help::Nothing;
         }
-        // If no thread could be had to tell of a deadline, whoever waits for the tasks ends them.
-        let deadline = self.core.gate.token.as_ref().and_then(CancellationToken::unwatched_wake_at);
-        let otherwise = if deadline.is_some() { Help::Later(deadline) } else { Help::Nothing };
-        let Some(seat) = Seat::current_of(&self.core.gate) else { return otherwise };
+        // Once that has passed, `is_finished` has ended what had not started.
+        let ahead = self.core.gate.token.as_ref().and_then(CancellationToken::wake_at);
+        let otherwise = match deadline.and(ahead) {
+            None => Help::Nothing,
+            later => Help::Later(later),
+        };
+        let Some(seat) = seat else { return otherwise };
         if let Err(not_yet) = self.work_off(&seat) {
             return Help::Later(deadline.into_iter().chain([not_yet.ask_again()]).min());
         }
