@@ -22,12 +22,20 @@ pub(super) struct Entries<W> {
     next: usize,
 }
 
+/// An iterator that promises more than this is not taken at its word.
+const MANY: usize = 1 << 20;
+
 /// Shorter lists are not worth moving.
 const FEW: usize = 32;
 
 impl<W> Entries<W> {
     pub(super) fn new() -> Self {
         Self { list: Kept::default(), holes: 0, next: 0 }
+    }
+
+    /// Makes room for so many more, as far as an iterator can be believed.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.list.reserve(count.min(MANY));
     }
 
     /// Adds one; its index.

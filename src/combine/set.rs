@@ -61,6 +61,8 @@ impl<W: Waitable> Set<W> {
             waiter: None,
         };
         // All of them first: the iterator may be what submits the tasks.
+        let handles = handles.into_iter();
+        set.entries.reserve(handles.size_hint().0);
         for handle in handles {
             set.entries.push(handle);
         }
