@@ -244,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn quiet_drop_keeps_a_payload_that_panics_in_its_own_drop_to_itself() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                if !crate::sync::thread::panicking() {
+                    panic::panic_any(Bomb);
+                }
+            }
+        }
+        drop_quietly(Bomb);
+    }
+
+    #[test]
     fn location_of_an_earlier_panic_is_not_reused() {
         note_locations();
         let _ = catch(|| "first", || panic!("one"));

@@ -370,6 +370,48 @@ fn timer_fires_on_the_systems_clock_and_not_before() {
 }
 
 #[test]
+fn batches_are_waited_for_like_tasks() {
+    let pool = pool(2);
+    let batch =
+        |values: std::ops::Range<usize>| pool.submit_many(values.map(|value| move || value)).expect("open");
+    let sums: Vec<usize> = wait_all([batch(0..3), batch(3..5), batch(0..0)].map(|many| many.map(values)))
+        .into_iter()
+        .map(|values| values.into_iter().sum())
+        .collect();
+    assert_eq!(sums, [3, 7, 0]);
+    let (gate, pass) = Gate::new();
+    let mut pass = Some(pass);
+    let held = pool.submit_many(std::iter::once(move || {
+        pass.take().expect("once")();
+        9
+    }));
+    let held = combine::with_timeout(held.expect("open"), Duration::from_millis(1)).expect_err("it is held");
+    let mut held = held.into_handle();
+    assert!(held.take().is_none(), "it has not ended");
+    gate.open();
+    while !held.is_finished() {
+        std::thread::yield_now();
+    }
+    assert_eq!(held.take().map(|outputs| outputs.len()), Some(1));
+    assert!(held.take().is_none(), "once");
+    assert!(catch_unwind(AssertUnwindSafe(|| held.wait())).is_err());
+}
+
+#[test]
+fn batch_that_its_own_worker_waits_for_in_a_set_runs_there() {
+    let pool = Arc::new(pool(1));
+    let inner = Arc::clone(&pool);
+    let outer = pool.submit(move || {
+        let batches = [0..3, 3..5].map(|values: std::ops::Range<usize>| {
+            inner.submit_many(values.map(|value| move || value)).expect("open")
+        });
+        as_completed(batches).map(|(_, outputs)| values(outputs).len()).sum::<usize>()
+    });
+    let outer = outer.expect("open").wait_timeout(LONG).unwrap_or_else(|_| panic!("it hangs"));
+    assert_eq!(outer.expect("no panic"), 5);
+}
+
+#[test]
 fn timers_and_tasks_join_in_one_set() {
     type Either = Box<dyn Waitable<Output = Option<usize>>>;
     let pool = pool(1);

@@ -75,6 +75,63 @@ fn panics_of_either_function_are_errors() {
     assert!(matches!(&error, BulkError::Panicked { source, .. } if source.to_string().contains("no sum")));
 }
 
+/// Panics when it is dropped.
+struct Bomb(u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a bomb");
+    }
+}
+
+/// Lets a bomb through unharmed, as results and items go.
+fn defuse(bomb: Bomb) -> u32 {
+    let value = bomb.0;
+    std::mem::forget(bomb);
+    value
+}
+
+#[test]
+fn drops_that_panic_neither_abort_nor_hide_the_first_panic() {
+    // One worker and one range at most: the accumulator is there, and so are the items behind the one that panics.
+    for workers in [1, 3] {
+        let pool = pool(workers);
+        let fails = |item: u32| {
+            assert_ne!(item, 50, "the function");
+            Bomb(item)
+        };
+        let join = |left, right| Bomb(defuse(left).max(defuse(right)));
+        let error = pool.map_reduce_iter(0..100, fails, join).err().expect("it panics");
+        assert_eq!(error.index(), Some(50));
+        let items = || (0..100).map(Bomb);
+        let error = pool.map_reduce_iter(items(), move |item| fails(defuse(item)), join).err();
+        assert_eq!(error.expect("it panics").index(), Some(50));
+        let error = pool.map_iter(items(), move |item| fails(defuse(item))).err();
+        assert_eq!(error.expect("it panics").index(), Some(50));
+        let error = pool.for_each_iter(items(), move |item| assert!(fails(defuse(item)).0 < 100)).err();
+        assert_eq!(error.expect("it panics").index(), Some(0), "the drop of the first result");
+        let fails = move |item: &'static u32| fails(*item);
+        let numbers: &'static [u32] = &[48, 49, 50, 51];
+        let error = pool.map_reduce(numbers, fails, join).err();
+        assert_eq!(error.expect("it panics").index(), Some(2));
+        let error = pool.map(numbers, fails).err();
+        assert_eq!(error.expect("it panics").index(), Some(2));
+        assert_eq!(pool.map_iter([1], |item| item).expect("the pool is well"), [1]);
+    }
+}
+
+#[test]
+fn functions_whose_drops_panic_lose_no_error() {
+    let pool = pool(2);
+    let bomb = Bomb(0);
+    let fails = move |item: u32| {
+        let _ = &bomb;
+        assert_ne!(item, 5, "the function");
+    };
+    let error = pool.map_reduce_iter(0..10, fails, |(), ()| ()).expect_err("it panics");
+    assert_eq!(error.index(), Some(5));
+}
+
 #[test]
 fn cancelled_token_ends_it() {
     let pool = pool(2);

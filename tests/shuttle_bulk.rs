@@ -6,26 +6,14 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use gristmill::sync::atomic::AtomicUsize;
 use gristmill::sync::model as execution;
-use gristmill::sync::thread::{Builder, JoinHandle};
-use gristmill::{BulkError, CancellationToken, Shutdown, ShutdownReport, TaskError, ThreadPool};
+use gristmill::{BulkError, CancellationToken, Shutdown, TaskError, ThreadPool};
 
 #[path = "support/model.rs"]
 mod model;
 use model::check;
-
-fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    Builder::new().spawn(run).expect("no fault is asked for")
-}
-
-fn pool(workers: usize, bound: usize) -> Arc<ThreadPool> {
-    Arc::new(ThreadPool::builder().workers(workers).queue_bound(bound).build().expect("good settings"))
-}
-
-fn closes(report: &ShutdownReport<'_>) {
-    assert!(report.is_complete());
-    let ends = report.succeeded() + report.panicked() + report.cancelled() + report.returned();
-    assert_eq!((report.submitted(), report.pending()), (ends, 0), "{report}");
-}
+#[path = "support/model_pool.rs"]
+mod model_pool;
+use model_pool::{closes, pool, spawn};
 
 #[test]
 fn chunk_is_shared_and_each_task_runs_once() {

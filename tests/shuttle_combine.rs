@@ -8,24 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gristmill::combine::{after, as_completed, race, wait_all, wait_all_with, wait_first, with_timeout};
-use gristmill::sync::thread::{Builder, JoinHandle};
 use gristmill::sync::{fault, model as execution};
 use gristmill::{
-    CancelKind, CancellationToken, ManualClock, Shutdown, Signal, TaskError, TaskHandle, ThreadPool, Timer,
-    Waitable,
+    CancelKind, CancellationToken, Cancelled, ManualClock, ManyHandle, Shutdown, Signal, TaskError,
+    TaskHandle, ThreadPool, Timer, WaitError, Waitable,
 };
 
 #[path = "support/model.rs"]
 mod model;
 use model::{Outcomes, check};
-
-fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    Builder::new().spawn(run).expect("no fault is asked for")
-}
-
-fn pool(workers: usize, bound: usize) -> Arc<ThreadPool> {
-    Arc::new(ThreadPool::builder().workers(workers).queue_bound(bound).build().expect("good settings"))
-}
+#[path = "support/model_pool.rs"]
+mod model_pool;
+use model_pool::{pool, spawn};
 
 fn submit(pool: &ThreadPool, count: usize) -> Vec<TaskHandle<usize>> {
     (0..count).map(|i| pool.submit(move || i).expect("open")).collect()
@@ -269,6 +263,54 @@ fn timer_on_the_systems_clock_fires_with_a_helper_and_without() {
             told.map_or_else(|error| error.is_cancelled(), |cause| cause.kind() == CancelKind::Cancelled)
         );
         assert!(after(moment).wait_with(&token).expect("nobody cancels").is_ok());
+    });
+}
+
+/// The thread that waits cannot start one either: it has to look at the clock itself.
+#[test]
+fn deadline_that_no_thread_watches_ends_every_wait() {
+    check("deadline_that_no_thread_watches_ends_every_wait", || {
+        let pool = pool(1, 8);
+        let (sender, receiver) = gristmill::sync::channel::bounded::<()>(1);
+        let busy = pool.submit(move || _ = receiver.recv()).expect("open");
+        let _fault = fault::fail_every_spawn();
+        let token = || CancellationToken::with_timeout(Duration::from_millis(1));
+        let exceeded = |cause: &Cancelled| assert_eq!(cause.kind(), CancelKind::DeadlineExceeded);
+        exceeded(wait_all_with([after(Duration::MAX)], &token()).expect_err("it never ends").cause());
+        let early = busy.wait_with(&token()).expect_err("it is held");
+        exceeded(early.cause());
+        let many = pool.submit_many((0..2).map(|i| move || i)).expect("open");
+        exceeded(many.wait_with(&token()).expect_err("the worker is held").cause());
+        let Err(WaitError::Cancelled(cause)) = pool.wait_with(&token()) else { unreachable!("it is held") };
+        exceeded(&cause);
+        // The token is not that of the wait, but of the task, which has not started.
+        let queued = || pool.task().token(&token()).submit(|_| ()).expect("open");
+        assert!(queued().wait().expect_err("it never starts").is_cancelled());
+        let (_, output) = as_completed([queued()]).next().expect("one");
+        assert!(output.expect_err("it never starts").is_cancelled());
+        drop(sender);
+        early.into_handle().wait().expect("no panic");
+    });
+}
+
+#[test]
+fn batches_end_once_among_tasks_whoever_runs_them() {
+    check("batches_end_once_among_tasks_whoever_runs_them", || {
+        execution::forbid_timeouts();
+        let pool = pool(2, 8);
+        let inner = Arc::clone(&pool);
+        let batches =
+            move || (0..2).map(move |_| inner.submit_many((0..3).map(|i| move || i)).expect("open"));
+        let sum = |handles: &mut dyn Iterator<Item = ManyHandle<'static, usize>>| -> usize {
+            let outputs = wait_all(handles).into_iter().flatten();
+            outputs.map(|output| output.expect("no panic")).sum()
+        };
+        let on_a_worker = {
+            let batches = batches.clone();
+            pool.submit(move || sum(&mut batches())).expect("open")
+        };
+        assert_eq!(sum(&mut batches()), 6);
+        assert_eq!(on_a_worker.wait().expect("no panic"), 6);
     });
 }
 

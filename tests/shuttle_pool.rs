@@ -8,30 +8,15 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use gristmill::sync::atomic::{AtomicBool, AtomicUsize};
-use gristmill::sync::thread::{Builder, JoinHandle};
 use gristmill::sync::{fault, model as execution};
-use gristmill::{
-    BuildError, CancelOutcome, CancellationToken, Shutdown, ShutdownReport, TaskError, ThreadPool, WaitError,
-};
+use gristmill::{BuildError, CancelOutcome, CancellationToken, Shutdown, TaskError, ThreadPool, WaitError};
 
 #[path = "support/model.rs"]
 mod model;
 use model::check;
-
-fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    Builder::new().spawn(run).expect("no fault is asked for")
-}
-
-fn pool(workers: usize, bound: usize) -> Arc<ThreadPool> {
-    Arc::new(ThreadPool::builder().workers(workers).queue_bound(bound).build().expect("good settings"))
-}
-
-fn closes(report: &ShutdownReport<'_>) {
-    assert!(report.is_complete());
-    let ends = report.succeeded() + report.panicked() + report.cancelled() + report.returned();
-    assert_eq!(report.submitted(), ends, "{report}");
-    assert_eq!(report.pending(), 0);
-}
+#[path = "support/model_pool.rs"]
+mod model_pool;
+use model_pool::{closes, pool, spawn};
 
 #[test]
 fn submit_that_races_a_drain_is_run_or_refused() {

@@ -11,19 +11,18 @@ use gristmill::pool::KeyFailed;
 use gristmill::sync::atomic::{AtomicBool, AtomicUsize};
 use gristmill::sync::channel;
 use gristmill::sync::model as execution;
-use gristmill::sync::thread::{Builder, JoinHandle, yield_now};
+use gristmill::sync::thread::yield_now;
 use gristmill::{
-    AdaptiveSize, CancelOutcome, KeyFailure, ResizeError, Shutdown, ShutdownReport, TaskError, TaskHandle,
-    ThreadPool, ThreadPoolBuilder,
+    AdaptiveSize, CancelOutcome, KeyFailure, ResizeError, Shutdown, TaskError, TaskHandle, ThreadPool,
+    ThreadPoolBuilder,
 };
 
 #[path = "support/model.rs"]
 mod model;
 use model::check;
-
-fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    Builder::new().spawn(run).expect("no fault is asked for")
-}
+#[path = "support/model_pool.rs"]
+mod model_pool;
+use model_pool::{closes, spawn};
 
 fn builder(workers: usize, bound: usize) -> ThreadPoolBuilder<'static> {
     ThreadPool::builder().workers(workers).queue_bound(bound).key_bound(bound)
@@ -31,13 +30,6 @@ fn builder(workers: usize, bound: usize) -> ThreadPoolBuilder<'static> {
 
 fn pool(builder: ThreadPoolBuilder<'static>) -> Arc<ThreadPool> {
     Arc::new(builder.build().expect("good settings"))
-}
-
-fn closes(report: &ShutdownReport<'_>) {
-    assert!(report.is_complete());
-    let ran = report.succeeded() + report.failed() + report.panicked();
-    assert_eq!(report.submitted(), ran + report.cancelled() + report.returned(), "{report}");
-    assert_eq!(report.pending(), 0);
 }
 
 /// Ends the pool; the counts close. An abort waits for its grace only, and the second call for the rest.

@@ -2,7 +2,10 @@
 
 use super::cancelled::Cancelled;
 use super::deadline;
+use super::node::Status;
+use super::registration::Registration;
 use super::token::CancellationToken;
+use crate::sync::thread;
 use crate::sync::time::{self, Duration, Instant};
 
 impl CancellationToken {
@@ -45,6 +48,23 @@ impl CancellationToken {
     /// ```
     pub fn sleep(&self, duration: Duration) -> Result<(), Cancelled> {
         self.wait_timeout(duration).map_or(Ok(()), Err)
+    }
+
+    /// Has the calling thread unparked when the token is cancelled: for waits that park. With [`wake_at`](Self::wake_at).
+    pub(crate) fn unpark_me(&self) -> Registration {
+        let me = thread::current();
+        self.on_cancel(move |_| me.unpark())
+    }
+
+    /// When one who parks until the token is cancelled has to look by itself: at the deadline, in case that no thread could be had to watch
+    /// it. `None` once it has passed: then the token reads cancelled, or whoever watches it is about to unpark.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        self.deadline().filter(|at| *at > time::now())
+    }
+
+    /// The deadline, if nobody watches it and the token has not been seen to be cancelled.
+    pub(crate) fn unwatched_deadline(&self) -> Option<Instant> {
+        if self.0.status() == Status::Unwatched { self.deadline() } else { None }
     }
 
     /// `None` only if `limit` is given and has passed with the token live.

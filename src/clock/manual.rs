@@ -47,7 +47,20 @@ struct State {
     // By order of parking.
     parked: BTreeMap<u64, Parked>,
     next_ticket: u64,
-    subscribers: Vec<Weak<dyn Fn() + Send + Sync>>,
+    // By order of subscription.
+    subscribers: Vec<Subscriber>,
+}
+
+struct Subscriber {
+    /// What it waits for.
+    at: Option<Instant>,
+    moved: Weak<dyn Fn() + Send + Sync>,
+}
+
+impl Subscriber {
+    fn is_live(&self) -> bool {
+        self.moved.strong_count() > 0
+    }
 }
 
 #[derive(Debug)]
@@ -66,8 +79,8 @@ impl ManualClock {
 
     /// Moves the clock forward by `by`, in one step, and wakes whoever waits for an instant up to the new one.
     ///
-    /// They are woken in the order of their instants; equal ones in the order in which they began to wait. All of them
-    /// read the new time. When this returns they have been told, but need not have run.
+    /// They are woken in the order of their instants; equal ones in the order in which they began to wait; threads before timers. All
+    /// of them read the new time. When this returns they have been told, but need not have run.
     ///
     /// # Panics
     /// If the platform's [`Instant`] cannot reach that far; the clock has then not moved.
@@ -126,9 +139,12 @@ impl State {
     }
 
     fn subscribers(&mut self) -> Vec<Arc<dyn Fn() + Send + Sync>> {
-        let live = self.subscribers.iter().filter_map(Weak::upgrade).collect();
-        self.subscribers.retain(|moved| moved.strong_count() > 0);
-        live
+        self.subscribers.retain(Subscriber::is_live);
+        let live =
+            self.subscribers.iter().filter_map(|Subscriber { at, moved }| Some((*at, moved.upgrade()?)));
+        let mut live: Vec<_> = live.collect();
+        live.sort_by_key(|(at, _)| *at); // stable, as above
+        live.into_iter().map(|(_, moved)| moved).collect()
     }
 }
 
@@ -158,10 +174,10 @@ impl Timing for ManualClock {
         (until <= self.state.lock().now).then_some(Duration::ZERO)
     }
 
-    fn on_advance(&self, moved: Weak<dyn Fn() + Send + Sync>) {
+    fn on_advance(&self, at: Option<Instant>, moved: Weak<dyn Fn() + Send + Sync>) {
         let mut state = self.state.lock();
-        state.subscribers.retain(|other| other.strong_count() > 0);
-        state.subscribers.push(moved);
+        state.subscribers.retain(Subscriber::is_live);
+        state.subscribers.push(Subscriber { at, moved });
     }
 }
 
@@ -242,6 +258,24 @@ mod tests {
     }
 
     #[test]
+    fn subscribers_are_called_in_the_order_of_their_instants() {
+        let clock = ManualClock::new();
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let start = clock.now();
+        let subscribers: Vec<Arc<dyn Fn() + Send + Sync>> = (0..5)
+            .map(|number| {
+                let calls = calls.clone();
+                Arc::new(move || calls.lock().push(number)) as Arc<dyn Fn() + Send + Sync>
+            })
+            .collect();
+        for (subscriber, at) in subscribers.iter().zip([Some(3), Some(1), None, Some(2), Some(1)]) {
+            clock.on_advance(at.map(|at| start + SECOND * at), Arc::downgrade(subscriber));
+        }
+        clock.advance(SECOND * 10);
+        assert_eq!(*calls.lock(), [2, 1, 4, 3, 0]);
+    }
+
+    #[test]
     fn subscriber_is_called_after_each_move_until_it_is_dropped() {
         let clock = ManualClock::new();
         let calls = Arc::new(AtomicUsize::new(0));
@@ -252,7 +286,7 @@ mod tests {
                 calls.fetch_add(1, SeqCst);
             })
         };
-        clock.on_advance(Arc::downgrade(&subscriber));
+        clock.on_advance(None, Arc::downgrade(&subscriber));
         clock.advance(SECOND);
         assert_eq!(calls.load(SeqCst), 1);
         drop(subscriber);

@@ -38,5 +38,5 @@ impl Timing for SystemClock {
         Some(until.saturating_duration_since(time::now()))
     }
 
-    fn on_advance(&self, _moved: Weak<dyn Fn() + Send + Sync>) {}
+    fn on_advance(&self, _at: Option<Instant>, _moved: Weak<dyn Fn() + Send + Sync>) {}
 }

@@ -19,7 +19,10 @@ pub trait Timing: fmt::Debug + Send + Sync {
     /// Calls `moved` each time after the clock was moved by hand, from the thread that moved it, with no lock held,
     /// until the subscriber is dropped. A clock that moves by itself never calls.
     ///
+    /// `at` is the instant that the subscriber waits for, if it is one: of several, those with earlier instants are called first, and equal ones in the
+    /// order of these calls. Those without come before them all, since they have to look for themselves.
+    ///
     /// A subscriber that looks at the clock and then sleeps must make its own `moved` wait for the two together, as with
     /// any condition variable: by taking the lock that it sleeps on.
-    fn on_advance(&self, moved: Weak<dyn Fn() + Send + Sync>);
+    fn on_advance(&self, at: Option<Instant>, moved: Weak<dyn Fn() + Send + Sync>);
 }

@@ -1,8 +1,10 @@
 //! Waiting for all, in the order in which they were started.
 
+use super::kept::{Kept, gather};
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::set::Set;
 use crate::cancel::CancellationToken;
+use crate::panics::drop_quietly;
 use crate::pool::WaitCancelled;
 use crate::sync::time::Duration;
 use crate::waitable::Waitable;
@@ -23,7 +25,9 @@ use crate::waitable::Waitable;
 /// ```
 ///
 /// # Panics
-/// On a worker of the pool of a task that waits, in this call, for itself.
+/// On a worker of the pool of a task that waits, in this call, for itself. A panic of a function that a handle was
+/// [mapped](Waitable::map) by comes out of this call, the first one in order, when all have ended and all functions have been called; the outputs
+/// are dropped.
 pub fn wait_all<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Vec<W::Output> {
     always(all(handles, Limit::NONE))
 }
@@ -33,7 +37,7 @@ pub fn wait_all<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Vec<W::Out
 /// # Errors
 /// Some have not; all handles are given back, in their order, those that have ended with their outputs.
 pub fn try_wait_all<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Result<Vec<W::Output>, Vec<W>> {
-    let handles: Vec<W> = handles.into_iter().collect();
+    let handles = gather(handles);
     if handles.iter().all(W::is_finished) { Ok(wait_all(handles)) } else { Err(handles) }
 }
 
@@ -76,8 +80,25 @@ fn all<W: Waitable>(
     loop {
         match set.next(limit) {
             Ok(Some(_)) => {}
-            Ok(None) => return Ok((0..set.len()).map(|index| set.output(index)).collect()),
+            Ok(None) => return Ok(outputs(set)),
             Err(interrupt) => return Err((set.into_handles(), interrupt)),
         }
     }
+}
+
+/// The outputs of a set whose entries have all ended. A panic of one keeps no other from being taken, and then goes on.
+fn outputs<W: Waitable>(mut set: Set<W>) -> Vec<W::Output> {
+    let mut outputs = Kept::new(Vec::with_capacity(set.len()));
+    let mut first = None;
+    for index in 0..set.len() {
+        match set.output(index) {
+            Ok(output) => outputs.push(output),
+            Err(panic) if first.is_none() => first = Some(panic),
+            Err(panic) => drop_quietly(panic),
+        }
+    }
+    if let Some(panic) = first {
+        panic.resume();
+    }
+    outputs.into_inner()
 }

@@ -29,7 +29,8 @@ use crate::waitable::Waitable;
 /// ```
 ///
 /// # Panics
-/// On a worker of the pool, its waits panic if one that they might have to wait for is the task that waits.
+/// On a worker of the pool, its waits panic if one that they might have to wait for is the task that waits. A panic of a function that a
+/// handle was [mapped](Waitable::map) by comes out of the wait that takes it; the others are still there to be waited for.
 ///
 /// # Cost
 /// What ends puts its index into one queue; so the cost of each is the same, however many there are (`benches/versus`, group
@@ -85,9 +86,27 @@ impl<W: Waitable> AsCompleted<W> {
         })
     }
 
-    /// Adds one more; its index, one above the highest so far.
+    /// Adds one more; its index, one above the highest so far. So tasks can be submitted as others end, for as long as there are any.
+    ///
+    /// # Cost
+    /// The memory is that of the handles that have not been taken, however many there were.
     pub fn push(&mut self, handle: W) -> usize {
         self.set.push(handle)
+    }
+
+    /// The handle of that index, if it has not been taken: to cancel one, or to ask it something. Watching it anew would take it from this wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::combine::{after, as_completed};
+    ///
+    /// let mut ends = as_completed([Duration::MAX, Duration::MAX].map(after));
+    /// assert!(ends.get(1).is_some_and(|timer| timer.cancel()));
+    /// assert_eq!(ends.next().map(|(index, end)| (index, end.is_err())), Some((1, true)));
+    /// assert!(ends.get(1).is_none() && ends.get(0).is_some());
+    /// ```
+    pub fn get(&self, index: usize) -> Option<&W> {
+        self.set.get(index)
     }
 
     /// How many have not been taken.
@@ -113,7 +132,7 @@ impl<W: Waitable> AsCompleted<W> {
 
     fn next_within(&mut self, limit: Limit<'_>) -> Result<Option<(usize, W::Output)>, Interrupt> {
         let index = self.set.next(limit)?;
-        Ok(index.map(|index| (index, self.set.output(index))))
+        Ok(index.map(|index| (index, self.set.output_or_resume(index))))
     }
 
     fn still_pending(&self) -> StillPending {

@@ -1,5 +1,8 @@
 //! Waiting for whichever ends first, and racing.
 
+use std::fmt;
+
+use super::kept::gather;
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::set::Set;
 use crate::cancel::CancellationToken;
@@ -8,7 +11,6 @@ use crate::sync::time::Duration;
 use crate::waitable::Waitable;
 
 /// The one of several that ended first.
-#[derive(Debug)]
 #[must_use = "the others are in here"]
 pub struct First<W: Waitable> {
     /// Its place among the handles, from 0.
@@ -17,6 +19,18 @@ pub struct First<W: Waitable> {
     pub output: W::Output,
     /// The others, in their order; one that stood behind `index` has moved up by one.
     pub others: Vec<W>,
+}
+
+// By hand, here and for its like: handles need not be `Debug`, boxed ones are not, and say little.
+impl<W: Waitable<Output: fmt::Debug>> fmt::Debug for First<W> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("First")
+            .field("index", &self.index)
+            .field("output", &self.output)
+            .field("others", &self.others.len())
+            .finish()
+    }
 }
 
 /// Waits until one of them has ended, in whatever way; `None` if there are none.
@@ -35,12 +49,13 @@ pub struct First<W: Waitable> {
 /// ```
 ///
 /// # Panics
-/// On a worker of the pool, if one that it might have to wait for is the task that waits, in this call.
+/// On a worker of the pool, if one that it might have to wait for is the task that waits, in this call. A panic of a function that the first was
+/// [mapped](Waitable::map) by comes out of this call; the handles of the others are dropped, so that tasks run on, detached.
 ///
 /// # Cost
 /// It grows with the number of handles, all of which are watched and given back.
 pub fn wait_first<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Option<First<W>> {
-    always(first(handles, Limit::NONE))
+    always(first(handles, Limit::NONE, Others::GoOn))
 }
 
 /// One that has ended, the first in order; `None` if there are no handles.
@@ -48,12 +63,7 @@ pub fn wait_first<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Option<F
 /// # Errors
 /// None has ended; the handles are given back.
 pub fn try_wait_first<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Result<Option<First<W>>, Vec<W>> {
-    let handles: Vec<W> = handles.into_iter().collect();
-    if handles.is_empty() || handles.iter().any(W::is_finished) {
-        Ok(wait_first(handles))
-    } else {
-        Err(handles)
-    }
+    one_that_has_ended(handles, Others::GoOn)
 }
 
 /// As [`wait_first`], for at most `timeout`. `Duration::MAX` waits without limit.
@@ -67,7 +77,7 @@ pub fn wait_first_timeout<W: Waitable>(
     handles: impl IntoIterator<Item = W>,
     timeout: Duration,
 ) -> Result<Option<First<W>>, Vec<W>> {
-    in_time(first(handles, Limit::time(timeout)))
+    in_time(first(handles, Limit::time(timeout), Others::GoOn))
 }
 
 /// As [`wait_first`], until `token` is cancelled.
@@ -84,7 +94,7 @@ pub fn wait_first_with<W: Waitable>(
     handles: impl IntoIterator<Item = W>,
     token: &CancellationToken,
 ) -> Result<Option<First<W>>, WaitCancelled<Vec<W>>> {
-    unless_cancelled(first(handles, Limit::token(token)))
+    unless_cancelled(first(handles, Limit::token(token), Others::GoOn))
 }
 
 /// As [`wait_first`], and cancels the others once one has ended.
@@ -115,10 +125,10 @@ pub fn wait_first_with<W: Waitable>(
 /// ```
 ///
 /// # Panics
-/// As [`wait_first`].
+/// As [`wait_first`]; where that is a panic of a function that the first was mapped by, the others are cancelled before.
 #[track_caller]
 pub fn race<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Option<First<W>> {
-    cancel_others(wait_first(handles))
+    always(first(handles, Limit::NONE, Others::Cancelled))
 }
 
 /// As [`race`], if one has ended.
@@ -127,7 +137,7 @@ pub fn race<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Option<First<W
 /// None has ended; the handles are given back, and none is cancelled.
 #[track_caller]
 pub fn try_race<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Result<Option<First<W>>, Vec<W>> {
-    try_wait_first(handles).map(cancel_others)
+    one_that_has_ended(handles, Others::Cancelled)
 }
 
 /// As [`race`], for at most `timeout`. `Duration::MAX` waits without limit.
@@ -142,7 +152,7 @@ pub fn race_timeout<W: Waitable>(
     handles: impl IntoIterator<Item = W>,
     timeout: Duration,
 ) -> Result<Option<First<W>>, Vec<W>> {
-    wait_first_timeout(handles, timeout).map(cancel_others)
+    in_time(first(handles, Limit::time(timeout), Others::Cancelled))
 }
 
 /// As [`race`], until `token` is cancelled.
@@ -160,25 +170,47 @@ pub fn race_with<W: Waitable>(
     handles: impl IntoIterator<Item = W>,
     token: &CancellationToken,
 ) -> Result<Option<First<W>>, WaitCancelled<Vec<W>>> {
-    wait_first_with(handles, token).map(cancel_others)
+    unless_cancelled(first(handles, Limit::token(token), Others::Cancelled))
+}
+
+/// What becomes of those that are not the first.
+#[derive(Clone, Copy)]
+enum Others {
+    GoOn,
+    Cancelled,
 }
 
 #[track_caller]
-fn cancel_others<W: Waitable>(first: Option<First<W>>) -> Option<First<W>> {
-    for other in first.iter().flat_map(|first| &first.others) {
-        other.cancel();
+fn one_that_has_ended<W: Waitable>(
+    handles: impl IntoIterator<Item = W>,
+    others: Others,
+) -> Result<Option<First<W>>, Vec<W>> {
+    let handles = gather(handles);
+    if handles.is_empty() || handles.iter().any(W::is_finished) {
+        Ok(always(first(handles, Limit::NONE, others)))
+    } else {
+        Err(handles)
     }
-    first
 }
 
+// No closure on the way to `cancel`: it would be the caller.
+#[track_caller]
 fn first<W: Waitable>(
     handles: impl IntoIterator<Item = W>,
     limit: Limit<'_>,
+    others: Others,
 ) -> Result<Option<First<W>>, Early<Vec<W>>> {
     let mut set = Set::new(handles);
     match set.next(limit) {
         Ok(Some(index)) => {
-            let output = set.output(index);
+            let output = match others {
+                Others::GoOn => set.output_or_resume(index),
+                Others::Cancelled => {
+                    let output = set.output_or_cancel(index);
+                    set.cancel_open();
+                    output
+                }
+            };
             Ok(Some(First { index, output, others: set.into_handles() }))
         }
         Ok(None) => Ok(None),

@@ -1,8 +1,7 @@
 //! What ends a wait before its time, and how the forms of a wait answer for it.
 
-use crate::cancel::{CancellationToken, Cancelled, Registration};
+use crate::cancel::{CancellationToken, Cancelled};
 use crate::pool::WaitCancelled;
-use crate::sync::thread;
 use crate::sync::time::{self, Duration, Instant};
 
 /// How long a wait may last.
@@ -46,10 +45,10 @@ impl<'a> Limit<'a> {
         self.deadline.is_some_and(|at| at <= time::now()).then_some(Interrupt::TimedOut)
     }
 
-    /// Has the calling thread unparked when the token is cancelled.
-    pub(super) fn unpark_me(&self) -> Option<Registration> {
-        let me = thread::current();
-        self.token.map(|token| token.on_cancel(move |_| me.unpark()))
+    /// When to look again if nobody unparks.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        let token_says = self.token.and_then(CancellationToken::wake_at);
+        [self.deadline, token_says].into_iter().flatten().min()
     }
 }
 

@@ -39,16 +39,12 @@ impl<E: fmt::Display> fmt::Display for AllFailed<E> {
     }
 }
 
-impl<E: Error + 'static> Error for AllFailed<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.errors.first().map(|error| error as _)
-    }
-}
+/// For every error that can be printed. It has no source: its text has that of all of them, and none comes before the others.
+impl<E: fmt::Debug + fmt::Display> Error for AllFailed<E> {}
 
 /// What there was when a wait for a success ended early.
 ///
-/// `S` is what starts the second attempt, where that is part of the combinator.
-#[derive(Debug)]
+/// `S` is what starts the second attempt, where that is part of the combinator. Dropping it detaches what is pending: those tasks run on.
 #[must_use = "what has not ended is in here"]
 pub struct Unsettled<W, E, S = ()> {
     /// Those that have failed, in the order of their ends: index and error.
@@ -59,15 +55,74 @@ pub struct Unsettled<W, E, S = ()> {
     pub second: Option<S>,
 }
 
+impl<W: Waitable, E, S> Unsettled<W, E, S> {
+    /// Cancels what is pending.
+    #[track_caller]
+    pub fn cancel(&self) {
+        for (_, handle) in &self.pending {
+            handle.cancel();
+        }
+    }
+}
+
+impl<W, E: fmt::Debug, S> fmt::Debug for Unsettled<W, E, S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Unsettled")
+            .field("failed", &self.failed)
+            .field("pending", &self.pending.len())
+            .field("second", &self.second.is_some())
+            .finish()
+    }
+}
+
+impl<W, E: fmt::Display, S> fmt::Display for Unsettled<W, E, S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} had not ended when the wait was over", self.pending.len())?;
+        self.failed.iter().try_for_each(|(index, error)| write!(formatter, "; {index} failed: {error}"))
+    }
+}
+
+impl<W, E: fmt::Debug + fmt::Display, S> Error for Unsettled<W, E, S> {}
+
 /// Why a task whose closure gives a `Result` has not succeeded.
-#[derive(Debug, thiserror::Error)]
+///
+/// It prints as what is in it does, and is an [`Error`] for every `E` that can be printed: also for a `String`, and for an `anyhow::Error`, which is
+/// no [`Error`] itself. So it cannot give the sources of an `E`; they are in [`Failed`](Self::Failed).
+///
+/// ```
+/// use gristmill::{ThreadPool, combine};
+///
+/// let pool = ThreadPool::new()?;
+/// let grind = |sack: &'static str| pool.submit(move || Err::<u32, _>(format!("{sack} is empty"))).map(combine::attempt);
+/// let error: Box<dyn std::error::Error> = combine::first_ok([grind("oats")?, grind("rye")?]).unwrap_err().into();
+/// assert_eq!(error.to_string(), "all 2 failed: oats is empty; rye is empty");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
 pub enum AttemptError<E> {
     /// The closure returned this error.
-    #[error(transparent)]
     Failed(E),
     /// The task panicked, was cancelled before it started, or was handed back.
-    #[error(transparent)]
     Task(TaskError),
+}
+
+impl<E: fmt::Display> fmt::Display for AttemptError<E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => fmt::Display::fmt(error, formatter),
+            Self::Task(error) => fmt::Display::fmt(error, formatter),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> Error for AttemptError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed(_) => None,
+            Self::Task(error) => error.source(),
+        }
+    }
 }
 
 /// A handle of a task whose closure gives a `Result`, as one attempt that succeeds or fails: what [`attempt`] gives.

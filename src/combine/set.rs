@@ -6,34 +6,34 @@
 //! 2. `open` counts the entries that are not over. Each is reported once, when its index arrives and the handle says that it has
 //!    ended; an index may arrive more often than that.
 //! 3. A handle is offered a thread's help once, and again only if it asked for that, or if another thread waits: what could not help
-//!    before may be a worker now. So help costs the same for each handle, however often one thread waits for the set.
+//!    before may be a worker now. So help costs the same for each handle, however often one thread waits for the set; but for
+//!    those that ask for it again, which are all asked at each wake.
+//! 4. Of an entry whose signal was dropped nobody will tell (`lost`). A wait that is left with nothing else panics.
 //!
 //! No lock is held here: the inbox has its own, and the handles theirs.
 
 use std::collections::VecDeque;
-use std::mem;
 
+use super::entries::{Entries, Entry};
 use super::limit::{Interrupt, Limit};
-use super::quiet::drop_quietly;
+use crate::cancel::CancellationToken;
+use crate::panics::{self, Panic, drop_quietly};
 use crate::sync::thread::{self, Thread};
 use crate::sync::time::{self, Instant};
-use crate::waitable::{Help, Inbox, Waitable};
+use crate::waitable::{Arrival, Help, Inbox, Waitable};
 
 /// How often a waiter gives its core away before it parks.
 const YIELDS: u32 = if cfg!(any(gristmill_shuttle, gristmill_loom)) { 0 } else { 4 };
 
-struct Entry<W> {
-    /// `None` once it was taken out.
-    handle: Option<W>,
-    is_over: bool,
-}
-
 pub(super) struct Set<W: Waitable> {
-    entries: Vec<Entry<W>>,
+    // Before the handles, and so dropped before them: it has no use for what their signals say then.
     inbox: Inbox,
-    /// Indices out of the inbox, not looked at yet.
-    arrived: VecDeque<usize>,
+    entries: Entries<W>,
+    /// Out of the inbox, not looked at yet.
+    arrived: VecDeque<Arrival>,
     open: usize,
+    /// How many of the open ones nobody will tell of.
+    lost: usize,
     /// The first entry that was not offered help.
     unhelped: usize,
     /// Entries that asked to be offered help again.
@@ -51,18 +51,23 @@ enum Step {
 impl<W: Waitable> Set<W> {
     pub(super) fn new(handles: impl IntoIterator<Item = W>) -> Self {
         let mut set = Self {
-            entries: Vec::new(),
             inbox: Inbox::default(),
+            entries: Entries::new(),
             arrived: VecDeque::new(),
             open: 0,
+            lost: 0,
             unhelped: 0,
             later: Vec::new(),
             waiter: None,
         };
         // All of them first: the iterator may be what submits the tasks.
-        set.entries.extend(handles.into_iter().map(|handle| Entry { handle: Some(handle), is_over: false }));
-        set.open = set.entries.len();
-        for (index, entry) in set.entries.iter().enumerate() {
+        let handles = handles.into_iter();
+        set.entries.reserve(handles.size_hint().0);
+        for handle in handles {
+            set.entries.push(handle);
+        }
+        set.open = set.entries.total();
+        for (index, entry) in set.entries.from(0) {
             if let Some(handle) = &entry.handle {
                 handle.watch(set.inbox.signal(index));
             }
@@ -72,16 +77,19 @@ impl<W: Waitable> Set<W> {
 
     /// One more; its index.
     pub(super) fn push(&mut self, handle: W) -> usize {
-        let index = self.entries.len();
-        handle.watch(self.inbox.signal(index));
-        self.entries.push(Entry { handle: Some(handle), is_over: false });
+        handle.watch(self.inbox.signal(self.entries.total()));
         self.open += 1;
-        index
+        self.entries.push(handle)
+    }
+
+    /// The handle of one that has not been taken out.
+    pub(super) fn get(&self, index: usize) -> Option<&W> {
+        self.entries.get(index)?.handle.as_ref()
     }
 
     /// How many there were, those included that have been taken out.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.total()
     }
 
     /// How many have not been reported as ended.
@@ -105,20 +113,59 @@ impl<W: Waitable> Set<W> {
 
     /// Whether one has ended, reported or not.
     pub(super) fn has_ended(&self, index: usize) -> bool {
-        self.entries[index].handle.as_ref().is_none_or(W::is_finished)
+        self.get(index).is_none_or(W::is_finished)
     }
 
-    /// The output of one that has ended.
-    pub(super) fn output(&mut self, index: usize) -> W::Output {
-        let handle = self.entries[index].handle.take();
-        let output = handle.and_then(|mut handle| handle.take());
-        output.unwrap_or_else(|| panic!("the output of handle {index} was taken before the combinator could"))
+    /// The output of one that has ended, or the panic of the handle that was to give it: of a function that it is mapped by, say.
+    pub(super) fn output(&mut self, index: usize) -> Result<W::Output, Panic> {
+        // Both out here: what unwinds must not drop them.
+        let (mut handle, mut output) = (self.entries.take(index), None);
+        let whole = panics::catch(
+            || "a handle",
+            || {
+                output = handle.as_mut().and_then(W::take);
+                assert!(
+                    output.is_some(),
+                    "the output of handle {index} was taken before the combinator could"
+                );
+                drop(handle.take());
+            },
+        );
+        match (output, whole) {
+            (Some(output), Ok(())) => Ok(output),
+            // That was its drop.
+            (Some(output), Err(panic)) => {
+                drop_quietly(panic);
+                Ok(output)
+            }
+            (None, whole) => {
+                drop_quietly(handle);
+                whole.map(|()| unreachable!("it panics without an output"))
+            }
+        }
+    }
+
+    /// [`output`](Self::output), where nothing is to be done before the panic goes on.
+    pub(super) fn output_or_resume(&mut self, index: usize) -> W::Output {
+        self.output(index).unwrap_or_else(|panic| panic.resume())
+    }
+
+    /// [`output`](Self::output), where the others are to be cancelled before the panic goes on: the call that it ends is their only end.
+    #[track_caller]
+    pub(super) fn output_or_cancel(&mut self, index: usize) -> W::Output {
+        match self.output(index) {
+            Ok(output) => output,
+            Err(panic) => {
+                self.cancel_open();
+                panic.resume()
+            }
+        }
     }
 
     /// Cancels all that have not been reported.
     #[track_caller]
     pub(super) fn cancel_open(&self) {
-        for entry in self.entries.iter().filter(|entry| !entry.is_over) {
+        for (_, entry) in self.entries.from(0).filter(|(_, entry)| !entry.is_over) {
             if let Some(handle) = &entry.handle {
                 handle.cancel();
             }
@@ -126,9 +173,11 @@ impl<W: Waitable> Set<W> {
     }
 
     /// What has not been taken out, with its index, as it was handed in.
-    pub(super) fn into_rest(mut self) -> Vec<(usize, W)> {
-        let entries = mem::take(&mut self.entries).into_iter().enumerate();
-        let rest = entries.filter_map(|(index, entry)| {
+    pub(super) fn into_rest(self) -> Vec<(usize, W)> {
+        self.inbox.close(); // it has no use for what the signals say that are dropped here
+        let entries = self.entries.into_all().into_iter();
+        let rest = entries.filter_map(|entry| {
+            let index = entry.index();
             let handle = entry.handle?;
             if !entry.is_over {
                 handle.unwatch();
@@ -146,13 +195,21 @@ impl<W: Waitable> Set<W> {
     /// The next one that is known to have ended.
     fn look(&mut self) -> Option<usize> {
         loop {
-            while let Some(index) = self.arrived.pop_front() {
-                let entry = &mut self.entries[index];
+            while let Some(arrival) = self.arrived.pop_front() {
+                let (Arrival::Look(index) | Arrival::Lost(index)) = arrival;
                 // More often than once, by a nudge, or by one that is not over but was to be looked at.
-                if !entry.is_over && entry.handle.as_ref().is_some_and(W::is_finished) {
+                let Some(entry) = self.entries.get_mut(index).filter(|entry| !entry.is_over) else {
+                    continue;
+                };
+                if entry.handle.as_ref().is_some_and(W::is_finished) {
                     entry.is_over = true;
                     self.open -= 1;
+                    self.lost -= usize::from(entry.is_lost);
                     return Some(index);
+                }
+                if matches!(arrival, Arrival::Lost(_)) {
+                    entry.is_lost = true;
+                    self.lost += 1;
                 }
             }
             if !self.inbox.collect(&mut self.arrived) {
@@ -177,18 +234,23 @@ impl<W: Waitable> Set<W> {
                 return Err(interrupt);
             }
             let Step::ParkUntil(until) = self.help() else { continue };
+            assert!(
+                self.lost < self.open || until.is_some(),
+                "the wait would never end: all that has not ended, of {} handles, has dropped its signal",
+                self.len()
+            );
             if yields > 0 {
                 yields -= 1;
                 thread::yield_now();
                 continue;
             }
             if unpark.is_none() && limit.token.is_some() {
-                unpark = limit.unpark_me();
+                unpark = limit.token.map(CancellationToken::unpark_me);
                 continue; // it may have been cancelled before
             }
             // From here on an arrival unparks this thread; one before is seen above.
             if self.inbox.listen() {
-                match [until, limit.deadline].into_iter().flatten().min() {
+                match [until, limit.wake_at()].into_iter().flatten().min() {
                     None => thread::park(),
                     Some(at) => thread::park_timeout(at.saturating_duration_since(time::now())),
                 }
@@ -200,23 +262,27 @@ impl<W: Waitable> Set<W> {
     fn help(&mut self) -> Step {
         let mut until: Option<Instant> = None;
         let mut later = |at: Option<Instant>| until = [until, at].into_iter().flatten().min();
-        let mut place = 0;
-        while let Some(&index) = self.later.get(place) {
-            match self.entries[index].help() {
-                Help::Helped => return Step::LookAgain,
-                Help::Nothing => _ = self.later.remove(place),
-                Help::Later(at) => {
-                    later(at);
-                    place += 1;
-                }
+        let (mut asked, mut kept, mut has_helped) = (0, 0, false);
+        while let Some(&index) = self.later.get(asked).filter(|_| !has_helped) {
+            asked += 1;
+            match self.entries.get(index).map_or(Help::Nothing, Entry::help) {
+                Help::Helped => has_helped = true,
+                Help::Nothing => continue,
+                Help::Later(at) => later(at),
             }
+            self.later[kept] = index;
+            kept += 1;
         }
-        while let Some(entry) = self.entries.get(self.unhelped) {
+        self.later.drain(kept..asked);
+        if has_helped {
+            return Step::LookAgain;
+        }
+        while let Some((index, entry)) = self.entries.from(self.unhelped).next() {
             let help = entry.help();
             if help != Help::Nothing {
-                self.later.push(self.unhelped);
+                self.later.push(index);
             }
-            self.unhelped += 1;
+            self.unhelped = index + 1;
             match help {
                 Help::Helped => return Step::LookAgain,
                 Help::Nothing => {}
@@ -232,15 +298,6 @@ impl<W: Waitable> Entry<W> {
         match &self.handle {
             Some(handle) if !self.is_over => handle.help(),
             _ => Help::Nothing,
-        }
-    }
-}
-
-impl<W: Waitable> Drop for Set<W> {
-    fn drop(&mut self) {
-        // One by one: the results of several that have ended may panic as they are dropped.
-        for entry in mem::take(&mut self.entries) {
-            drop_quietly(entry.handle);
         }
     }
 }

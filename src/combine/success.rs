@@ -2,6 +2,9 @@
 
 #![allow(clippy::type_complexity)] // a decided answer and a wait that ended early are two different things
 
+use std::fmt;
+
+use super::kept::Kept;
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::outcome::{AllFailed, Unsettled};
 use super::set::Set;
@@ -11,7 +14,6 @@ use crate::sync::time::Duration;
 use crate::waitable::Waitable;
 
 /// The first of several attempts that succeeded.
-#[derive(Debug)]
 #[must_use = "the others are in here"]
 pub struct FirstOk<W, T, E> {
     /// Its place among the handles, from 0.
@@ -22,6 +24,18 @@ pub struct FirstOk<W, T, E> {
     pub failed: Vec<(usize, E)>,
     /// Those that had not ended: index and handle. They are cancelled, as by [`race`](super::race).
     pub others: Vec<(usize, W)>,
+}
+
+impl<W, T: fmt::Debug, E: fmt::Debug> fmt::Debug for FirstOk<W, T, E> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("FirstOk")
+            .field("index", &self.index)
+            .field("value", &self.value)
+            .field("failed", &self.failed)
+            .field("others", &self.others.len())
+            .finish()
+    }
 }
 
 /// Waits for the first success, and cancels the others then.
@@ -44,7 +58,7 @@ pub struct FirstOk<W, T, E> {
 /// All have failed: every error, in the order of the handles. Also if there are no handles; then there are no errors.
 ///
 /// # Panics
-/// As [`wait_first`](super::wait_first).
+/// As [`race`](super::race): a panic of a function that a handle was mapped by ends the call, and the others are cancelled.
 #[track_caller]
 pub fn first_ok<W, T, E>(handles: impl IntoIterator<Item = W>) -> Result<FirstOk<W, T, E>, AllFailed<E>>
 where
@@ -115,18 +129,24 @@ where
     W: Waitable<Output = Result<T, E>>,
 {
     let mut set = Set::new(handles);
-    let mut failed = Vec::new();
+    let mut failed = Kept::new(Vec::new());
     loop {
         match set.next(limit) {
-            Ok(Some(index)) => match set.output(index) {
+            Ok(Some(index)) => match set.output_or_cancel(index) {
                 Ok(value) => {
                     set.cancel_open();
-                    return Ok(Ok(FirstOk { index, value, failed, others: set.into_rest() }));
+                    return Ok(Ok(FirstOk {
+                        index,
+                        value,
+                        failed: failed.into_inner(),
+                        others: set.into_rest(),
+                    }));
                 }
                 Err(error) => failed.push((index, error)),
             },
-            Ok(None) => return Ok(Err(AllFailed::in_order(failed))),
+            Ok(None) => return Ok(Err(AllFailed::in_order(failed.into_inner()))),
             Err(interrupt) => {
+                let failed = failed.into_inner();
                 return Err((Unsettled { failed, pending: set.into_rest(), second: None }, interrupt));
             }
         }

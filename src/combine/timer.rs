@@ -156,7 +156,7 @@ impl Timer {
     fn block(self, limit: Limit<'_>) -> Result<Result<(), Cancelled>, Early<Self>> {
         let mut set = Set::new([self]);
         match set.next(limit) {
-            Ok(_) => Ok(set.output(0)),
+            Ok(_) => Ok(set.output_or_resume(0)),
             Err(interrupt) => match set.into_handles().pop() {
                 Some(timer) => Err((timer, interrupt)),
                 None => unreachable!("it was not taken out"),
@@ -296,7 +296,7 @@ impl Shared {
                 me.look();
             }
         });
-        clock.on_advance(Arc::downgrade(&moved));
+        clock.on_advance(self.at, Arc::downgrade(&moved));
         let old = self.state.lock().moved.replace(moved);
         drop(old);
         // A move before the first hearing went unheard.

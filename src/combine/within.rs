@@ -98,7 +98,7 @@ fn within<W: Waitable>(
 ) -> Result<Result<W::Output, TimedOut<W>>, Early<W>> {
     let mut set = Set::new([Either::Handle(handle), Either::Timer(timer)]);
     loop {
-        match set.next(limit).map(|index| index.map(|index| set.output(index))) {
+        match set.next(limit).map(|index| index.map(|index| set.output_or_resume(index))) {
             Ok(Some(Ended::Handle(output))) => return Ok(Ok(output)),
             // One that this thread ran itself may have ended before it could look at the time: a result beats that.
             Ok(Some(Ended::Timer(true))) if set.has_ended(0) => {}

@@ -71,6 +71,20 @@ impl AttemptBudget {
         balance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| now.checked_sub(ATTEMPT)).is_ok()
     }
 
+    /// Counts a call and takes its extra attempt out; false, and neither is done, if there is none even so.
+    pub(crate) fn try_spend_with_call(&self) -> bool {
+        let Shared { percent, most, balance } = &*self.shared;
+        let spend = |now: u64| (now + percent).min(*most).checked_sub(ATTEMPT);
+        balance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
+    }
+
+    /// Puts an attempt back that was [taken out](Self::try_spend) and not made.
+    pub fn give_back(&self) {
+        let Shared { most, balance, .. } = &*self.shared;
+        let put = |now: u64| Some((now + ATTEMPT).min(*most));
+        let _ = balance.fetch_update(Ordering::Relaxed, Ordering::Relaxed, put);
+    }
+
     /// How many whole attempts there are now.
     pub fn available(&self) -> u64 {
         self.shared.balance.load(Ordering::Relaxed) / ATTEMPT

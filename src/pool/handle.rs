@@ -8,12 +8,13 @@ use super::control::{Control, KeySlot};
 use super::core::Core;
 use super::error::{TaskError, WaitCancelled};
 use super::gate::deadline;
+use super::parking::{self, Interrupt};
 use super::rated::{NotYet, keep};
 use super::seat::Seat;
 use super::task::{Join, cancel_cause, name_of, own_token};
 use super::waiter::Waiter;
-use crate::cancel::{CancellationToken, Cancelled, Registration};
-use crate::sync::time::{self, Instant};
+use crate::cancel::{CancellationToken, Registration};
+use crate::sync::time::Instant;
 use crate::sync::{hint, thread};
 
 /// How long a waiter looks before it parks: most tasks that a batch waits for are done or about to be.
@@ -68,12 +69,6 @@ pub enum CancelOutcome {
 pub struct ScopedTaskHandle<'env, T> {
     pub(super) task: Arc<dyn Join<T> + 'env>,
     pub(super) core: Arc<Core<'env>>,
-}
-
-/// What ended a wait before the task did.
-enum Interrupt {
-    TimedOut,
-    Cancelled(Cancelled),
 }
 
 impl<'env, T> ScopedTaskHandle<'env, T> {
@@ -196,6 +191,12 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         }
     }
 
+    /// The tokens that end the task if it has not started: the pool's, and the one given to it.
+    pub(super) fn own_tokens(&self) -> impl Iterator<Item = &CancellationToken> {
+        let given = self.task.control().and_then(Control::given);
+        [self.core.gate.token.as_ref(), given].into_iter().flatten()
+    }
+
     fn block(&self, deadline: Option<Instant>, token: Option<&CancellationToken>) -> Result<(), Interrupt> {
         if self.task.is_over() {
             return Ok(());
@@ -273,9 +274,8 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         token: Option<&CancellationToken>,
         seat: Option<&Seat>,
     ) -> Result<(), Interrupt> {
-        let given = self.task.control().and_then(|control| control.given());
-        let _unpark: Vec<Registration> =
-            [self.core.gate.token.as_ref(), given, token].into_iter().flatten().map(unpark_me).collect();
+        let tokens = || self.own_tokens().chain(token);
+        let _unpark: Vec<Registration> = tokens().map(CancellationToken::unpark_me).collect();
         let interrupt = loop {
             self.end_if_cancelled();
             // From here on the end of the task unparks this thread; an end before is seen here.
@@ -285,38 +285,18 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
             if let Some(cause) = token.and_then(CancellationToken::cause) {
                 break Interrupt::Cancelled(cause);
             }
-            match seat.map(|seat| self.try_help(seat)) {
+            let not_yet = match seat.map(|seat| self.try_help(seat)) {
                 Some(Ok(true)) => continue,
-                Some(Err(not_yet)) => {
-                    // Until its rate allows it, or, as below, until something ends the wait.
-                    if deadline.is_some_and(|at| at <= time::now()) {
-                        break Interrupt::TimedOut;
-                    }
-                    not_yet.park(deadline);
-                    continue;
-                }
-                _ => {}
-            }
-            match deadline {
-                None => thread::park(),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(time::now());
-                    if left.is_zero() {
-                        break Interrupt::TimedOut;
-                    }
-                    thread::park_timeout(left);
-                }
+                Some(Err(not_yet)) => Some(not_yet),
+                _ => None,
+            };
+            if let Err(interrupt) = parking::park(deadline, tokens(), not_yet) {
+                break interrupt;
             }
         };
         // If not: the task has ended after all, and a result beats an interrupt.
         if self.task.watch(None).is_ok() { Err(interrupt) } else { Ok(()) }
     }
-}
-
-/// Unparks the calling thread when `token` is cancelled.
-fn unpark_me(token: &CancellationToken) -> Registration {
-    let me = thread::current();
-    token.on_cancel(move |_| me.unpark())
 }
 
 impl<T> fmt::Debug for ScopedTaskHandle<'_, T> {

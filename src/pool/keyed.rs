@@ -144,6 +144,15 @@ impl<'env> Core<'env> {
         self.queue.push(store, Some(control.place()), hash, number, entry)
     }
 
+    /// Has the calling thread unparked by the next change of a line; once, however often it asks before that.
+    fn register_helper(&self) {
+        let me = thread::current();
+        let mut helpers = self.keys.helpers.lock();
+        if helpers.iter().all(|helper| helper.id() != me.id()) {
+            helpers.push(me);
+        }
+    }
+
     fn rouse_helpers(&self) {
         for helper in mem::take(&mut *self.keys.helpers.lock()) {
             helper.unpark();
@@ -240,7 +249,7 @@ impl<'env> Core<'env> {
     /// # Panics
     /// If what is ahead runs on this very thread, below: it would wait for itself.
     pub(super) fn help(&self, slot: &KeySlot, seat: &Seat) -> Result<bool, NotYet> {
-        self.keys.helpers.lock().push(thread::current());
+        self.register_helper();
         let line = *slot.line.lock(); // let go of before the table's lock, which comes first
         let ahead = line.and_then(|line| self.keys.table.lock().current(line));
         let Some(ahead) = ahead else { return Ok(false) };

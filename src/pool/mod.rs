@@ -62,6 +62,7 @@ pub mod model;
 mod options;
 mod owned;
 mod pace;
+mod parking;
 mod queue;
 mod quiet;
 mod rated;

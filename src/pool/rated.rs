@@ -56,7 +56,7 @@ impl NotYet {
                 // Two clocks: sleep by the system's, and hear of the other one's moves. One before the hearing is seen below.
                 let me = thread::current();
                 let moved: Arc<dyn Fn() + Send + Sync> = Arc::new(move || me.unpark());
-                clock.on_advance(Arc::downgrade(&moved));
+                clock.on_advance(Some(self.not_before), Arc::downgrade(&moved));
                 if clock.timeout_until(self.not_before).is_none() {
                     thread::park_timeout(left(deadline));
                 }
@@ -155,7 +155,7 @@ impl<'env> Core<'env> {
             return false;
         }
         let listener: Arc<dyn Fn() + Send + Sync> = Arc::new(moved);
-        limiter.clock().on_advance(Arc::downgrade(&listener) as Weak<dyn Fn() + Send + Sync>);
+        limiter.clock().on_advance(None, Arc::downgrade(&listener) as Weak<dyn Fn() + Send + Sync>);
         listeners.insert(limiter.id(), listener);
         true
     }

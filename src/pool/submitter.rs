@@ -15,7 +15,7 @@ use super::saturation::Saturation;
 use super::seat::{self, Seat};
 use super::task::{Queued, Task, Work, cancel_cause};
 use crate::cancel::{CancellationToken, Cancelled};
-use crate::sync::time::Instant;
+use crate::sync::time::{self, Instant};
 
 /// Submits tasks to a pool. Cheap to clone, and independent of who owns the pool's threads: a task that submits to its own
 /// pool takes a clone along.
@@ -246,9 +246,15 @@ impl<'env, S: 'static> Submitter<'env, S> {
         });
         let cancelled =
             || -> Option<Cancelled> { gate.cancelled().or_else(|| token.and_then(CancellationToken::cause)) };
-        match gate.wait_quiet(deadline, cancelled) {
-            Some(result) => result.map_err(WaitError::Cancelled),
-            None => Err(WaitError::TimedOut),
+        loop {
+            let tokens = [gate.token.as_ref(), token].into_iter().flatten();
+            let until = tokens.filter_map(CancellationToken::wake_at).chain(deadline).min();
+            if let Some(result) = gate.wait_quiet(until, cancelled) {
+                return result.map_err(WaitError::Cancelled);
+            }
+            if deadline.is_some_and(|at| at <= time::now()) {
+                return Err(WaitError::TimedOut);
+            }
         }
     }
 

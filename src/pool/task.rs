@@ -1,7 +1,7 @@
 //! One task: its closure, then its result, and who waits for it, in one allocation.
 //!
 //! # Invariants
-//! 1. `body` moves `Queued` to `Running` to `Done`, or `Queued` to `Done` or `Returned`, and from the last two to `Taken`.
+//! 1. `body` moves `Queued` to `Running` to `Done`, or `Queued` to `Done` or `Returned`, and `Done` to `Taken`.
 //!    Whoever takes it out of `Queued` decides the task's end, and nobody else does.
 //! 2. The end is counted under the lock, before `done` is set: who sees the result sees the count, and who has seen the
 //!    count finds the result, if need be by waiting for the lock.
@@ -22,6 +22,7 @@ use super::seat::Seat;
 use super::site::Site;
 use super::waiter::Waiter;
 use crate::cancel::{CancellationToken, Cancelled};
+pub(crate) use crate::panics::drop_quietly;
 use crate::panics::{self, Panic};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -98,7 +99,12 @@ enum Body<W, T> {
     },
     /// The error in a box: it is larger than most results, and every task would have to make room for it.
     Done(Result<T, Box<TaskError>>),
-    Returned(Option<W>),
+    Returned {
+        /// `None` once it was run or dropped.
+        work: Option<W>,
+        /// Whether the handle has been told.
+        is_taken: bool,
+    },
     Taken,
 }
 
@@ -133,7 +139,7 @@ impl<W: Work> Task<W> {
     /// The closure of a task that was handed back; once.
     fn take_returned(&self) -> Option<W> {
         match &mut *self.body.lock() {
-            Body::Returned(work) => work.take(),
+            Body::Returned { work, .. } => work.take(),
             _ => None,
         }
     }
@@ -147,12 +153,12 @@ impl<W: Work> Task<W> {
         let mut body = self.body.lock();
         match mem::replace(&mut *body, Body::Taken) {
             Body::Queued { work, waiter } => {
-                let (after, waiter, kept) = next(work, waiter);
+                let (after, mut waiter, kept) = next(work, waiter);
                 let ended = !matches!(after, Body::Running { .. });
                 *body = after;
                 let mut wake = None;
                 if ended {
-                    wake = waiter.as_ref().and_then(|waiter| waiter.tell());
+                    wake = waiter.as_mut().and_then(|waiter| waiter.tell());
                     count();
                     // Release pairs with the Acquire in `is_over`: the result is visible.
                     self.done.store(true, Ordering::Release);
@@ -181,8 +187,8 @@ impl<W: Work> Task<W> {
         }
         let result = result.map_err(|panic| Box::new(TaskError::Panicked(panic)));
         let mut body = self.body.lock();
-        let before = mem::replace(&mut *body, Body::Done(result));
-        let wake = match &before {
+        let mut before = mem::replace(&mut *body, Body::Done(result));
+        let wake = match &mut before {
             Body::Running { waiter: Some(waiter), .. } => waiter.tell(),
             _ => None,
         };
@@ -225,7 +231,7 @@ impl<W: Work> Run for Task<W> {
     }
 
     fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> bool {
-        let end = |work, waiter| (Body::Returned(Some(work)), waiter, ());
+        let end = |work, waiter| (Body::Returned { work: Some(work), is_taken: false }, waiter, ());
         self.leave_queue(end, || {
             gate.counters.end(Outcome::Returned, worker.map(|worker| gate.counters.line(worker)));
         })
@@ -266,9 +272,10 @@ impl<W: Work> Join<W::Output> for Task<W> {
             Ok(task) => {
                 return match task.body.into_inner() {
                     Body::Done(result) => Some(result.map_err(|error| *error)),
-                    Body::Returned(work) => {
+                    Body::Returned { work, is_taken } => {
                         drop_quietly(work);
-                        Some(Err(TaskError::Returned { name: name_of(task.control.as_deref()) }))
+                        let error = || Err(TaskError::Returned { name: name_of(task.control.as_deref()) });
+                        (!is_taken).then(error)
                     }
                     _ => None,
                 };
@@ -277,9 +284,10 @@ impl<W: Work> Join<W::Output> for Task<W> {
         };
         let mut body = this.body.lock();
         match &mut *body {
-            Body::Returned(_) => {
+            Body::Returned { is_taken, .. } => {
+                let is_first = !mem::replace(is_taken, true);
                 drop(body);
-                Some(Err(TaskError::Returned { name: this.name() }))
+                is_first.then(|| Err(TaskError::Returned { name: this.name() }))
             }
             Body::Done(_) => match mem::replace(&mut *body, Body::Taken) {
                 Body::Done(result) => Some(result.map_err(|error| *error)),
@@ -304,16 +312,6 @@ impl<W: Work> Join<W::Output> for Task<W> {
 /// The task's name, or what a task without one is called.
 pub(super) fn name_of(control: Option<&Control>) -> Arc<str> {
     control.and_then(Control::name).map_or_else(|| Arc::from(UNNAMED), Arc::clone)
-}
-
-/// Drops what belongs to the user; a panic goes to the panic hook and no further.
-pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(panic) = panics::catch(|| UNNAMED, || drop(value)) {
-        // The payload may panic in its own drop; whatever comes out of that is not given another chance.
-        if let Err(again) = panics::catch(|| UNNAMED, || drop(panic)) {
-            mem::forget(again);
-        }
-    }
 }
 
 /// The cause, if the token of the pool or the one given to the task is cancelled.

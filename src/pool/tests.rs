@@ -13,6 +13,7 @@ use super::{AdaptiveSize, BuildError, ResizeError, Shutdown, Submitter, ThreadPo
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::fault::fail_spawn_at;
 use crate::sync::{channel, thread};
+use crate::waitable::{Help, Waitable};
 
 const WORKERS: usize = 4;
 
@@ -166,4 +167,31 @@ fn worker_that_never_began_is_not_waited_for() {
     pool.resize(2).expect("no change");
     assert_eq!(pool.submit(|| 7).expect("open").wait().expect("it runs"), 7);
     assert_eq!(pool.core().gate.leavers.take(), []);
+}
+
+#[test]
+fn worker_that_is_asked_for_help_again_and_again_registers_once() {
+    let pool = Arc::new(
+        ThreadPool::builder().workers(2).queue_bound(8).key_bound(8).build().expect("good settings"),
+    );
+    let (open, opened) = channel::bounded::<()>(1);
+    let (coming, came) = channel::bounded::<()>(1);
+    let held = pool.task().key(1).submit(move |_| {
+        let _ = coming.send(());
+        let _ = opened.recv();
+    });
+    came.recv().expect("it starts");
+    let inner = Arc::clone(&pool);
+    let asks = pool.submit(move || {
+        let behind = inner.task().key(1).submit(|_| ()).expect("open");
+        for _ in 0..1000 {
+            assert_eq!(behind.help(), Help::Later(None), "what is ahead runs elsewhere");
+        }
+        let helpers = inner.core().keys.helpers.lock().len();
+        drop(open);
+        behind.wait().expect("its turn comes");
+        helpers
+    });
+    assert_eq!(asks.expect("open").wait().expect("no panic"), 1);
+    held.expect("open").wait().expect("no panic");
 }

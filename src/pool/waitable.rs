@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::control::Control;
 use super::error::TaskError;
 use super::handle::ScopedTaskHandle;
 use super::seat::Seat;
 use super::waiter::Waiter;
+use crate::cancel::CancellationToken;
 use crate::waitable::{Help, Signal, Waitable};
 
 /// As with [`wait`](ScopedTaskHandle::wait), a worker of the pool that waits runs tasks that have not started, and those ahead of them in the lines of
@@ -21,18 +21,9 @@ impl<T> Waitable for ScopedTaskHandle<'_, T> {
     }
 
     fn watch(&self, signal: Signal) {
-        // A task that waits in the queue is ended by whoever sees its token cancelled, and that may have to be the one who waits.
-        let given = self.task.control().and_then(Control::given);
-        let tokens = [self.core.gate.token.as_ref(), given].into_iter().flatten();
-        let looks = tokens.map(|token| {
-            let nudge = signal.nudge();
-            token.on_cancel(move |_| nudge.send())
-        });
-        let waiter = Waiter::Signal { _looks: looks.collect(), signal };
+        let waiter = Waiter::signal(signal, self.own_tokens());
         if let Err(Some(waiter)) = self.task.watch(Some(Box::new(waiter))) {
-            if let Some(thread) = waiter.tell() {
-                thread.unpark();
-            }
+            waiter.tell_at_once();
         }
     }
 
@@ -51,16 +42,21 @@ impl<T> Waitable for ScopedTaskHandle<'_, T> {
     }
 
     fn help(&self) -> Help {
-        if self.task.is_over() {
+        // If no thread could be had to tell of a deadline, whoever waits for the task ends it.
+        let deadline = self.own_tokens().filter_map(CancellationToken::unwatched_deadline).min();
+        let seat = Seat::current_of(&self.core.gate);
+        // Most who wait are no workers, and have nothing to look at.
+        if (seat.is_none() && deadline.is_none()) || ScopedTaskHandle::is_finished(self) {
             return Help::Nothing;
         }
-        let Some(seat) = Seat::current_of(&self.core.gate) else { return Help::Nothing };
+        let later = || if self.task.is_queued() { Help::Later(deadline) } else { Help::Nothing };
+        let Some(seat) = seat else { return later() };
         match self.try_help(&seat) {
             Ok(true) => return Help::Helped,
-            Err(not_yet) => return Help::Later(Some(not_yet.ask_again())),
+            Err(not_yet) => return Help::Later(deadline.into_iter().chain([not_yet.ask_again()]).min()),
             Ok(false) => {}
         }
         self.assert_not_below(&seat);
-        if self.task.is_queued() { Help::Later(None) } else { Help::Nothing }
+        later()
     }
 }

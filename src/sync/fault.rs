@@ -7,9 +7,12 @@ use std::cell::Cell;
 use std::io;
 
 super::thread_local! {
-    // How many more calls until the one that fails; `None` when none is to fail.
+    // How many more calls until the one that fails, or `EVERY`; `None` when none is to fail.
     static CALLS_LEFT: Cell<Option<usize>> = const { Cell::new(None) };
 }
+
+/// Every call fails.
+const EVERY: usize = usize::MAX;
 
 /// Ends the fault of [`fail_spawn_at`] when dropped.
 #[derive(Debug)]
@@ -38,9 +41,17 @@ pub fn fail_spawn_at(k: usize) -> SpawnFault {
     SpawnFault { not_send: std::marker::PhantomData }
 }
 
+/// Makes every thread that this thread starts from now on fail to be created, as [`fail_spawn_at`] does for one.
+pub fn fail_every_spawn() -> SpawnFault {
+    fail_spawn_at(EVERY)
+}
+
 /// Counts one call that starts a thread; an error if it is the one to fail.
 pub(super) fn count_spawn() -> io::Result<()> {
     let now_left = CALLS_LEFT.try_with(|left| {
+        if left.get() == Some(EVERY) {
+            return Some(0);
+        }
         let now_left = left.get().map(|calls| calls - 1);
         left.set(now_left.filter(|calls| *calls > 0));
         now_left
@@ -69,6 +80,14 @@ mod tests {
             let refused = Builder::new().spawn_scoped(scope, || ()).map(drop).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
         });
+        assert!(start().is_ok());
+    }
+
+    #[test]
+    fn every_call_fails_until_the_fault_is_dropped() {
+        let fault = fail_every_spawn();
+        assert!((0..5).all(|_| start().is_err()));
+        drop(fault);
         assert!(start().is_ok());
     }
 

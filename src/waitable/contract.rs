@@ -13,7 +13,8 @@ pub enum Help {
     Helped,
     /// Nothing, and it will not be otherwise on this thread: it is over, or others work on it.
     Nothing,
-    /// Nothing for the moment. Ask again when this thread has been unparked, or at that instant of the system's clock.
+    /// Nothing for the moment. Ask again when this thread has been unparked, or at that instant of the system's clock. All handles that answer
+    /// this are asked each time, so it is for those that have to.
     Later(Option<Instant>),
 }
 
@@ -25,8 +26,11 @@ pub enum Help {
 /// # The protocol
 /// 1. [`is_finished`](Self::is_finished) turns true once and stays so. From then on [`take`](Self::take) gives the output, once.
 /// 2. A signal left by [`watch`](Self::watch) is [sent](Signal::send) once it has ended: when `is_finished` answers true, and not before. If it has
-///    ended already, `watch` sends it at once. A signal that is never sent is a wait that never ends.
-/// 3. Only the last signal counts; an earlier one, and the one there at [`unwatch`](Self::unwatch), is dropped.
+///    ended already, `watch` sends it at once. A signal that is kept and never sent is a wait that never ends; one that is dropped unsent before
+///    the end is a wait that panics once nothing else is left to wait for.
+/// 3. Only the last signal counts; an earlier one, and the one there at [`unwatch`](Self::unwatch), is dropped. So a handle is waited for in one
+///    place at a time.
+/// 4. A panic of `take` (of a function given to [`map`](Self::map), say) ends the wait that called it, as each combinator says.
 ///
 /// No lock of the waiting side is held while any of these is called.
 ///

@@ -9,6 +9,6 @@ mod inbox;
 mod ready;
 
 pub use contract::{Help, Mapped, Waitable};
-pub(crate) use inbox::Inbox;
+pub(crate) use inbox::{Arrival, Inbox};
 pub use inbox::{Nudge, Signal};
 pub use ready::{Ready, ready};

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use super::super::task::drop_quietly;
+use super::error::BulkError;
 use crate::sync::Mutex;
 
 /// How many buffers are kept to be used again.
@@ -77,8 +78,21 @@ impl<B> Assembly<B> {
         }
     }
 
-    /// The results so far; nobody works on it any more.
-    pub(super) fn take(&self) -> Vec<B> {
+    /// What a loop came to that ended in that way; nobody works on it any more.
+    pub(super) fn end(&self, outcome: Result<(), BulkError>) -> Result<Vec<B>, BulkError> {
+        let results = self.take();
+        match outcome {
+            Ok(()) => Ok(results),
+            Err(error) => {
+                // One by one: their drops may panic.
+                results.into_iter().for_each(drop_quietly);
+                Err(error)
+            }
+        }
+    }
+
+    /// The results so far.
+    fn take(&self) -> Vec<B> {
         let mut state = self.state.lock();
         let (whole, parked) = (state.whole.take(), mem::take(&mut state.parked));
         drop(state);

@@ -7,6 +7,9 @@
 //!
 //! Lock order: a chunk's lock, then `state`, which is a leaf.
 
+use std::mem;
+
+use super::super::waiter::Waiter;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::Thread;
@@ -20,7 +23,7 @@ pub(super) struct Batch {
 #[derive(Debug)]
 struct State {
     pending: usize,
-    waiter: Option<Thread>,
+    waiter: Option<Waiter>,
 }
 
 impl Batch {
@@ -36,14 +39,16 @@ impl Batch {
     /// A chunk, or the submitting, has ended; `count` counts its last ends. Whom to unpark.
     pub(super) fn end(&self, count: impl FnOnce()) -> Option<Thread> {
         let mut state = self.state.lock();
-        count();
         state.pending -= 1;
-        if state.pending > 0 {
-            return None;
+        // Told before it is counted, as the end of a single task is; and left where it is, to be dropped without a lock.
+        let is_last = state.pending == 0;
+        let wake = state.waiter.as_mut().filter(|_| is_last).and_then(Waiter::tell);
+        count();
+        if is_last {
+            // Release pairs with the Acquire in `is_finished`.
+            self.finished.store(true, Ordering::Release);
         }
-        // Release pairs with the Acquire in `is_finished`.
-        self.finished.store(true, Ordering::Release);
-        state.waiter.take()
+        wake
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -55,10 +60,15 @@ impl Batch {
         self.finished.load(Ordering::Acquire)
     }
 
-    /// Has `waiter` unparked at the end; false if the batch is finished.
-    pub(super) fn watch(&self, waiter: Option<Thread>) -> bool {
+    /// Has `waiter` told of the end; gives it back if the batch is finished.
+    pub(super) fn watch(&self, waiter: Option<Waiter>) -> Result<(), Option<Waiter>> {
         let mut state = self.state.lock();
-        state.waiter = waiter;
-        state.pending > 0
+        if state.pending == 0 {
+            return Err(waiter);
+        }
+        let old = mem::replace(&mut state.waiter, waiter);
+        drop(state);
+        drop(old);
+        Ok(())
     }
 }

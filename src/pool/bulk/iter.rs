@@ -1,8 +1,10 @@
 //! Loops over iterators.
 
 use std::sync::Arc;
+use std::vec::Drain;
 
 use super::super::submitter::Submitter;
+use super::super::task::drop_quietly;
 use super::assembly::Assembly;
 use super::error::BulkError;
 use super::grain::Grain;
@@ -79,13 +81,12 @@ impl<'env, S: 'static> Submitter<'env, S> {
             let mut target = parts.target(start);
             let buffer = target.buffer();
             let before = buffer.len();
-            let outcome = panics::catch(|| "map_iter", || buffer.extend(items.drain(..).map(&f)));
+            let outcome = panics::catch(|| "map_iter", || buffer.extend(items.map(&f)));
             let done = buffer.len() - before;
             parts.put(start, target);
             (done, outcome)
         });
-        let results = assembly.take();
-        result.map(|()| results)
+        assembly.end(result)
     }
 
     /// Calls `f` on every item of an iterator, on the pool's workers, in no particular order.
@@ -104,7 +105,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
             let outcome = panics::catch(
                 || "for_each_iter",
                 || {
-                    for item in items.drain(..) {
+                    for item in items {
                         f(item);
                         done += 1;
                     }
@@ -114,7 +115,8 @@ impl<'env, S: 'static> Submitter<'env, S> {
         })
     }
 
-    /// Has workers call `body` on what they pulled, with the index of its first item; it says how many items are done.
+    /// Has workers call `body` on what they pulled, with the index of its first item; it says how many items are done. What it leaves is dropped
+    /// here, outside of what catches its panic: one by one, for the drops may panic too.
     pub(super) fn pulls<I, F>(
         &self,
         iter: I,
@@ -123,7 +125,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
     ) -> Result<(), BulkError>
     where
         I: Iterator + Send + 'env,
-        F: Fn(usize, &mut Vec<I::Item>) -> (usize, Result<(), Panic>) + Send + Sync + 'env,
+        F: Fn(usize, &mut Drain<'_, I::Item>) -> (usize, Result<(), Panic>) + Send + Sync + 'env,
     {
         if iter.size_hint() == (0, Some(0)) {
             return Ok(());
@@ -140,7 +142,9 @@ impl<'env, S: 'static> Submitter<'env, S> {
                 }
                 let count = items.len();
                 if count > 0 {
-                    let (done, outcome) = body(start, &mut items);
+                    let mut pulled = items.drain(..);
+                    let (done, outcome) = body(start, &mut pulled);
+                    pulled.for_each(drop_quietly);
                     grain.end(done);
                     progress.note(start, done, outcome);
                 }

@@ -1,24 +1,29 @@
 //! The handle of many tasks: their results in the order of submission, and the ways to wait for them.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::core::Core;
 use super::super::error::{TaskError, WaitCancelled};
 use super::super::gate::deadline;
+use super::super::parking::{self, Interrupt};
 use super::super::rated::{NotYet, keep};
 use super::super::seat::Seat;
+use super::super::waiter::Waiter;
 use super::batch::Batch;
 use super::chunk::Part;
 use crate::cancel::{CancellationToken, Cancelled, Registration};
 use crate::sync::thread;
-use crate::sync::time::{self, Instant};
+use crate::sync::time::Instant;
 
 /// How often a waiter gives its core away before it parks.
 const YIELDS: u32 = 4;
 
 /// The handle of the tasks of one [`submit_many`](super::super::Submitter::submit_many), and the only way to their results.
+///
+/// It is [`Waitable`](crate::Waitable), so batches can be [combined](crate::combine) with each other, with tasks, and with timers.
 ///
 /// Dropping it detaches the tasks: they run all the same, and their results are dropped.
 ///
@@ -28,19 +33,15 @@ const YIELDS: u32 = 4;
 pub struct ManyHandle<'env, T> {
     parts: Vec<Arc<dyn Part<T> + 'env>>,
     len: usize,
+    is_taken: bool,
     batch: Arc<Batch>,
-    core: Arc<Core<'env>>,
-}
-
-/// What ended a wait before the tasks did.
-enum Interrupt {
-    TimedOut,
-    Cancelled(Cancelled),
+    pub(super) core: Arc<Core<'env>>,
 }
 
 impl<'env, T> ManyHandle<'env, T> {
     pub(super) fn new(core: &Arc<Core<'env>>) -> Self {
-        Self { parts: Vec::new(), len: 0, batch: Arc::new(Batch::new()), core: Arc::clone(core) }
+        let batch = Arc::new(Batch::new());
+        Self { parts: Vec::new(), len: 0, is_taken: false, batch, core: Arc::clone(core) }
     }
 
     pub(super) fn batch(&self) -> &Arc<Batch> {
@@ -165,12 +166,21 @@ impl<'env, T> ManyHandle<'env, T> {
         }
     }
 
-    fn results(self) -> Vec<Result<T, TaskError>> {
+    fn results(mut self) -> Vec<Result<T, TaskError>> {
+        self.take_results()
+            .unwrap_or_else(|| panic!("the results were taken before, through `Waitable::take`"))
+    }
+
+    /// The results of tasks that have all ended; once.
+    pub(super) fn take_results(&mut self) -> Option<Vec<Result<T, TaskError>>> {
+        if mem::replace(&mut self.is_taken, true) {
+            return None;
+        }
         let mut results = Vec::with_capacity(self.len);
-        for part in self.parts {
+        for part in mem::take(&mut self.parts) {
             part.collect(&mut results);
         }
-        results
+        Some(results)
     }
 
     fn block(&self, deadline: Option<Instant>, token: Option<&CancellationToken>) -> Result<(), Interrupt> {
@@ -181,10 +191,7 @@ impl<'env, T> ManyHandle<'env, T> {
         if let Some(seat) = &seat {
             // What a rate keeps from starting is tried again in the wait.
             let _ = self.work_off(seat);
-            assert!(
-                !self.parts.iter().any(|part| part.runs_on(seat.worker())),
-                "a task waits for the batch that it belongs to: it runs on this thread, below the wait"
-            );
+            self.assert_not_below(seat);
         }
         for _ in 0..YIELDS {
             if self.batch.looks_finished() {
@@ -195,8 +202,17 @@ impl<'env, T> ManyHandle<'env, T> {
         self.park(deadline, token, seat.filter(|_| self.core.rate.is_some()).as_deref())
     }
 
+    /// # Panics
+    /// If one of the tasks runs on this very thread.
+    pub(super) fn assert_not_below(&self, seat: &Seat) {
+        assert!(
+            !self.parts.iter().any(|part| part.runs_on(seat.worker())),
+            "a task waits for the batch that it belongs to: it runs on this thread, below the wait"
+        );
+    }
+
     /// Runs on the waiting worker what has not started, as far as the pool's rate allows.
-    fn work_off(&self, seat: &Seat) -> Result<(), NotYet> {
+    pub(super) fn work_off(&self, seat: &Seat) -> Result<(), NotYet> {
         for part in &self.parts {
             if self.core.rate.is_some() && part.is_queued() && self.core.gate.cancelled().is_none() {
                 keep(self.core.reserve(&**part)?);
@@ -214,44 +230,25 @@ impl<'env, T> ManyHandle<'env, T> {
         token: Option<&CancellationToken>,
         rated: Option<&Seat>,
     ) -> Result<(), Interrupt> {
-        let _unpark: Vec<Registration> =
-            [self.core.gate.token.as_ref(), token].into_iter().flatten().map(unpark_me).collect();
+        let tokens = || [self.core.gate.token.as_ref(), token].into_iter().flatten();
+        let _unpark: Vec<Registration> = tokens().map(CancellationToken::unpark_me).collect();
         let interrupt = loop {
             self.end_if_cancelled();
             // From here on the end of the batch unparks this thread; an end before is seen here.
-            if !self.batch.watch(Some(thread::current())) {
+            if self.batch.watch(Some(Waiter::Thread(thread::current()))).is_err() {
                 return Ok(());
             }
             if let Some(cause) = token.and_then(CancellationToken::cause) {
                 break Interrupt::Cancelled(cause);
             }
-            if let Some(Err(not_yet)) = rated.map(|seat| self.work_off(seat)) {
-                if deadline.is_some_and(|at| at <= time::now()) {
-                    break Interrupt::TimedOut;
-                }
-                not_yet.park(deadline);
-                continue;
-            }
-            match deadline {
-                None => thread::park(),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(time::now());
-                    if left.is_zero() {
-                        break Interrupt::TimedOut;
-                    }
-                    thread::park_timeout(left);
-                }
+            let not_yet = rated.and_then(|seat| self.work_off(seat).err());
+            if let Err(interrupt) = parking::park(deadline, tokens(), not_yet) {
+                break interrupt;
             }
         };
-        // False: the tasks have ended after all, and results beat an interrupt.
-        if self.batch.watch(None) { Err(interrupt) } else { Ok(()) }
+        // If not: the tasks have ended after all, and results beat an interrupt.
+        if self.batch.watch(None).is_ok() { Err(interrupt) } else { Ok(()) }
     }
-}
-
-/// Unparks the calling thread when `token` is cancelled.
-fn unpark_me(token: &CancellationToken) -> Registration {
-    let me = thread::current();
-    token.on_cancel(move |_| me.unpark())
 }
 
 impl<T> fmt::Debug for ManyHandle<'_, T> {

@@ -146,8 +146,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
     {
         let confluence = Arc::new(Confluence::new());
         let runs = Arc::clone(&confluence);
-        let outcome =
-            self.pulls(items, token, move |start, items| run(&runs, start, items.drain(..).map(&f), &reduce));
+        let outcome = self.pulls(items, token, move |start, items| run(&runs, start, items.map(&f), &reduce));
         end(outcome, confluence.take())
     }
 }
@@ -159,18 +158,29 @@ fn run<B>(
     results: impl Iterator<Item = B>,
     reduce: &impl Fn(B, B) -> B,
 ) -> (usize, Result<(), Panic>) {
-    let mut done = 0;
+    // Out here, so that the unwinding does not drop it: its drop may panic too.
+    let (mut done, mut whole) = (0, None);
     let reduced = panics::catch(
         || "map_reduce",
         || {
-            let counted = results.inspect(|_| done += 1);
-            counted.reduce(reduce)
+            for result in results {
+                done += 1;
+                whole = Some(match whole.take() {
+                    Some(left) => reduce(left, result),
+                    None => result,
+                });
+            }
         },
     );
-    let merged = reduced.and_then(|reduced| {
-        let Some(value) = reduced else { return Ok(()) };
-        panics::catch(|| "map_reduce", || runs.put(start, start + done, value, reduce))
-    });
+    let merged = match (reduced, whole) {
+        (Ok(()), Some(value)) => {
+            panics::catch(|| "map_reduce", || runs.put(start, start + done, value, reduce))
+        }
+        (outcome, rest) => {
+            drop_quietly(rest);
+            outcome
+        }
+    };
     (done, merged)
 }
 

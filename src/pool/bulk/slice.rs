@@ -129,8 +129,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
             parts.put(start, target);
             (done, outcome)
         });
-        let results = assembly.take();
-        result.map(|()| results)
+        assembly.end(result)
     }
 
     /// Calls `f` on every item of a slice, on the pool's workers, in no particular order.

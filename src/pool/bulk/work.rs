@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::super::core::Core;
 use super::super::error::Refusal;
+use super::super::task::drop_quietly;
 use super::error::BulkError;
 use super::many::ManyHandle;
 use super::submit::{Places, hand_in};
@@ -56,9 +57,10 @@ impl Progress {
             self.halted.store(true, Ordering::Relaxed);
             let index = start + done;
             let mut first = self.panic.lock();
-            if first.as_ref().is_none_or(|(lowest, _)| index < *lowest) {
-                *first = Some((index, panic));
-            }
+            let is_lower = first.as_ref().is_none_or(|(lowest, _)| index < *lowest);
+            let other = if is_lower { first.replace((index, panic)) } else { Some((index, panic)) };
+            drop(first);
+            drop_quietly(other);
         }
     }
 
@@ -104,14 +106,16 @@ where
     let mut handle = ManyHandle::new(core);
     let handed_in = hand_in(core, &mut handle, tasks, Places::All);
     wait(handle.seal(), token);
-    match handed_in {
+    let outcome = match handed_in {
         Err((_, Refusal::Cancelled(source))) => Err(BulkError::Cancelled { done: 0, source }),
         // Otherwise a first job was run inline before the pool was closed.
         Err((_, refusal)) if progress.done.load(Ordering::Relaxed) == 0 => {
             Err(BulkError::Refused { refusal })
         }
         _ => progress.outcome(core),
-    }
+    };
+    drop_quietly(shared);
+    outcome
 }
 
 /// Jobs do not panic by themselves, and what they came to is in the progress: only their end matters.
