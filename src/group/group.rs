@@ -13,7 +13,6 @@ use super::spawner::Spawner;
 use super::waits::Wait;
 use crate::cancel::{CancellationToken, Cancelled, Registration};
 use crate::pool::{Shutdown, ThreadPool, drop_quietly};
-use crate::sync::thread;
 use crate::sync::time::{self, Instant};
 
 /// Tasks that succeed or fail as one: the first failure ends the others.
@@ -222,7 +221,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
             }
             if registrations.is_empty() {
                 let tokens = [Some(&core.token), token].into_iter().flatten();
-                registrations.extend(tokens.map(unpark_me));
+                registrations.extend(tokens.map(CancellationToken::unpark_me));
                 continue; // what was cancelled before is seen now
             }
             if wait == Wait::Park {
@@ -238,12 +237,6 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
         }
         Some(end)
     }
-}
-
-/// Unparks the calling thread when `token` is cancelled.
-fn unpark_me(token: &CancellationToken) -> Registration {
-    let me = thread::current();
-    token.on_cancel(move |_| me.unpark())
 }
 
 /// Why the tasks of a group that was dropped are cancelled.

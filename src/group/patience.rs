@@ -53,14 +53,9 @@ pub(super) fn park<'a>(
     naps: Option<&mut Naps>,
     tokens: impl IntoIterator<Item = &'a CancellationToken>,
 ) {
-    let deadlines: Vec<_> = tokens.into_iter().filter_map(CancellationToken::deadline).collect();
-    let nap = naps.map(Naps::next);
-    if until.is_none() && nap.is_none() && deadlines.is_empty() {
-        return thread::park();
-    }
-    let now = time::now();
-    let at = deadlines.into_iter().filter(|at| *at > now).chain(until).min();
-    match at.map(|at| at.saturating_duration_since(now)).into_iter().chain(nap).min() {
+    let at = tokens.into_iter().filter_map(CancellationToken::wake_at).chain(until).min();
+    let left = at.map(|at| at.saturating_duration_since(time::now()));
+    match left.into_iter().chain(naps.map(Naps::next)).min() {
         None => thread::park(),
         Some(time) => thread::park_timeout(time),
     }

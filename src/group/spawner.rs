@@ -253,8 +253,8 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
                 }
             }
         }
-        let (helps, me) = (core.is_helper(), thread::current());
-        let _registration = core.token.on_cancel(move |_| me.unpark());
+        let helps = core.is_helper();
+        let _registration = core.token.unpark_me();
         let mut naps = Naps::new();
         let answer = loop {
             if let Err(refusal) = self.check() {
