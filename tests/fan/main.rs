@@ -1,0 +1,8 @@
+//! The router and the merge against their claims; a file for each topic.
+// Where the model channel stands in, its types differ from the ones that users send with.
+#![cfg(not(any(gristmill_shuttle, gristmill_loom, gristmill_model_std)))]
+// Helpers and closures are test code too, though not inside of a `#[test]`.
+#![allow(clippy::unwrap_used)]
+
+mod policies;
+mod support;
