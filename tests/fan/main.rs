@@ -4,5 +4,13 @@
 // Helpers and closures are test code too, though not inside of a `#[test]`.
 #![allow(clippy::unwrap_used)]
 
+mod broadcast;
+mod hostile;
+mod keys;
+mod lanes;
+mod merging;
 mod policies;
+mod sequence;
+mod sorting;
 mod support;
+mod together;
