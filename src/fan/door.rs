@@ -99,6 +99,11 @@ impl<T> Door<T> {
         inputs.as_mut().map(mem::take).unwrap_or_default()
     }
 
+    /// Lets nothing in any more; what has come before.
+    pub(super) fn close(&self) -> Vec<MergeInput<T>> {
+        self.queue.inputs.lock().take().unwrap_or_default()
+    }
+
     /// Silences the bell; whether it will never ring again. Before waiting for it, what has come is to be let in: an addition that is
     /// not among it comes later, and rings.
     pub(super) fn is_closed(&self) -> bool {
@@ -114,7 +119,6 @@ impl<T> Door<T> {
 
 impl<T> Drop for Door<T> {
     fn drop(&mut self) {
-        let refused = self.queue.inputs.lock().take();
-        drop(refused); // without the lock: receivers may be the last of their channels
+        drop(self.close()); // without the lock: receivers may be the last of their channels
     }
 }

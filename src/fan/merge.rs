@@ -260,8 +260,11 @@ impl<T> Merge<T> {
 
     /// Ends the merge and gives its inputs back, with what it had looked at and not delivered; without those that have ended and hold nothing.
     pub fn into_inputs(mut self) -> Vec<MergeInput<T>> {
-        self.admit();
-        self.give_back()
+        // Closed in one step: what is let in after a look would be lost.
+        let added = self.door.take().map(|door| door.close()).unwrap_or_default();
+        let mut inputs = self.give_back();
+        inputs.extend(added);
+        inputs
     }
 
     #[inline]

@@ -78,12 +78,6 @@ impl Cutting {
     }
 }
 
-impl<T> Entry<T> {
-    fn is_full(&self) -> bool {
-        self.sender.as_ref().is_some_and(Sender::is_full)
-    }
-}
-
 /// What a new lane receives with.
 pub(super) struct Ends<T> {
     pub(super) id: LaneId,
@@ -218,11 +212,6 @@ impl<T> Table<T> {
         self.lanes.iter().position(|lane| lane.id == id)
     }
 
-    fn waiting_for_full(&self, lanes: usize) -> Waiting<T> {
-        let full = self.lanes.iter().filter(|lane| lane.is_full());
-        self.waiting(full.filter_map(|lane| lane.sender.clone()).take(lanes).collect())
-    }
-
     fn waiting(&self, room: Vec<Sender<T>>) -> Waiting<T> {
         Waiting { room, changes: self.changes.clone() }
     }
@@ -302,13 +291,27 @@ impl<T> Table<T> {
         if alive == 0 {
             return Ok(Attempt::Refused(value, RouteErrorKind::NoLanes));
         }
-        let full = self.lanes.iter().filter(|lane| lane.is_full()).count();
-        match self.slow {
-            LaneRule::Refuse if full > 0 => return Ok(Attempt::Refused(value, RouteErrorKind::Full)),
+        // Looked at once for each lane: receivers make room meanwhile, and who waits has to wait for a lane that was full.
+        let mut full = 0;
+        let mut first_full = None;
+        for sender in self.lanes.iter().filter_map(|lane| lane.sender.as_ref()) {
+            if sender.is_full() {
+                full += 1;
+                first_full = first_full.or(Some(sender));
+            }
+        }
+        match (self.slow, first_full) {
+            (_, None) => {}
+            (LaneRule::Refuse, _) => return Ok(Attempt::Refused(value, RouteErrorKind::Full)),
             // For one of them: as long as it is full, room in the others is of no use.
-            LaneRule::Wait if full > 0 => return Ok(Attempt::Wait(value, self.waiting_for_full(1))),
-            LaneRule::Skip if full == alive => return Ok(Attempt::Wait(value, self.waiting_for_full(full))),
-            _ => {}
+            (LaneRule::Wait, Some(sender)) => {
+                return Ok(Attempt::Wait(value, self.waiting(vec![sender.clone()])));
+            }
+            (LaneRule::Skip, _) if full == alive => {
+                let room = self.lanes.iter().filter_map(|lane| lane.sender.clone()).collect();
+                return Ok(Attempt::Wait(value, self.waiting(room)));
+            }
+            (LaneRule::Skip, _) => {}
         }
         if copies.len() + 1 < alive {
             return Err((value, alive - 1));
