@@ -7,7 +7,7 @@ use gristmill::CancellationToken;
 use gristmill::fan::{Lane, LaneRule, Merge, MergeInput, Router};
 use gristmill::sync::channel::{Receiver, bounded};
 use gristmill::sync::model as execution;
-use gristmill::sync::thread::{Builder, JoinHandle};
+use gristmill::sync::thread::{self, Builder, JoinHandle};
 use gristmill::sync::time::Duration;
 
 #[path = "support/model.rs"]
@@ -197,19 +197,14 @@ fn items_of_a_key_are_never_in_two_lanes_while_lanes_come() {
             move |lane: Lane<u32>| {
                 let (last, busy) = (last.clone(), busy.clone());
                 spawn(move || {
-                    let mut key = None;
                     for item in lane.iter() {
-                        // By taking the next one it has finished the one before.
-                        if let Some(before) = key.replace((item % 3) as usize) {
-                            busy.lock()[before] = false;
-                        }
-                        let now = (item % 3) as usize;
-                        assert!(!std::mem::replace(&mut busy.lock()[now], true), "one at a time");
-                        let before = last.lock()[now].replace(item);
+                        let key = (item % 3) as usize;
+                        assert!(!std::mem::replace(&mut busy.lock()[key], true), "one at a time");
+                        let before = last.lock()[key].replace(item);
                         assert!(before.is_none_or(|before| before < item), "in order");
-                        // The item is done once the next is asked for; to say so here is as good and seen at once.
-                        busy.lock()[now] = false;
-                        key = None;
+                        // Until it asks for the next one, the item is in its hands.
+                        thread::yield_now();
+                        busy.lock()[key] = false;
                     }
                 })
             }

@@ -27,7 +27,7 @@ impl Rotation {
                     return Some(item);
                 }
             }
-            lines.turn += 1;
+            lines.turn = if lines.turn + 1 < count { lines.turn + 1 } else { 0 };
             self.left = self.length;
         }
         None
