@@ -5,6 +5,12 @@ use std::convert::Infallible;
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::sync::channel::{Receiver, Select};
 use crate::sync::time::{self, Duration, Instant};
+use crate::sync::{hint, thread};
+
+/// Under a model every step is a branch: one of each kind shows all there is.
+const MODEL: bool = cfg!(any(gristmill_shuttle, gristmill_loom));
+const SPINS: u32 = if MODEL { 1 } else { 7 };
+const YIELDS: u32 = if MODEL { 1 } else { 4 };
 
 /// Why a call waits no longer.
 #[derive(Debug)]
@@ -47,6 +53,21 @@ impl<'t> Patience<'t> {
                 token.wait_timeout(Duration::ZERO).map_or(Ok(()), |it| Err(End::Cancelled(it)))
             }
         }
+    }
+
+    /// Lets others go on for a moment; false if it is time to sleep. As many steps, and as long, as crossbeam's channels take.
+    pub(super) fn linger(&self, step: u32) -> bool {
+        if matches!(self, Self::None) || step >= SPINS + YIELDS {
+            return false;
+        }
+        if step < SPINS {
+            for _ in 0..1 << step {
+                hint::spin_loop();
+            }
+        } else {
+            thread::yield_now();
+        }
+        true
     }
 
     /// Adds what ends the wait to what is waited for.

@@ -63,21 +63,21 @@ impl<T> Core<T> {
                 let hash = key(&item);
                 self.send_as(item, patience, Wish::Key(hash))
             }
-            Policy::Custom(choose) => self.repeat(item, patience, |item| {
+            Policy::Custom(choose) => self.repeat(item, patience, |item, waits| {
                 let lanes = self.table.lock().snapshot();
                 match choose(&item, &lanes) {
                     None => Attempt::Refused(item, RouteErrorKind::NoLanes),
                     Some(id) if lanes.iter().all(|lane| lane.id != id) => {
                         Attempt::Refused(item, RouteErrorKind::NoSuchLane(id))
                     }
-                    Some(id) => self.table.lock().send_to_one(item, Wish::Lane(id)),
+                    Some(id) => self.table.lock().send_to_one(item, Wish::Lane(id), waits),
                 }
             }),
             Policy::Broadcast(clone) => {
                 let mut copies = Vec::new();
-                self.repeat(item, patience, |mut item| {
+                self.repeat(item, patience, |mut item, waits| {
                     loop {
-                        let attempt = self.table.lock().send_to_all(item, &mut copies);
+                        let attempt = self.table.lock().send_to_all(item, &mut copies, waits);
                         match attempt {
                             Ok(attempt) => return attempt,
                             Err((back, needed)) => {
@@ -95,7 +95,7 @@ impl<T> Core<T> {
 
     #[inline]
     fn send_as(&self, item: T, patience: &Patience<'_>, wish: Wish) -> Result<(), RouteError<T>> {
-        self.repeat(item, patience, |item| self.table.lock().send_to_one(item, wish))
+        self.repeat(item, patience, |item, waits| self.table.lock().send_to_one(item, wish, waits))
     }
 
     /// Makes attempts until one is the last.
@@ -104,10 +104,12 @@ impl<T> Core<T> {
         &self,
         mut item: T,
         patience: &Patience<'_>,
-        mut attempt: impl FnMut(T) -> Attempt<T>,
+        mut attempt: impl FnMut(T, bool) -> Attempt<T>,
     ) -> Result<(), RouteError<T>> {
+        let mut step = 0;
+        let mut waits = false;
         loop {
-            let waiting = match attempt(item) {
+            let waiting = match attempt(item, waits) {
                 Attempt::Sent => return Ok(()),
                 Attempt::Refused(back, kind) => return Err(RouteError::new(back, kind)),
                 Attempt::Again(back) => {
@@ -119,16 +121,22 @@ impl<T> Core<T> {
                     waiting
                 }
             };
-            if let Err(end) = patience.check() {
-                return Err(RouteError::new(item, end.into()));
+            if let Some(waiting) = waiting {
+                if let Err(end) = patience.check() {
+                    return Err(RouteError::new(item, end.into()));
+                }
+                let mut select = Select::new();
+                for sender in &waiting.room {
+                    select.send(sender);
+                }
+                select.recv(&waiting.changes);
+                patience.watch(&mut select);
+                patience.wait(&mut select);
+                (step, waits) = (0, false);
+            } else {
+                waits = !patience.linger(step);
+                step += 1;
             }
-            let mut select = Select::new();
-            for sender in &waiting.room {
-                select.send(sender);
-            }
-            select.recv(&waiting.changes);
-            patience.watch(&mut select);
-            patience.wait(&mut select);
         }
     }
 }

@@ -26,8 +26,8 @@ use crate::sync::channel::{Receiver, Sender, TrySendError, bounded};
 /// What came of one attempt.
 pub(super) enum Attempt<T> {
     Sent,
-    /// Nothing was sent; worth another attempt when one of these is ready.
-    Wait(T, Waiting<T>),
+    /// Nothing was sent; worth another attempt when one of these is ready. `None` if the attempt was not asked for what to wait for.
+    Wait(T, Option<Waiting<T>>),
     /// The lane that was chosen is gone.
     Again(T),
     Refused(T, RouteErrorKind),
@@ -212,12 +212,12 @@ impl<T> Table<T> {
         self.lanes.iter().position(|lane| lane.id == id)
     }
 
-    fn waiting(&self, room: Vec<Sender<T>>) -> Waiting<T> {
-        Waiting { room, changes: self.changes.clone() }
+    fn waiting(&self, room: Vec<Sender<T>>, waits: bool) -> Option<Waiting<T>> {
+        waits.then(|| Waiting { room, changes: self.changes.clone() })
     }
 
     /// Sends to one lane, the first of those that may have the item, as the rules say.
-    pub(super) fn send_to_one(&mut self, mut value: T, wish: Wish) -> Attempt<T> {
+    pub(super) fn send_to_one(&mut self, mut value: T, wish: Wish, waits: bool) -> Attempt<T> {
         let count = self.lanes.len();
         let mut tries = if self.shared.is_some() { count.min(1) } else { count };
         let mut first = match wish {
@@ -236,7 +236,7 @@ impl<T> Table<T> {
                 None => return Attempt::Again(value),
             },
         };
-        let mut room = Vec::new();
+        let (mut room, mut is_any_full) = (Vec::new(), false);
         let slow = if tries == 1 && self.slow == LaneRule::Skip { LaneRule::Wait } else { self.slow };
         for _ in 0..tries {
             let at = if first < count { first } else { first - count };
@@ -245,7 +245,7 @@ impl<T> Table<T> {
             let Some(sender) = &lane.sender else {
                 match self.dead {
                     LaneRule::Skip => continue,
-                    LaneRule::Wait => return Attempt::Wait(value, self.waiting(Vec::new())),
+                    LaneRule::Wait => return Attempt::Wait(value, self.waiting(Vec::new(), waits)),
                     LaneRule::Refuse => {
                         return Attempt::Refused(value, RouteErrorKind::LaneDead(lane.id));
                     }
@@ -259,29 +259,36 @@ impl<T> Table<T> {
                 // The table has a receiver of its own, so the channel is never disconnected.
                 Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => value = back,
             }
-            match slow {
-                LaneRule::Skip => room.push(sender.clone()),
-                LaneRule::Wait => {
-                    room.push(sender.clone());
-                    break;
-                }
-                LaneRule::Refuse => return Attempt::Refused(value, RouteErrorKind::Full),
+            is_any_full = true;
+            if slow == LaneRule::Refuse {
+                return Attempt::Refused(value, RouteErrorKind::Full);
+            }
+            if waits {
+                room.push(sender.clone());
+            }
+            if slow == LaneRule::Wait {
+                break;
             }
         }
-        if room.is_empty() {
+        if !is_any_full {
             return Attempt::Refused(value, RouteErrorKind::NoLanes);
         }
-        Attempt::Wait(value, self.waiting(room))
+        Attempt::Wait(value, self.waiting(room, waits))
     }
 
     /// Sends to every lane that is alive, or to none. `Err` asks for so many `copies` of the item; what was not needed stays
     /// among them.
-    pub(super) fn send_to_all(&mut self, value: T, copies: &mut Vec<T>) -> Result<Attempt<T>, (T, usize)> {
+    pub(super) fn send_to_all(
+        &mut self,
+        value: T,
+        copies: &mut Vec<T>,
+        waits: bool,
+    ) -> Result<Attempt<T>, (T, usize)> {
         let alive = self.alive();
         if alive < self.lanes.len() {
             let dead = self.lanes.iter().find(|lane| lane.sender.is_none()).map(|lane| lane.id);
             match (self.dead, dead) {
-                (LaneRule::Wait, _) => return Ok(Attempt::Wait(value, self.waiting(Vec::new()))),
+                (LaneRule::Wait, _) => return Ok(Attempt::Wait(value, self.waiting(Vec::new(), waits))),
                 (LaneRule::Refuse, Some(id)) => {
                     return Ok(Attempt::Refused(value, RouteErrorKind::LaneDead(id)));
                 }
@@ -305,11 +312,11 @@ impl<T> Table<T> {
             (LaneRule::Refuse, _) => return Ok(Attempt::Refused(value, RouteErrorKind::Full)),
             // For one of them: as long as it is full, room in the others is of no use.
             (LaneRule::Wait, Some(sender)) => {
-                return Ok(Attempt::Wait(value, self.waiting(vec![sender.clone()])));
+                return Ok(Attempt::Wait(value, self.waiting(vec![sender.clone()], waits)));
             }
             (LaneRule::Skip, _) if full == alive => {
                 let room = self.lanes.iter().filter_map(|lane| lane.sender.clone()).collect();
-                return Ok(Attempt::Wait(value, self.waiting(room)));
+                return Ok(Attempt::Wait(value, self.waiting(room, waits)));
             }
             (LaneRule::Skip, _) => {}
         }
