@@ -427,7 +427,7 @@ proptest! {
             }
             channels.push(MergeInput::from(receiver));
         }
-        all.sort();
+        all.sort_unstable(); // of equal items, the earlier input first
         let taken = taken.min(all.len());
         let merge = Merge::sorted_by(channels.clone(), |a: &(u8, usize), b: &(u8, usize)| a.0.cmp(&b.0));
         let got: Vec<_> = merge.take(taken).collect();
@@ -463,7 +463,9 @@ proptest! {
             .iter()
             .map(|numbers| {
                 let (sender, receiver) = bounded(50);
-                numbers.iter().for_each(|number| sender.send(*number).unwrap());
+                for number in numbers {
+ sender.send(*number).unwrap();
+}
                 MergeInput::from(receiver)
             })
             .collect();

@@ -1,5 +1,7 @@
 //! Router and merge under seeded random schedules: every item is received once or handed back, whoever comes, goes, waits or gives up.
 #![cfg(gristmill_shuttle)]
+// Helpers and closures are test code too, though not inside of a `#[test]`.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 
@@ -217,7 +219,9 @@ fn items_of_a_key_are_never_in_two_lanes_while_lanes_come() {
             router.send(item).unwrap();
         }
         drop(router);
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
         assert_eq!(*last.lock(), [Some(6), Some(7), Some(8)]);
     });
 }
@@ -260,14 +264,13 @@ fn time_outs_at_any_step_lose_nothing() {
 fn feed(items: impl Iterator<Item = u32> + Send + 'static) -> (Receiver<u32>, JoinHandle<()>) {
     let (sender, receiver) = bounded(1);
     // A merge that was dropped reads no more.
-    (receiver, spawn(move || items.into_iter().for_each(|item| drop(sender.send(item)))))
+    (receiver, spawn(move || items.into_iter().for_each(|item| _ = sender.send(item))))
 }
 
-fn every_merge(
-    name: &str,
-    body: impl Fn(fn(Vec<MergeInput<u32>>) -> Merge<u32>) + Clone + Send + Sync + 'static,
-) {
-    let kinds: [(&str, fn(Vec<MergeInput<u32>>) -> Merge<u32>); 4] = [
+type MakeMerge = fn(Vec<MergeInput<u32>>) -> Merge<u32>;
+
+fn every_merge(name: &str, body: impl Fn(MakeMerge) + Clone + Send + Sync + 'static) {
+    let kinds: [(&str, MakeMerge); 4] = [
         ("fair", |inputs| Merge::fair(inputs).turn(2)),
         ("priority", |inputs| Merge::by_priority(inputs)),
         ("sorted", |inputs| Merge::sorted(inputs)),
@@ -336,7 +339,9 @@ fn input_that_is_added_wakes_a_merge_that_waits_and_the_last_handle_ends_it() {
             .collect();
         drop(handle);
         assert_all(merge.by_ref().collect(), 2);
-        adders.into_iter().for_each(|adder| adder.join().unwrap());
+        for adder in adders {
+            adder.join().unwrap();
+        }
     });
 }
 
@@ -369,7 +374,9 @@ fn rendezvous_inputs_are_merged() {
         });
         let (receivers, senders): (Vec<_>, Vec<_>) = ends.into_iter().unzip();
         assert_all(Merge::fair(receivers).collect(), 4);
-        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        for sender in senders {
+            sender.join().unwrap();
+        }
     });
 }
 
@@ -390,6 +397,8 @@ fn out_and_back_in_order() {
         let merge = Merge::by_sequence(outputs, 3, |item: &u32| u64::from(*item));
         assert_eq!(merge.collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
         feeder.join().unwrap();
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use super::door::{Door, MergeHandle};
 use super::error::ReceiveError;
 use super::input::MergeInput;
-use super::lines::Lines;
+use super::lines::{Line, Lines};
 use super::numbered::Numbered;
 use super::patience::Patience;
 use super::rotation::Rotation;
@@ -261,7 +261,7 @@ impl<T> Merge<T> {
     /// Ends the merge and gives its inputs back, with what it had looked at and not delivered; without those that have ended and hold nothing.
     pub fn into_inputs(mut self) -> Vec<MergeInput<T>> {
         // Closed in one step: what is let in after a look would be lost.
-        let added = self.door.take().map(|door| door.close()).unwrap_or_default();
+        let added = self.door.take().map(|door| Door::close(&door)).unwrap_or_default();
         let mut inputs = self.give_back();
         inputs.extend(added);
         inputs
@@ -297,7 +297,7 @@ impl<T> Merge<T> {
         }
         if is_closed {
             self.door = None;
-            if !self.lines.all.iter().any(|line| line.is_awaited()) {
+            if !self.lines.all.iter().any(Line::is_awaited) {
                 return Err(match &self.order {
                     Order::Numbered(numbered) => numbered.end(&self.lines),
                     _ => ReceiveError::Ended,

@@ -45,9 +45,8 @@ impl<'t> Patience<'t> {
     pub(super) fn check(&self) -> Result<(), End> {
         match self {
             Self::None => Err(End::NotNow),
-            Self::Endless => Ok(()),
             Self::Until(at) if *at <= time::now() => Err(End::TimedOut),
-            Self::Until(_) => Ok(()),
+            Self::Endless | Self::Until(_) => Ok(()),
             // Zero asks once, and sees a deadline that has passed even if the thread that watches it is late.
             Self::Token(token, _) => {
                 token.wait_timeout(Duration::ZERO).map_or(Ok(()), |it| Err(End::Cancelled(it)))
@@ -56,8 +55,8 @@ impl<'t> Patience<'t> {
     }
 
     /// Lets others go on for a moment; false if it is time to sleep. As many steps, and as long, as crossbeam's channels take.
-    pub(super) fn linger(&self, step: u32) -> bool {
-        if matches!(self, Self::None) || step >= SPINS + YIELDS {
+    pub(super) fn linger(step: u32) -> bool {
+        if step >= SPINS + YIELDS {
             return false;
         }
         if step < SPINS {

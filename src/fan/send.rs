@@ -63,7 +63,7 @@ impl<T> Core<T> {
                 let hash = key(&item);
                 self.send_as(item, patience, Wish::Key(hash))
             }
-            Policy::Custom(choose) => self.repeat(item, patience, |item, waits| {
+            Policy::Custom(choose) => repeat(item, patience, |item, waits| {
                 let lanes = self.table.lock().snapshot();
                 match choose(&item, &lanes) {
                     None => Attempt::Refused(item, RouteErrorKind::NoLanes),
@@ -75,7 +75,7 @@ impl<T> Core<T> {
             }),
             Policy::Broadcast(clone) => {
                 let mut copies = Vec::new();
-                self.repeat(item, patience, |mut item, waits| {
+                repeat(item, patience, |mut item, waits| {
                     loop {
                         let attempt = self.table.lock().send_to_all(item, &mut copies, waits);
                         match attempt {
@@ -95,48 +95,49 @@ impl<T> Core<T> {
 
     #[inline]
     fn send_as(&self, item: T, patience: &Patience<'_>, wish: Wish) -> Result<(), RouteError<T>> {
-        self.repeat(item, patience, |item, waits| self.table.lock().send_to_one(item, wish, waits))
+        repeat(item, patience, |item, waits| self.table.lock().send_to_one(item, wish, waits))
     }
+}
 
-    /// Makes attempts until one is the last.
-    #[inline]
-    fn repeat(
-        &self,
-        mut item: T,
-        patience: &Patience<'_>,
-        mut attempt: impl FnMut(T, bool) -> Attempt<T>,
-    ) -> Result<(), RouteError<T>> {
-        let mut step = 0;
-        let mut waits = false;
-        loop {
-            let waiting = match attempt(item, waits) {
-                Attempt::Sent => return Ok(()),
-                Attempt::Refused(back, kind) => return Err(RouteError::new(back, kind)),
-                Attempt::Again(back) => {
-                    item = back;
-                    continue;
-                }
-                Attempt::Wait(back, waiting) => {
-                    item = back;
-                    waiting
-                }
-            };
-            if let Some(waiting) = waiting {
-                if let Err(end) = patience.check() {
-                    return Err(RouteError::new(item, end.into()));
-                }
-                let mut select = Select::new();
-                for sender in &waiting.room {
-                    select.send(sender);
-                }
-                select.recv(&waiting.changes);
-                patience.watch(&mut select);
-                patience.wait(&mut select);
-                (step, waits) = (0, false);
-            } else {
-                waits = !patience.linger(step);
-                step += 1;
+/// Makes attempts until one is the last.
+#[inline]
+fn repeat<T>(
+    mut item: T,
+    patience: &Patience<'_>,
+    mut attempt: impl FnMut(T, bool) -> Attempt<T>,
+) -> Result<(), RouteError<T>> {
+    let mut step = 0;
+    let mut waits = false;
+    loop {
+        let waiting = match attempt(item, waits) {
+            Attempt::Sent => return Ok(()),
+            Attempt::Refused(back, kind) => return Err(RouteError::new(back, kind)),
+            Attempt::Again(back) => {
+                item = back;
+                continue;
             }
+            Attempt::Wait(back, waiting) => {
+                item = back;
+                waiting
+            }
+        };
+        if let Some(waiting) = waiting {
+            if let Err(end) = patience.check() {
+                return Err(RouteError::new(item, end.into()));
+            }
+            let mut select = Select::new();
+            for sender in &waiting.room {
+                select.send(sender);
+            }
+            select.recv(&waiting.on_change);
+            patience.watch(&mut select);
+            patience.wait(&mut select);
+            (step, waits) = (0, false);
+        } else if matches!(patience, Patience::None) {
+            return Err(RouteError::new(item, RouteErrorKind::Full));
+        } else {
+            waits = !Patience::linger(step);
+            step += 1;
         }
     }
 }

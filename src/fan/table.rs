@@ -36,7 +36,7 @@ pub(super) enum Attempt<T> {
 /// What a sender waits for: room in one of these lanes, or another set of lanes.
 pub(super) struct Waiting<T> {
     pub(super) room: Vec<Sender<T>>,
-    pub(super) changes: Receiver<Infallible>,
+    pub(super) on_change: Receiver<Infallible>,
 }
 
 /// One lane, as the router sees it.
@@ -66,7 +66,7 @@ pub(super) struct Cutting {
 }
 
 impl Cutting {
-    fn new() -> (Cut, Self) {
+    fn pair() -> (Cut, Self) {
         let is_removed = Arc::new(AtomicBool::new(false));
         let (wake, woken) = bounded(1);
         (Cut { is_removed: Arc::clone(&is_removed), _wake: wake }, Self { is_removed, woken })
@@ -98,12 +98,12 @@ pub(super) struct Table<T> {
     pub(super) slow: LaneRule,
     pub(super) dead: LaneRule,
     changed: Sender<Infallible>,
-    changes: Receiver<Infallible>,
+    on_change: Receiver<Infallible>,
 }
 
 impl<T> Table<T> {
     pub(super) fn new(capacity: usize, is_shared: bool, slow: LaneRule) -> Self {
-        let (changed, changes) = bounded(1);
+        let (changed, on_change) = bounded(1);
         Self {
             capacity,
             lanes: Vec::new(),
@@ -115,7 +115,7 @@ impl<T> Table<T> {
             slow,
             dead: LaneRule::Skip,
             changed,
-            changes,
+            on_change,
         }
     }
 
@@ -138,7 +138,7 @@ impl<T> Table<T> {
         let id = LaneId(self.next_id);
         self.next_id += 1;
         let (sender, queue) = self.shared.clone().unwrap_or_else(|| bounded(self.capacity));
-        let (cut, cutting) = self.shared.is_some().then(Cutting::new).unzip();
+        let (cut, of_lane) = self.shared.is_some().then(Cutting::pair).unzip();
         self.lanes.push(Entry {
             id,
             sender: Some(sender),
@@ -149,7 +149,7 @@ impl<T> Table<T> {
             cut,
         });
         self.announce();
-        Ends { id, queue, cut: cutting }
+        Ends { id, queue, cut: of_lane }
     }
 
     /// Takes a lane out, with what nobody has received from it.
@@ -205,7 +205,7 @@ impl<T> Table<T> {
 
     /// Makes those who wait look again.
     pub(super) fn announce(&mut self) {
-        (self.changed, self.changes) = bounded(1);
+        (self.changed, self.on_change) = bounded(1);
     }
 
     fn position(&self, id: LaneId) -> Option<usize> {
@@ -213,7 +213,7 @@ impl<T> Table<T> {
     }
 
     fn waiting(&self, room: Vec<Sender<T>>, waits: bool) -> Option<Waiting<T>> {
-        waits.then(|| Waiting { room, changes: self.changes.clone() })
+        waits.then(|| Waiting { room, on_change: self.on_change.clone() })
     }
 
     /// Sends to one lane, the first of those that may have the item, as the rules say.

@@ -128,7 +128,9 @@ fn several_senders_are_seen_in_one_order_by_all_lanes() {
             spawn(move || (0..200).for_each(|item| router.send(sender * 1000 + item).unwrap()))
         })
         .collect();
-    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    for sender in senders {
+        sender.join().unwrap();
+    }
     drop(router);
     let seen: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
     assert_eq!((seen[0].len(), &seen[0]), (600, &seen[1]));

@@ -205,7 +205,9 @@ fn counts_close_while_lanes_come_and_go() {
                     handed_back.fetch_add(router.take_undelivered().len(), SeqCst);
                 }
             });
-            senders.into_iter().for_each(|sender| sender.join().unwrap());
+            for sender in senders {
+                sender.join().unwrap();
+            }
             changes.join().unwrap();
             drop(router);
             steady.join().unwrap();

@@ -109,7 +109,9 @@ fn fair_merge_takes_turns_of_the_length_that_is_set() {
         let mut expected = Vec::new();
         let mut left = [(0..9), (100..109), (200..204)];
         while expected.len() < 22 {
-            left.iter_mut().for_each(|numbers| expected.extend(numbers.take(turn)));
+            for numbers in &mut left {
+                expected.extend(numbers.take(turn));
+            }
         }
         assert_eq!(got, expected);
     }
@@ -123,7 +125,9 @@ fn input_waits_for_no_more_than_a_turn_of_each_of_the_others() {
         if index >= 8 * 480 {
             break; // the first end soon, and then the turns are others
         }
-        since.iter_mut().for_each(|count| *count += 1);
+        for count in &mut since {
+            *count += 1;
+        }
         since[input] = 0;
         assert!(since.iter().all(|count| *count <= 7 * 32), "{since:?}");
     }
@@ -228,7 +232,9 @@ fn rendezvous_channels_can_be_merged() {
     let mut got: Vec<_> = Merge::fair([receiver, other]).collect();
     got.sort_unstable();
     assert_eq!(got, [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]);
-    senders.into_iter().for_each(|sender| sender.join().unwrap());
+    for sender in senders {
+        sender.join().unwrap();
+    }
 }
 
 #[test]
@@ -253,7 +259,9 @@ fn producers_that_come_and_go_are_all_heard() {
         .collect();
     drop(handle);
     let mut got: Vec<_> = merge.by_ref().collect();
-    producers.into_iter().for_each(|producer| producer.join().unwrap());
+    for producer in producers {
+        producer.join().unwrap();
+    }
     got.sort_unstable();
     assert_eq!(got, (0..4 * ITEMS).collect::<Vec<_>>());
     assert_eq!(format!("{merge:?}"), "Merge { order: \"fair\", inputs: 0, .. }");

@@ -51,6 +51,7 @@ pub(crate) fn waiting_sender<T: Send + 'static>(
 }
 
 #[track_caller]
+#[allow(clippy::needless_pass_by_value)] // what a call gave, and that is all
 pub(crate) fn assert_ended<T: std::fmt::Debug>(received: Result<T, ReceiveError>) {
     assert!(received.as_ref().is_err_and(ReceiveError::is_ended), "{received:?}");
 }

@@ -34,7 +34,9 @@ fn items_go_out_through_pipelines_and_come_back_in_order() {
         let feeder = spawn(move || (0..ITEMS).for_each(|item| router.send(item).unwrap()));
         assert_eq!(merge.by_ref().collect::<Vec<_>>(), (0..ITEMS).collect::<Vec<_>>());
         feeder.join().unwrap();
-        stages.into_iter().for_each(|stage| stage.join().unwrap());
+        for stage in stages {
+            stage.join().unwrap();
+        }
     }
 }
 
