@@ -346,6 +346,22 @@ fn input_that_is_added_wakes_a_merge_that_waits_and_the_last_handle_ends_it() {
 }
 
 #[test]
+fn input_that_is_added_wakes_a_merge_that_waits_though_the_handle_stays() {
+    every_merge("input_that_is_added_wakes_a_merge_that_waits_though_the_handle_stays", |make| {
+        execution::forbid_timeouts();
+        let mut merge = make(Vec::new());
+        let handle = merge.handle();
+        let merger = spawn(move || [merge.recv().unwrap(), merge.recv().unwrap()]);
+        for item in 0..2 {
+            let (sender, receiver) = bounded(1);
+            sender.send(item).unwrap();
+            handle.add(receiver).unwrap();
+        }
+        assert_all(merger.join().unwrap().to_vec(), 2); // hangs if the wake-up is lost
+    });
+}
+
+#[test]
 fn input_for_a_merge_that_goes_comes_back_or_went_in() {
     check("input_for_a_merge_that_goes_comes_back_or_went_in", || {
         execution::forbid_timeouts();

@@ -269,6 +269,7 @@ impl<T> Merge<T> {
 
     #[inline]
     fn receive(&mut self, patience: &Patience<'_>) -> Result<T, ReceiveError> {
+        let mut step = 0;
         loop {
             if self.door.as_ref().is_some_and(Door::is_waiting) {
                 self.admit();
@@ -276,7 +277,12 @@ impl<T> Merge<T> {
             if let Some(item) = self.order.next(&mut self.lines) {
                 return Ok(item);
             }
-            self.idle(patience)?;
+            if matches!(patience, Patience::None) || !Patience::linger(step) {
+                self.idle(patience)?;
+                step = 0;
+            } else {
+                step += 1;
+            }
         }
     }
 

@@ -13,15 +13,17 @@ type Compare<T> = Box<dyn FnMut(&T, &T) -> Ordering + Send>;
 pub(super) struct Sorted<T> {
     compare: Compare<T>,
     heap: Vec<usize>,
-    /// The inputs that have to show an item before anything can be said.
+    /// The inputs outside of the heap, which have to show an item before anything can be said.
     bare: Vec<usize>,
+    /// The first of the heap has given its item, and its next one was not looked at yet.
+    is_root_taken: bool,
     /// The indices mean nothing any more: inputs came or went, or a comparison panicked half way.
     is_stale: bool,
 }
 
 impl<T> Sorted<T> {
     pub(super) fn new(compare: Compare<T>) -> Self {
-        Self { compare, heap: Vec::new(), bare: Vec::new(), is_stale: true }
+        Self { compare, heap: Vec::new(), bare: Vec::new(), is_root_taken: false, is_stale: true }
     }
 
     pub(super) fn lines_changed(&mut self) {
@@ -33,14 +35,31 @@ impl<T> Sorted<T> {
             self.heap.clear();
             self.bare.clear();
             self.bare.extend(0..lines.all.len());
+            self.is_root_taken = false;
         }
-        self.fill(lines);
-        let first = if self.bare.is_empty() { self.pop(lines) } else { None };
+        let is_ready = self.refill_root(lines) && self.fill(lines);
         self.is_stale = false;
-        lines.take(first?)
+        let first = self.heap.first().copied().filter(|_| is_ready)?;
+        self.is_root_taken = true;
+        lines.take(first)
     }
 
-    fn fill(&mut self, lines: &mut Lines<T>) {
+    /// The input that gave the last item shows its next one, and takes its new place; false if it has to be waited for.
+    fn refill_root(&mut self, lines: &mut Lines<T>) -> bool {
+        let Some(root) = self.heap.first().copied().filter(|_| self.is_root_taken) else { return true };
+        if !lines.look(root) {
+            if lines.all[root].is_awaited() {
+                return false;
+            }
+            self.heap.swap_remove(0);
+        }
+        self.is_root_taken = false;
+        self.sift_down(lines);
+        true
+    }
+
+    /// The inputs outside of the heap show their first items; false if one of them has to be waited for.
+    fn fill(&mut self, lines: &mut Lines<T>) -> bool {
         let mut at = 0;
         while let Some(line) = self.bare.get(at).copied() {
             if lines.look(line) {
@@ -53,17 +72,7 @@ impl<T> Sorted<T> {
                 self.bare.swap_remove(at);
             }
         }
-    }
-
-    fn pop(&mut self, lines: &Lines<T>) -> Option<usize> {
-        let last = self.heap.pop()?;
-        let first = match self.heap.first_mut() {
-            Some(root) => mem::replace(root, last),
-            None => last,
-        };
-        self.sift_down(lines);
-        self.bare.push(first);
-        Some(first)
+        self.bare.is_empty()
     }
 
     fn sift_up(&mut self, lines: &Lines<T>) {

@@ -356,9 +356,9 @@ impl<T> Table<T> {
 
     /// The lane with the shortest queue; of several, the next in turn.
     fn least_loaded(&self) -> usize {
-        let count = self.lanes.len();
-        let inquire = |at: usize| self.lanes[at].sender.as_ref().map_or(usize::MAX, Sender::len);
-        (0..count).map(|step| (self.turn + step) % count).min_by_key(|at| inquire(*at)).unwrap_or(0)
+        let in_turn = (self.turn..self.lanes.len()).chain(0..self.turn);
+        let load = |at: &usize| self.lanes[*at].sender.as_ref().map_or(usize::MAX, Sender::len);
+        in_turn.min_by_key(load).unwrap_or(0)
     }
 
     /// The lane that has items of the key in flight.
