@@ -114,6 +114,9 @@ impl<T> Lines<T> {
         let passed = self.all.iter().take(self.turn).filter(|line| line.is_over()).count();
         self.turn -= passed;
         self.all.retain(|line| !line.is_over());
+        if self.turn >= self.all.len() {
+            self.turn = 0;
+        }
         self.has_ended = self.all.iter().any(|line| line.is_ended);
         self.all.len() < before
     }
