@@ -12,6 +12,7 @@
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
+//! cargo bench --bench versus -- fan-                          # one sender to many receivers, and many to one
 //! ```
 //!
 //! Every case of a group runs once per round, the rounds interleave the cases, and each round starts with another
@@ -47,6 +48,7 @@ mod versus {
 
     pub(crate) mod completed;
     pub(crate) mod crowd;
+    pub(crate) mod fan;
     pub(crate) mod flood;
     pub(crate) mod fused;
     pub(crate) mod group;
@@ -63,12 +65,12 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    completed, crowd, flood, fused, group, harness::Bench, lone, map, memory, nested, options::Options,
+    completed, crowd, fan, flood, fused, group, harness::Bench, lone, map, memory, nested, options::Options,
     over_slice, round_trip, semaphore, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 13] = [
+const GROUPS: [fn(&mut Bench); 14] = [
     map::run,
     fused::run,
     lone::run,
@@ -82,6 +84,7 @@ const GROUPS: [fn(&mut Bench); 13] = [
     semaphore::run,
     group::run,
     completed::run,
+    fan::run,
 ];
 
 fn main() -> ExitCode {

@@ -13,6 +13,8 @@
 //! | tasks that belong together: the first failure ends the others, at most so many at once | [`ErrorGroup`] |
 //! | several tasks as one: all of them, the first, each as it ends, a race, a fallback, a hedge, a timer among them | [`combine`] |
 //! | a parallel map and one result, joined in order | [`Submitter::map_reduce`] |
+//! | one stream of items for several receivers: in turn, by load, by key, to all; receivers that come and go | [`Router`] |
+//! | several channels as one: in turn, by rank, sorted, by number | [`Merge`] |
 //! | so many starts in so much time, at most | [`RateLimiter`] |
 //! | so many things at once, at most, each with its weight; a loop over a list with so many at once | [`Semaphore`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
@@ -46,6 +48,7 @@
 //! floor 3  pool      workers over a bounded queue: submit, wait, cancel, shut down
 //! floor 2  semaphore at most so many at once, in turn
 //!          policy    limits that are put around work: rate
+//!          fan       one sender and many lanes, many inputs as one: router, merge
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
 //! floor 0  observe   samples of the workers, and their quantiles
 //!          panics    a caught panic as a value
@@ -61,6 +64,7 @@
 pub mod cancel;
 pub mod clock;
 pub mod combine;
+pub mod fan;
 pub mod group;
 pub mod observe;
 pub mod panics;
@@ -76,6 +80,7 @@ mod wakeup;
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use combine::Timer;
+pub use fan::{Lane, LaneRule, Merge, ReceiveError, RouteError, Router};
 pub use group::{
     Done, ErrorGroup, ErrorGroupBuilder, FailureKind, GroupBuildError, GroupContext, GroupError,
     GroupErrorKind, GroupRefusal, GroupReport, GroupTaskOptions, SpawnError, Spawner, TaskEnd, TaskFailure,

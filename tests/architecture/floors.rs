@@ -32,6 +32,7 @@ pub(crate) const FLOORS: &[Floor] = &[
         modules: &[
             ("semaphore", "at most so many at once, in turn"),
             ("policy", "limits that are put around work: rate"),
+            ("fan", "one sender and many lanes, many inputs as one: router, merge"),
         ],
     },
     Floor {

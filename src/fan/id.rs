@@ -1,0 +1,41 @@
+//! What names a lane, and what can be seen of it.
+
+use std::fmt;
+
+/// Names a lane of one router. No two lanes of a router ever have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId(pub(super) u64);
+
+/// Counts from 0, in the order in which lanes were added.
+impl fmt::Display for LaneId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "lane {}", self.0)
+    }
+}
+
+/// What a lane of a [`Router`](super::Router) was like at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LaneSnapshot {
+    /// Its name.
+    pub id: LaneId,
+    /// How many items are queued; for a shared queue, in the whole of it.
+    pub queued: usize,
+    /// How many items were sent to it; for a shared queue 0, since they are sent to no lane in particular.
+    pub sent: u64,
+    /// How many broadcasts it missed because it was full and [passed over](super::LaneRule::Skip).
+    pub missed: u64,
+    /// Whether its [`Lane`](super::Lane) still exists.
+    pub is_alive: bool,
+}
+
+/// What a router does when the lane that an item is for is full, or dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneRule {
+    /// The send waits: for room in the full lane; for the dead one to be removed.
+    Wait,
+    /// The lane is passed over: another one gets the item, and the send waits only if all are full. A broadcast goes to the others.
+    Skip,
+    /// The send fails at once, with the item.
+    Refuse,
+}

@@ -1,0 +1,92 @@
+//! How long a call may wait, and what ends its wait.
+
+use std::convert::Infallible;
+
+use crate::cancel::{CancellationToken, Cancelled};
+use crate::sync::channel::{Receiver, Select};
+use crate::sync::time::{self, Duration, Instant};
+use crate::sync::{hint, thread};
+
+/// Under a model every step is a branch: one of each kind shows all there is.
+const MODEL: bool = cfg!(any(gristmill_shuttle, gristmill_loom));
+const SPINS: u32 = if MODEL { 1 } else { 7 };
+const YIELDS: u32 = if MODEL { 1 } else { 4 };
+
+/// Why a call waits no longer.
+#[derive(Debug)]
+pub(super) enum End {
+    NotNow,
+    TimedOut,
+    Cancelled(Cancelled),
+}
+
+/// What one call may wait for besides what it wants.
+#[derive(Debug)]
+pub(super) enum Patience<'t> {
+    None,
+    Endless,
+    Until(Instant),
+    Token(&'t CancellationToken, Receiver<Infallible>),
+}
+
+impl<'t> Patience<'t> {
+    /// A time too long for the clock is no limit.
+    pub(super) fn timeout(timeout: Duration) -> Self {
+        time::now().checked_add(timeout).map_or(Self::Endless, Self::Until)
+    }
+
+    /// Refused if the token is cancelled already.
+    pub(super) fn token(token: &'t CancellationToken) -> Result<Self, Cancelled> {
+        token.check()?;
+        Ok(Self::Token(token, token.cancelled()))
+    }
+
+    /// Whether there is still time; asked after each attempt, so that what came in the last moment counts.
+    pub(super) fn check(&self) -> Result<(), End> {
+        match self {
+            Self::None => Err(End::NotNow),
+            Self::Until(at) if *at <= time::now() => Err(End::TimedOut),
+            Self::Endless | Self::Until(_) => Ok(()),
+            // Zero asks once, and sees a deadline that has passed even if the thread that watches it is late.
+            Self::Token(token, _) => {
+                token.wait_timeout(Duration::ZERO).map_or(Ok(()), |it| Err(End::Cancelled(it)))
+            }
+        }
+    }
+
+    /// Lets others go on for a moment; false if it is time to sleep. As many steps, and as long, as crossbeam's channels take.
+    pub(super) fn linger(step: u32) -> bool {
+        if step >= SPINS + YIELDS {
+            return false;
+        }
+        if step < SPINS {
+            for _ in 0..1 << step {
+                hint::spin_loop();
+            }
+        } else {
+            thread::yield_now();
+        }
+        true
+    }
+
+    /// Adds what ends the wait to what is waited for.
+    pub(super) fn watch<'a>(&'a self, select: &mut Select<'a>) {
+        if let Self::Token(_, cancelled) = self {
+            select.recv(cancelled);
+        }
+    }
+
+    /// Waits until something of `select` is ready or the time is over; the caller looks which.
+    pub(super) fn wait(&self, select: &mut Select<'_>) {
+        let limit = match self {
+            Self::None => return,
+            Self::Endless => None,
+            Self::Until(at) => Some(*at),
+            Self::Token(token, _) => token.deadline(),
+        };
+        match limit {
+            Some(at) => drop(select.ready_deadline(at)),
+            None => drop(select.ready()),
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The lanes of a router, and what one attempt to send does with them.
+//!
+//! # Invariants
+//! All of it lies under the one lock of [`Core`](super::core::Core).
+//! 1. Items enter a lane's channel under the lock only, and without a wait. So a lane that has room has it until the attempt is over, a
+//!    broadcast reaches all of its lanes or none, and a lane that is removed under the lock gets nothing after that.
+//! 2. A lane is alive as long as its [`Lane`](super::Lane) exists. The table keeps a receiver of each channel, so nothing that
+//!    was sent goes away with the lane: it is there until somebody takes it.
+//! 3. Whatever may let an attempt go another way than the last time, besides room in a lane, replaces `changed`.
+//! 4. By key: `in_flight` of a lane has one entry for each item that its queue holds and for the last `in_hand` that were taken out, or more of
+//!    them, oldest first; `bindings` counts the same entries by key. So a key that is not bound has nothing in flight.
+//!
+//! No user code runs here: what goes is handed out, to be dropped without the lock.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use super::error::RouteErrorKind;
+use super::id::{LaneId, LaneRule, LaneSnapshot};
+use super::keys::{self, Bindings};
+use super::policy::Wish;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::channel::{Receiver, Sender, TrySendError, bounded};
+
+/// What came of one attempt.
+pub(super) enum Attempt<T> {
+    Sent,
+    /// Nothing was sent; worth another attempt when one of these is ready. `None` if the attempt was not asked for what to wait for.
+    Wait(T, Option<Waiting<T>>),
+    /// The lane that was chosen is gone.
+    Again(T),
+    Refused(T, RouteErrorKind),
+}
+
+/// What a sender waits for: room in one of these lanes, or another set of lanes.
+pub(super) struct Waiting<T> {
+    pub(super) room: Vec<Sender<T>>,
+    pub(super) on_change: Receiver<Infallible>,
+}
+
+/// One lane, as the router sees it.
+pub(super) struct Entry<T> {
+    id: LaneId,
+    /// Gone when the lane is dead, so that other receivers of its queue come to an end.
+    sender: Option<Sender<T>>,
+    queue: Receiver<T>,
+    sent: u64,
+    missed: u64,
+    in_flight: VecDeque<u64>,
+    /// Of a shared queue: tells the lane that it is removed.
+    cut: Option<Cut>,
+}
+
+/// Tells one lane of a shared queue to stop; the queue itself goes on.
+struct Cut {
+    is_removed: Arc<AtomicBool>,
+    /// Wakes the lane by being dropped: after a removal, and with the router.
+    _wake: Sender<Infallible>,
+}
+
+/// The lane's side of it.
+pub(super) struct Cutting {
+    is_removed: Arc<AtomicBool>,
+    pub(super) woken: Receiver<Infallible>,
+}
+
+impl Cutting {
+    fn pair() -> (Cut, Self) {
+        let is_removed = Arc::new(AtomicBool::new(false));
+        let (wake, woken) = bounded(1);
+        (Cut { is_removed: Arc::clone(&is_removed), _wake: wake }, Self { is_removed, woken })
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        // Relaxed: it is set before `woken` is disconnected, and carries nothing.
+        self.is_removed.load(Ordering::Relaxed)
+    }
+}
+
+/// What a new lane receives with.
+pub(super) struct Ends<T> {
+    pub(super) id: LaneId,
+    pub(super) queue: Receiver<T>,
+    pub(super) cut: Option<Cutting>,
+}
+
+pub(super) struct Table<T> {
+    capacity: usize,
+    lanes: Vec<Entry<T>>,
+    /// The one queue of all lanes, if they share one.
+    shared: Option<(Sender<T>, Receiver<T>)>,
+    next_id: u64,
+    /// Where the next round begins.
+    turn: usize,
+    bindings: Bindings,
+    pub(super) in_hand: usize,
+    pub(super) slow: LaneRule,
+    pub(super) dead: LaneRule,
+    changed: Sender<Infallible>,
+    on_change: Receiver<Infallible>,
+}
+
+impl<T> Table<T> {
+    pub(super) fn new(capacity: usize, is_shared: bool, slow: LaneRule) -> Self {
+        let (changed, on_change) = bounded(1);
+        Self {
+            capacity,
+            lanes: Vec::new(),
+            shared: is_shared.then(|| bounded(capacity)),
+            next_id: 0,
+            turn: 0,
+            bindings: Bindings::default(),
+            in_hand: 1,
+            slow,
+            dead: LaneRule::Skip,
+            changed,
+            on_change,
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Vec<LaneSnapshot> {
+        let see = |lane: &Entry<T>| LaneSnapshot {
+            id: lane.id,
+            queued: lane.queue.len(),
+            sent: lane.sent,
+            missed: lane.missed,
+            is_alive: lane.sender.is_some(),
+        };
+        self.lanes.iter().map(see).collect()
+    }
+
+    pub(super) fn alive(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.sender.is_some()).count()
+    }
+
+    pub(super) fn add(&mut self) -> Ends<T> {
+        let id = LaneId(self.next_id);
+        self.next_id += 1;
+        let (sender, queue) = self.shared.clone().unwrap_or_else(|| bounded(self.capacity));
+        let (cut, of_lane) = self.shared.is_some().then(Cutting::pair).unzip();
+        self.lanes.push(Entry {
+            id,
+            sender: Some(sender),
+            queue: queue.clone(),
+            sent: 0,
+            missed: 0,
+            in_flight: VecDeque::new(),
+            cut,
+        });
+        self.announce();
+        Ends { id, queue, cut: of_lane }
+    }
+
+    /// Takes a lane out, with what nobody has received from it.
+    pub(super) fn remove(&mut self, id: LaneId) -> Option<(Entry<T>, Vec<T>)> {
+        let at = self.position(id)?;
+        self.release_keys(at);
+        let lane = self.lanes.remove(at);
+        if at < self.turn {
+            self.turn -= 1;
+        }
+        if let Some(cut) = &lane.cut {
+            cut.is_removed.store(true, Ordering::Relaxed);
+        }
+        let left = if self.shared.is_none() { lane.queue.try_iter().collect() } else { Vec::new() };
+        self.announce();
+        Some((lane, left))
+    }
+
+    /// The lane's receiver is gone. Its entry goes too, if nothing is left in it and dead lanes are passed over.
+    pub(super) fn die(&mut self, id: LaneId) -> Option<Entry<T>> {
+        let at = self.position(id)?;
+        let lane = &mut self.lanes[at];
+        lane.sender = None;
+        let is_forgotten = self.shared.is_some() || (self.dead == LaneRule::Skip && lane.queue.is_empty());
+        if is_forgotten {
+            return self.remove(id).map(|(lane, _)| lane);
+        }
+        self.release_keys(at);
+        self.announce();
+        None
+    }
+
+    /// What lies in dead lanes, and in the shared queue if it has no lane.
+    pub(super) fn take_undelivered(&mut self) -> (Vec<T>, Vec<Entry<T>>) {
+        let mut left = Vec::new();
+        let mut gone = Vec::new();
+        match &self.shared {
+            Some((_, queue)) if self.lanes.is_empty() => left.extend(queue.try_iter()),
+            Some(_) => {}
+            None => {
+                for lane in self.lanes.iter().filter(|lane| lane.sender.is_none()) {
+                    left.extend(lane.queue.try_iter());
+                }
+                if self.dead == LaneRule::Skip {
+                    let dead: Vec<_> =
+                        self.lanes.iter().filter(|lane| lane.sender.is_none()).map(|lane| lane.id).collect();
+                    gone.extend(dead.into_iter().filter_map(|id| self.remove(id)).map(|(lane, _)| lane));
+                }
+            }
+        }
+        (left, gone)
+    }
+
+    /// Makes those who wait look again.
+    pub(super) fn announce(&mut self) {
+        (self.changed, self.on_change) = bounded(1);
+    }
+
+    fn position(&self, id: LaneId) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.id == id)
+    }
+
+    fn waiting(&self, room: Vec<Sender<T>>, waits: bool) -> Option<Waiting<T>> {
+        waits.then(|| Waiting { room, on_change: self.on_change.clone() })
+    }
+
+    /// Sends to one lane, the first of those that may have the item, as the rules say.
+    pub(super) fn send_to_one(&mut self, mut value: T, wish: Wish, waits: bool) -> Attempt<T> {
+        let count = self.lanes.len();
+        let mut tries = if self.shared.is_some() { count.min(1) } else { count };
+        let mut first = match wish {
+            Wish::Next => self.turn,
+            Wish::LeastLoaded => self.least_loaded(),
+            Wish::First => 0,
+            Wish::Key(hash) => match self.bound_lane(hash) {
+                Some(lane) => {
+                    tries = 1; // the others are closed to it, whatever the rule for slow lanes
+                    lane
+                }
+                None => self.home(hash),
+            },
+            Wish::Lane(id) => match self.position(id) {
+                Some(lane) => lane,
+                None => return Attempt::Again(value),
+            },
+        };
+        let (mut room, mut is_any_full) = (Vec::new(), false);
+        let slow = if tries == 1 && self.slow == LaneRule::Skip { LaneRule::Wait } else { self.slow };
+        for _ in 0..tries {
+            let at = if first < count { first } else { first - count };
+            first = at + 1;
+            let lane = &mut self.lanes[at];
+            let Some(sender) = &lane.sender else {
+                match self.dead {
+                    LaneRule::Skip => continue,
+                    LaneRule::Wait => return Attempt::Wait(value, self.waiting(Vec::new(), waits)),
+                    LaneRule::Refuse => {
+                        return Attempt::Refused(value, RouteErrorKind::LaneDead(lane.id));
+                    }
+                }
+            };
+            match sender.try_send(value) {
+                Ok(()) => {
+                    self.sent(at, wish);
+                    return Attempt::Sent;
+                }
+                // The table has a receiver of its own, so the channel is never disconnected.
+                Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => value = back,
+            }
+            is_any_full = true;
+            if slow == LaneRule::Refuse {
+                return Attempt::Refused(value, RouteErrorKind::Full);
+            }
+            if waits {
+                room.push(sender.clone());
+            }
+            if slow == LaneRule::Wait {
+                break;
+            }
+        }
+        if !is_any_full {
+            return Attempt::Refused(value, RouteErrorKind::NoLanes);
+        }
+        Attempt::Wait(value, self.waiting(room, waits))
+    }
+
+    /// Sends to every lane that is alive, or to none. `Err` asks for so many `copies` of the item; what was not needed stays
+    /// among them.
+    pub(super) fn send_to_all(
+        &mut self,
+        value: T,
+        copies: &mut Vec<T>,
+        waits: bool,
+    ) -> Result<Attempt<T>, (T, usize)> {
+        let alive = self.alive();
+        if alive < self.lanes.len() {
+            let dead = self.lanes.iter().find(|lane| lane.sender.is_none()).map(|lane| lane.id);
+            match (self.dead, dead) {
+                (LaneRule::Wait, _) => return Ok(Attempt::Wait(value, self.waiting(Vec::new(), waits))),
+                (LaneRule::Refuse, Some(id)) => {
+                    return Ok(Attempt::Refused(value, RouteErrorKind::LaneDead(id)));
+                }
+                _ => {}
+            }
+        }
+        if alive == 0 {
+            return Ok(Attempt::Refused(value, RouteErrorKind::NoLanes));
+        }
+        // Looked at once for each lane: receivers make room meanwhile, and who waits has to wait for a lane that was full.
+        let mut full = 0;
+        let mut first_full = None;
+        for sender in self.lanes.iter().filter_map(|lane| lane.sender.as_ref()) {
+            if sender.is_full() {
+                full += 1;
+                first_full = first_full.or(Some(sender));
+            }
+        }
+        match (self.slow, first_full) {
+            (_, None) => {}
+            (LaneRule::Refuse, _) => return Ok(Attempt::Refused(value, RouteErrorKind::Full)),
+            // For one of them: as long as it is full, room in the others is of no use.
+            (LaneRule::Wait, Some(sender)) => {
+                return Ok(Attempt::Wait(value, self.waiting(vec![sender.clone()], waits)));
+            }
+            (LaneRule::Skip, _) if full == alive => {
+                let room = self.lanes.iter().filter_map(|lane| lane.sender.clone()).collect();
+                return Ok(Attempt::Wait(value, self.waiting(room, waits)));
+            }
+            (LaneRule::Skip, _) => {}
+        }
+        if copies.len() + 1 < alive {
+            return Err((value, alive - 1));
+        }
+        let mut left = Some(value);
+        for lane in &mut self.lanes {
+            let Some(sender) = &lane.sender else { continue };
+            // There is one for each lane that is alive; a lane without room gives its own back.
+            let Some(item) = copies.pop().or_else(|| left.take()) else { break };
+            match sender.try_send(item) {
+                Ok(()) => lane.sent += 1,
+                Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => {
+                    lane.missed += 1;
+                    copies.push(item);
+                }
+            }
+        }
+        copies.extend(left);
+        Ok(Attempt::Sent)
+    }
+
+    fn sent(&mut self, at: usize, wish: Wish) {
+        self.turn = if at + 1 < self.lanes.len() { at + 1 } else { 0 };
+        if self.shared.is_some() {
+            return;
+        }
+        let lane = &mut self.lanes[at];
+        lane.sent += 1;
+        if let Wish::Key(hash) = wish {
+            lane.in_flight.push_back(hash);
+            self.bindings.add(hash, lane.id);
+            self.settle_keys(at);
+        }
+    }
+
+    /// The lane with the shortest queue; of several, the next in turn.
+    fn least_loaded(&self) -> usize {
+        let in_turn = (self.turn..self.lanes.len()).chain(0..self.turn);
+        let load = |at: &usize| self.lanes[*at].sender.as_ref().map_or(usize::MAX, Sender::len);
+        in_turn.min_by_key(load).unwrap_or(0)
+    }
+
+    /// The lane that has items of the key in flight.
+    fn bound_lane(&mut self, hash: u64) -> Option<usize> {
+        let at = self.position(self.bindings.lane_of(hash)?)?;
+        self.settle_keys(at);
+        self.bindings.lane_of(hash).map(|_| at)
+    }
+
+    /// The lane that a key goes to when nothing of it is in flight.
+    fn home(&self, hash: u64) -> usize {
+        let lanes = self.lanes.iter().enumerate();
+        lanes
+            .filter(|(_, lane)| lane.sender.is_some() || self.dead != LaneRule::Skip)
+            .max_by_key(|(_, lane)| keys::score(hash, lane.id))
+            .map_or(0, |(at, _)| at)
+    }
+
+    /// Lets go of the keys of items that are in flight no longer.
+    fn settle_keys(&mut self, at: usize) {
+        let lane = &mut self.lanes[at];
+        let in_flight = lane.queue.len().saturating_add(self.in_hand);
+        while lane.in_flight.len() > in_flight {
+            if let Some(hash) = lane.in_flight.pop_front() {
+                self.bindings.remove(hash);
+            }
+        }
+    }
+
+    fn release_keys(&mut self, at: usize) {
+        for hash in self.lanes[at].in_flight.drain(..) {
+            self.bindings.remove(hash);
+        }
+    }
+}
