@@ -453,6 +453,42 @@ fn busy_workers_do_not_hold_a_loop_up() {
     assert_eq!(report.succeeded(), report.submitted());
 }
 
+/// A test that fails lets the worker go.
+struct Opens(CancellationToken);
+
+impl Drop for Opens {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+#[test]
+fn token_of_a_loop_ends_its_wait_for_a_place() {
+    let pool = pool(1, 1);
+    let _gate = Opens(hold(&pool));
+    drop(pool.submit(|| ()).expect("one place"));
+    for deadline in [false, true] {
+        let token = if deadline {
+            CancellationToken::with_timeout(Duration::from_millis(2))
+        } else {
+            CancellationToken::new()
+        };
+        let (loops, stop) = (&pool, token.clone());
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(move || {
+                let map = loops.map_with(&token, &[1, 2, 3], |item| *item).map(drop);
+                let reduce = loops.map_reduce_with(&token, &[1, 2, 3], |item| *item, |a, b| a + b).map(drop);
+                let each = loops.for_each_with(&token, &[1, 2, 3], |item| drop(item.to_string()));
+                [map, reduce, each]
+            });
+            assert!(deadline || stop.cancel());
+            for outcome in waits.join().expect("no panic") {
+                assert!(matches!(outcome, Err(BulkError::Cancelled { done: 0, .. })), "{outcome:?}");
+            }
+        });
+    }
+}
+
 #[test]
 fn what_a_loop_captured_is_dropped_when_it_returns() {
     let pool = pool(2, 4);

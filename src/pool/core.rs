@@ -18,7 +18,8 @@ use super::rules::Rules;
 use super::saturation::Saturation;
 use super::seat::{Guest, Inline, Seat};
 use super::site::{PanicHook, Site};
-use super::task::{Entry, Queued, Run, cancel_cause, drop_quietly, take_up};
+use super::task::{Entry, Queued, Run, drop_quietly, take_up};
+use crate::cancel::CancellationToken;
 use crate::policy::RateLimiter;
 use crate::sync::Mutex;
 use crate::sync::hint;
@@ -37,6 +38,8 @@ pub(super) struct Load {
 
 impl Load {
     pub(super) const ONE: Self = Self { tasks: 1, places: 1 };
+    /// A task that is let in although the queue is full.
+    pub(super) const BEYOND: Self = Self { tasks: 1, places: 0 };
 }
 
 /// Apart from other allocations' lines: handles count their references to it, while workers read what is inside.
@@ -117,7 +120,7 @@ impl<'env> Core<'env> {
         if self.gate.phase() != Phase::Open {
             return Err(NotIn::Refused(Refusal::Closed));
         }
-        if !self.queue.has_room(&mut store, load.places) {
+        if load.places > 0 && !self.queue.has_room(&mut store, load.places) {
             return Err(NotIn::Full(task, Refusal::Full));
         }
         let number = self.gate.counters.submit(load.tasks as u64);
@@ -145,15 +148,15 @@ impl<'env> Core<'env> {
         self.gate.announce();
     }
 
-    /// Waits for space in the queue.
+    /// Waits for space in the queue, until `given` is cancelled.
     #[cold]
     pub(super) fn wait_for_space(
         &self,
         task: Queued<'env>,
         load: Load,
         deadline: Option<Instant>,
+        given: Option<&CancellationToken>,
     ) -> Result<(), Refusal> {
-        let given = task.control().and_then(|control| control.given().cloned());
         let _registration = given.map(|token| {
             let gate = Arc::clone(&self.gate);
             token.on_cancel(move |_| gate.space.offer_all())
@@ -162,9 +165,10 @@ impl<'env> Core<'env> {
             self.spin_for_space();
         }
         let mut held = Some(task);
-        let answer = self.gate.space.wait(deadline, || {
+        let cancelled = || self.gate.cancelled().or_else(|| given.and_then(CancellationToken::cause));
+        let mut offer = || {
             let task = held.take()?;
-            if let Some(cause) = cancel_cause(task.control(), &self.gate) {
+            if let Some(cause) = cancelled() {
                 return Some(Err(Refusal::Cancelled(cause)));
             }
             let control = Arc::clone(&task);
@@ -176,8 +180,16 @@ impl<'env> Core<'env> {
                     None
                 }
             }
-        });
-        answer.unwrap_or(Err(Refusal::TimedOut))
+        };
+        loop {
+            let until = deadline.into_iter().chain(given.and_then(CancellationToken::wake_at)).min();
+            if let Some(answer) = self.gate.space.wait(until, &mut offer) {
+                return answer;
+            }
+            if deadline.is_some_and(|deadline| deadline <= time::now()) {
+                return Err(Refusal::TimedOut);
+            }
+        }
     }
 
     /// Runs a task on the thread that submits it, instead of queueing it; refuses if that thread is in too many such runs.

@@ -121,6 +121,23 @@ impl<'env, S: 'static> Submitter<'env, S> {
         self.hand_in(Plain(task), None, Patience::Until(deadline(timeout))).map_err(plain)
     }
 
+    /// Submits a task although the queue may be full: for one who has bounds of his own, and few of them.
+    pub(crate) fn submit_beyond<F>(&self, task: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() + Send + 'env,
+    {
+        let task = Arc::new(Task::new(Plain(task), None));
+        let refusal = match self.core.gate.cancelled() {
+            Some(cause) => Refusal::Cancelled(cause),
+            None => match self.core.offer(Arc::clone(&task) as Queued<'env>, None, Load::BEYOND) {
+                Ok(()) => return Ok(()),
+                Err(NotIn::Refused(refusal) | NotIn::Full(_, refusal)) => refusal,
+            },
+        };
+        let work = task.reclaim().expect("a refused task is in nobody else's hands");
+        Err(plain(SubmitError::new(work, refusal)))
+    }
+
     pub(super) fn hand_in<W>(
         &self,
         work: W,
@@ -175,7 +192,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
                 }
             }
         }
-        core.wait_for_space(task, Load::ONE, until)
+        core.wait_for_space(task, Load::ONE, until, control.and_then(Control::given))
     }
 
     /// Takes no more tasks, from anybody: tasks that submit to their own pool are refused too. What is queued still runs; what waits

@@ -16,6 +16,7 @@ use super::super::submitter::Submitter;
 use super::super::task::Run;
 use super::chunk::Chunk;
 use super::many::ManyHandle;
+use crate::cancel::CancellationToken;
 use crate::panics;
 use crate::sync::time;
 
@@ -108,7 +109,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
             let ended = pulled.len() < lengths.next;
             lengths.pulled(time::now().saturating_duration_since(start));
             if !pulled.is_empty() {
-                if let Err((pulled, refusal)) = hand_in(core, &mut accepted, pulled, Places::Each) {
+                if let Err((pulled, refusal)) = hand_in(core, &mut accepted, pulled, Places::Each, None) {
                     let rest = Unsubmitted(pulled.into_iter().chain(tasks));
                     return Err(SubmitManyError { accepted: accepted.seal(), rest, refusal });
                 }
@@ -124,11 +125,13 @@ impl<'env, S: 'static> Submitter<'env, S> {
 }
 
 /// Hands tasks in as one chunk, or gives back those that are not accepted. `places`: of the queue's bound, for each task or for all.
+/// `given`: ends a wait for space.
 pub(super) fn hand_in<'env, F, T>(
     core: &Arc<Core<'env>>,
     many: &mut ManyHandle<'env, T>,
     mut tasks: Vec<F>,
     places: Places,
+    given: Option<&CancellationToken>,
 ) -> Result<(), (Vec<F>, Refusal)>
 where
     F: FnOnce() -> T + Send + 'env,
@@ -138,7 +141,7 @@ where
         let count = tasks.len();
         let load = Load { tasks: count, places: if places == Places::Each { count } else { 1 } };
         let chunk = Chunk::new(core, many.batch(), tasks, load.places);
-        match accept(core, Arc::clone(&chunk) as Arc<dyn Run + 'env>, load) {
+        match accept(core, Arc::clone(&chunk) as Arc<dyn Run + 'env>, load, given) {
             Ok(ControlFlow::Break(())) => {
                 many.push(chunk, count);
                 return Ok(());
@@ -178,6 +181,7 @@ fn accept<'env>(
     core: &Arc<Core<'env>>,
     entry: Arc<dyn Run + 'env>,
     load: Load,
+    given: Option<&CancellationToken>,
 ) -> Result<ControlFlow<(), Option<Rc<Seat>>>, Refusal> {
     if let Some(cause) = core.gate.cancelled() {
         return Err(Refusal::Cancelled(cause));
@@ -191,7 +195,7 @@ fn accept<'env>(
         return Ok(ControlFlow::Continue(Some(seat)));
     }
     match core.saturation {
-        Saturation::Block => core.wait_for_space(entry, load, None).map(ControlFlow::Break),
+        Saturation::Block => core.wait_for_space(entry, load, None, given).map(ControlFlow::Break),
         Saturation::Reject => Err(refusal),
         Saturation::CallerRuns => Ok(ControlFlow::Continue(None)),
     }

@@ -104,7 +104,7 @@ where
         return Err(BulkError::Cancelled { done: 0, source });
     }
     let mut handle = ManyHandle::new(core);
-    let handed_in = hand_in(core, &mut handle, tasks, Places::All);
+    let handed_in = hand_in(core, &mut handle, tasks, Places::All, token);
     wait(handle.seal(), token);
     let outcome = match handed_in {
         Err((_, Refusal::Cancelled(source))) => Err(BulkError::Cancelled { done: 0, source }),
