@@ -818,61 +818,89 @@ fn runner_that_was_purged_and_is_kept_hangs_nobody() {
 }
 
 #[test]
-fn task_that_finds_no_runner_comes_back_when_its_time_is_over_whatever_the_saturation() {
+fn tasks_of_a_group_get_in_though_the_pools_queue_is_full_whatever_its_saturation() {
     for saturation in [Saturation::Block, Saturation::Reject, Saturation::CallerRuns] {
         let settings = ThreadPool::builder().workers(1).queue_bound(1).saturation(saturation);
         let pool = settings.build().expect("a worker");
         let (gate, running) = occupy(&pool);
         let filler = pool.submit(|| ()).expect("one place");
-        let group = limit(1).on(&pool).expect("a limit");
-        let refused = group.task().name("late").spawn_timeout(|_| Ok(1), Duration::from_millis(2));
-        let refused = refused.expect_err("no runner can be had");
-        assert!(refused.is_timed_out() && refused.name() == Some("late"));
-        assert_eq!(group.pending(), 0);
-        let (group, here) = (&group, thread::current().id());
-        thread::scope(|scope| {
-            let waiting = scope.spawn(move || {
-                let spawner = thread::current().id();
-                let task = move || Ok(u32::from(thread::current().id() != spawner));
-                group.spawn(task).map_err(|refused| refused.to_string())
-            });
-            gate.open();
-            waiting.join().expect("no panic").expect("it waits for the pool");
-        });
-        group.spawn(move || Ok(u32::from(thread::current().id() != here))).expect("open");
+        let group = limit(1).queue_bound(1).on(&pool).expect("a limit");
+        let here = thread::current().id();
+        let elsewhere = move || Ok(u32::from(thread::current().id() != here));
+        group.try_spawn(elsewhere).expect("a place to run");
+        group.spawn_timeout(elsewhere, Duration::ZERO).expect("a place to wait");
+        assert!(group.try_spawn(elsewhere).expect_err("limit and queue are full").is_full());
+        assert!(pool.try_submit(|| ()).is_err(), "for others the pool is full all the same");
+        gate.open();
+        assert_eq!(group.into_results().expect("a worker ran them"), [1, 1]);
         gate::ended(running).expect("no panic");
         gate::ended(filler).expect("no panic");
-        assert!(group.wait_timeout(LONG).expect("a runner came").is_ok());
     }
 }
 
 #[test]
-fn task_that_waits_for_a_runner_comes_back_when_the_pool_closes_or_the_group_is_cancelled() {
-    for closes in [true, false] {
-        let pool = ThreadPool::builder().workers(1).queue_bound(1).build().expect("a worker");
-        let (gate, running) = occupy(&pool);
-        let filler = pool.submit(|| ()).expect("one place");
-        let group = limit::<u32>(1).on(&pool).expect("a limit");
-        let group = &group;
-        let refused = thread::scope(|scope| {
-            let waiting = scope.spawn(move || group.spawn(|| Ok(5)).expect_err("refused"));
-            while group.pending() == 0 {
-                thread::yield_now();
-            }
-            if closes {
-                pool.close();
-            } else {
-                group.token().cancel();
-            }
-            waiting.join().expect("no panic")
-        });
-        assert!(if closes { refused.is_pool_closed() } else { refused.is_cancelled() }, "{refused}");
-        assert_eq!(refused.into_task()(), Ok(5), "unchanged");
-        gate.open();
-        gate::ended(running).expect("no panic");
-        gate::ended(filler).expect("no panic");
-        assert_eq!(group.wait().expect_err("a task was refused").kind(), GroupErrorKind::Cancelled);
+fn cancelled_runner_in_the_pools_queue_leaves_no_task_behind() {
+    let pool = ThreadPool::builder().workers(1).build().expect("a worker");
+    let (gate, running) = occupy(&pool);
+    let above = CancellationToken::new();
+    let group = limit::<u32>(1).token(&above).on(&pool).expect("a limit");
+    let (sender, receiver) = mpsc::channel::<()>();
+    group
+        .spawn(move || {
+            drop(sender);
+            Ok(1)
+        })
+        .expect("room");
+    above.cancel();
+    gate.open();
+    gate::ended(running).expect("no panic");
+    // Nobody waits for the group, and the task is dropped all the same.
+    assert_eq!(receiver.recv_timeout(LONG), Err(mpsc::RecvTimeoutError::Disconnected));
+    assert_eq!(group.wait().expect_err("it never ran").kind(), GroupErrorKind::Cancelled);
+}
+
+#[test]
+fn purged_runner_is_hired_anew_though_nobody_waits() {
+    let pool = ThreadPool::builder().workers(1).build().expect("a worker");
+    let (gate, running) = occupy(&pool);
+    let group = limit(1).on(&pool).expect("a limit");
+    let (sender, receiver) = mpsc::channel();
+    group.spawn(move || sender.send(7).map_err(|_| "nobody listens".to_owned())).expect("room");
+    drop(pool.purge());
+    gate.open();
+    gate::ended(running).expect("no panic");
+    assert_eq!(receiver.recv_timeout(LONG), Ok(7));
+}
+
+#[test]
+fn helper_leaves_a_runner_behind() {
+    let pool = ThreadPool::builder().workers(1).queue_bound(1).build().expect("a worker");
+    let submitter = pool.submitter().clone();
+    let (sender, receiver) = mpsc::channel();
+    let outer = pool.submit(move || {
+        let filler = submitter.submit(|| ()).expect("one place");
+        let group = limit(1).on(&submitter).expect("a limit");
+        let token = CancellationToken::new();
+        let stop = token.clone();
+        let first = move || {
+            stop.cancel();
+            Ok(())
+        };
+        group.spawn(first).expect("room");
+        for number in 0..3 {
+            let sender = sender.clone();
+            group.spawn(move || sender.send(number).map_err(|_| "nobody listens".to_owned())).expect("room");
+        }
+        drop(sender);
+        group.wait_with(&token).expect_err("the first task ends the wait");
+        drop(filler);
+        group
+    });
+    let group = gate::ended(outer.expect("open")).expect("no panic");
+    for number in 0..3 {
+        assert_eq!(receiver.recv_timeout(LONG), Ok(number), "nobody waits for the group");
     }
+    group.wait().expect("all succeed");
 }
 
 #[test]
@@ -898,35 +926,35 @@ fn helper_sees_the_end_of_its_wait_between_two_tasks() {
 }
 
 #[test]
-fn helper_that_finds_no_place_for_a_runner_runs_the_task() {
-    let pool = ThreadPool::builder().workers(1).queue_bound(1).build().expect("a worker");
-    let submitter = pool.submitter().clone();
-    let outer = pool.submit(move || {
-        let filler = submitter.submit(|| ()).expect("one place");
-        let group = limit(1).on(&submitter).expect("a limit");
-        group.spawn(|| Ok(1)).expect("this thread runs it");
-        let pending = group.pending();
-        drop(filler);
-        (pending, group.into_results().expect("success"))
-    });
-    assert_eq!(gate::ended(outer.expect("open")).expect("no panic"), (0, vec![1]));
-}
-
-#[test]
-fn group_that_leaves_its_scope_has_ended() {
+fn group_that_leaves_its_scope_or_is_forgotten_is_cancelled() {
+    let (gate, pass) = Gate::new();
     let group = limit::<u32>(1).scope(|group| {
-        group.spawn(|| Ok(1)).expect("open");
+        let task = group.task().spawn(|context| {
+            pass();
+            Err(context.token().wait().cause().expect("given").to_string())
+        });
+        task.expect("open");
+        gate.wait();
+        gate.open();
         group
     });
     let group = group.expect("a thread");
-    assert!(
-        group.spawn(|| Ok(2)).is_ok_and(|()| group.token().is_cancelled()),
-        "taken, and cancelled at once"
-    );
-    let error = group.wait().expect_err("its threads are gone");
-    assert_eq!(error.kind(), GroupErrorKind::Cancelled);
-    let report = group.into_report();
-    assert_eq!((report.values(), report.cancelled()), (&[1][..], 1));
+    assert!(group.spawn(|| Ok(2)).expect_err("over").is_cancelled());
+    let error = group.wait().expect_err("it was cut short");
+    let text = "the scope of the group ended before anybody waited for it";
+    assert_eq!(error.to_string(), format!("the group was ended early: {text}"));
+    assert_eq!(error.reactions()[0].error().map(String::as_str), Some(text));
+    let forgotten = limit::<u32>(1).scope(|group| {
+        group.task().spawn(|context| Err(context.token().wait().to_string())).expect("open");
+        std::mem::forget(group);
+    });
+    assert!(forgotten.is_ok(), "and its thread is joined");
+    let answered = limit(1).scope(|group| {
+        group.spawn(|| Ok(1)).expect("open");
+        group.wait().expect("success");
+        group
+    });
+    assert_eq!(answered.expect("a thread").into_results().expect("it has its answer"), [1]);
 }
 
 #[test]
@@ -949,20 +977,6 @@ fn into_results_of_an_own_task_is_refused_and_cancels() {
     *group.lock().expect("not poisoned") = Some(own);
     gate.open();
     assert_eq!(receiver.recv_timeout(LONG), Ok((GroupErrorKind::OwnTask, true)));
-}
-
-#[test]
-fn try_spawn_is_refused_while_the_pool_has_no_place_for_a_runner() {
-    let pool = ThreadPool::builder().workers(1).queue_bound(1).build().expect("a worker");
-    let (gate, running) = occupy(&pool);
-    let filler = pool.submit(|| ()).expect("one place");
-    let group = limit(1).on(&pool).expect("a limit");
-    assert!(group.try_spawn(|| Ok(1)).expect_err("no runner can be had").is_full());
-    gate.open();
-    gate::ended(running).expect("no panic");
-    gate::ended(filler).expect("no panic");
-    group.spawn(|| Ok(2)).expect("open");
-    assert_eq!(group.into_results().expect("success"), [2]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use gristmill::sync::atomic::{AtomicBool, AtomicUsize};
-use gristmill::sync::thread::{Builder, JoinHandle};
+use gristmill::sync::thread::{self, Builder, JoinHandle};
 use gristmill::sync::{fault, model as execution};
 use gristmill::{CancellationToken, Done, ErrorGroup, GroupBuildError, GroupErrorKind, Shutdown, ThreadPool};
 
@@ -217,39 +217,46 @@ fn two_groups_share_a_small_pool() {
 }
 
 #[test]
-fn task_without_a_runner_gets_one_or_comes_back() {
-    check("task_without_a_runner_gets_one_or_comes_back", || {
+fn runner_that_is_purged_while_tasks_come_is_hired_anew() {
+    check("runner_that_is_purged_while_tasks_come_is_hired_anew", || {
         let pool = Arc::new(ThreadPool::builder().workers(1).queue_bound(1).build().expect("a worker"));
-        let ran = Arc::new(AtomicUsize::new(0));
         let group = Arc::new(Group::builder().limit(1).queue_bound(2).on(&pool).expect("a limit"));
         let other = {
             let pool = Arc::clone(&pool);
-            spawn(move || (0..2).for_each(|_| drop(pool.submit(|| ()))))
+            spawn(move || (0..2).for_each(|_| drop(pool.purge())))
         };
-        let spawners: Vec<_> = [Duration::ZERO, Duration::from_secs(3600)]
-            .into_iter()
-            .map(|patience| {
-                let (group, ran) = (Arc::clone(&group), Arc::clone(&ran));
-                spawn(move || {
-                    let task = move || {
-                        ran.fetch_add(1, SeqCst);
-                        Ok(1)
-                    };
-                    match group.spawn_timeout(task, patience) {
-                        Ok(()) => 1,
-                        Err(refused) => {
-                            assert!(refused.is_timed_out() && patience.is_zero(), "{refused}");
-                            drop(refused.into_task());
-                            0
-                        }
-                    }
-                })
-            })
-            .collect();
-        let accepted: usize = spawners.into_iter().map(|thread| thread.join().expect("no panic")).sum();
+        let spawner = {
+            let group = Arc::clone(&group);
+            spawn(move || group.spawn(|| Ok(1)).expect("room"))
+        };
+        group.spawn(|| Ok(2)).expect("room");
         other.join().expect("no panic");
-        group.wait().expect("all that got in succeed");
-        assert_eq!((ran.load(SeqCst), group.pending()), (accepted, 0));
+        spawner.join().expect("no panic");
+        while group.pending() > 0 {
+            thread::yield_now(); // nobody waits for the group
+        }
+        group.wait().expect("success");
+    });
+}
+
+#[test]
+fn helper_that_goes_leaves_a_runner_to_whoever_spawns_meanwhile() {
+    check("helper_that_goes_leaves_a_runner_to_whoever_spawns_meanwhile", || {
+        let pool = Arc::new(ThreadPool::builder().workers(1).queue_bound(1).build().expect("a worker"));
+        let group = Arc::new(Group::builder().limit(1).queue_bound(3).on(&pool).expect("a limit"));
+        let (inner, token) = (Arc::clone(&group), CancellationToken::new());
+        let outer = pool.submit(move || {
+            let stop = token.clone();
+            inner.spawn(move || Ok(u32::from(stop.cancel()))).expect("room");
+            inner.wait_with(&token).is_ok()
+        });
+        // While the helper is at work, or has gone.
+        group.spawn(|| Ok(2)).expect("room");
+        outer.expect("open").wait().expect("no panic");
+        while group.pending() > 0 {
+            thread::yield_now();
+        }
+        group.wait().expect("success");
     });
 }
 

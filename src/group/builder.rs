@@ -153,7 +153,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
 
     /// Runs `body` with a group on threads of its own whose tasks may borrow from outside of this call, and returns when every task has
     /// ended and every thread is gone, also if `body` panics. A group without an answer at the end of `body` is dropped, and so cancelled. One
-    /// that `body` returns has done what it was given, and takes nothing more: a task that is spawned into it then never starts.
+    /// that `body` returns, or forgets, without an answer is cancelled too.
     ///
     /// ```
     /// use gristmill::ErrorGroup;
@@ -173,7 +173,12 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
     /// The limit is zero or too large, or a thread could not be created. `body` has not been called then.
     pub fn scope<R>(self, body: impl FnOnce(ErrorGroup<'env, T, E>) -> R) -> Result<R, GroupBuildError> {
         let (threads, limit) = self.threads()?;
-        let body = |pool: &Submitter<'env>| body(self.group(pool.clone(), false, limit));
+        let body = |pool: &Submitter<'env>| {
+            let group = self.group(pool.clone(), false, limit);
+            // Whatever `body` does with the group: its tasks are told to end when the scope does.
+            let _end = ScopeEnd(Arc::clone(group.core()));
+            body(group)
+        };
         Ok(threads.scope(|pool| body(pool.submitter()))?)
     }
 
@@ -207,6 +212,22 @@ impl<T: Send + 'static, E: Send + Sync + 'static> ErrorGroupBuilder<'static, T, 
         let mut group = self.group(threads.submitter().clone(), false, limit);
         group.threads = Some(threads);
         Ok(group)
+    }
+}
+
+/// Why the tasks of a group that outlives its scope are cancelled.
+#[derive(Debug, thiserror::Error)]
+#[error("the scope of the group ended before anybody waited for it")]
+struct ScopeOver;
+
+struct ScopeEnd<'env, T: Send + 'env, E: Send + Sync + 'env>(Arc<Core<'env, T, E>>);
+
+impl<T: Send, E: Send + Sync> Drop for ScopeEnd<'_, T, E> {
+    fn drop(&mut self) {
+        if !self.0.line.is_closed() {
+            self.0.token.cancel_with(ScopeOver);
+            self.0.purge();
+        }
     }
 }
 

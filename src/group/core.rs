@@ -13,7 +13,7 @@ use super::line::{Line, Next};
 use super::refusal::PoolGone;
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::panics;
-use crate::pool::{Pace, Refusal, SubmitError, Submitter, drop_quietly};
+use crate::pool::{Pace, Submitter, drop_quietly};
 use crate::sync::time;
 
 /// After so many tasks, or so much time, a runner lets the other tasks of a pool that is not the group's own pass.
@@ -73,14 +73,15 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Hired<'env, T, E> {
 
 impl<'env, T: Send + 'env, E: Send + Sync + 'env> Drop for Hired<'env, T, E> {
     fn drop(&mut self) {
-        // Its pool refused it, handed it back, or was purged.
-        if let Some(core) = self.0.take().filter(|core| core.line.unhired()) {
-            // Not hired anew in here: a pool that drops what it is given would be asked for ever. Who waits for the group does that.
-            if core.pool.is_closed() || core.pool.stop_token().is_cancelled() {
-                core.abandon();
-            } else {
-                core.line.nudge();
-            }
+        // Its pool refused it, handed it back, or was purged; or it was cancelled in the queue.
+        let Some(core) = self.0.take() else { return };
+        let alone = core.line.unhired();
+        if core.token.is_cancelled() {
+            core.purge();
+        } else if alone && (core.pool.is_closed() || core.pool.stop_token().is_cancelled()) {
+            core.abandon();
+        } else if alone {
+            core.rescue(false);
         }
     }
 }
@@ -112,50 +113,24 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
         self.token.cause().or_else(|| self.above.iter().find_map(CancellationToken::cause))
     }
 
-    /// Has the pool start a runner, which is counted as hired already.
+    /// Has the pool start a runner, which is counted as hired already. It takes no place of the pool's bound: the group has bounds of its own,
+    /// and tasks whose runner was refused would lie there until somebody comes.
+    #[cold]
     pub(super) fn hire(self: &Arc<Self>) {
         let hired = Hired(Some(Arc::clone(self)));
-        // A refusal drops it: those who are there ask again when they take the next tasks.
-        drop(self.pool.try_submit(move || hired.start()));
+        drop(self.pool.submit_beyond(move || hired.start()));
     }
 
-    /// Has the pool start a runner, which is counted when that is certain; waits for space for at most `patience`, whatever the pool's
-    /// saturation says. If it is refused, `give_up` is called before the group hears that there is none.
-    pub(super) fn ask(
-        self: &Arc<Self>,
-        patience: Option<Duration>,
-        give_up: impl FnOnce(),
-    ) -> Result<(), Refusal> {
-        let hired = Hired(Some(Arc::clone(self)));
-        match patience {
-            None => self.asked(self.pool.try_submit(move || hired.start()), give_up),
-            Some(time) => {
-                let task = self.pool.task().token(&self.token);
-                self.asked(task.submit_timeout(move |_| hired.start(), time), give_up)
-            }
+    /// Hires a runner if there are too few: after a helper has left, or when one was purged. `lost`: not even one that is hired is counted
+    /// on, since somebody may keep what he purged; if it comes all the same, one of the two goes again.
+    pub(super) fn rescue(self: &Arc<Self>, lost: bool) {
+        if self.shares && self.line.is_short_handed(lost) {
+            self.hire();
         }
-    }
-
-    fn asked<H, F>(&self, answer: Result<H, SubmitError<F>>, give_up: impl FnOnce()) -> Result<(), Refusal> {
-        self.line.confirm();
-        let Err(error) = answer else { return Ok(()) };
-        let (hired, refusal) = error.into_parts();
-        give_up();
-        drop(hired);
-        Err(refusal)
-    }
-
-    /// Asks for runners that the pool had no place for, or has lost: who was hired and is not in its queue was purged, and somebody keeps
-    /// him; or he is about to start, and one more does no harm. True if there are still too few.
-    pub(super) fn rescue(self: &Arc<Self>) -> bool {
-        if !self.shares || !self.line.is_short_handed(self.pool.queued() == 0) {
-            return false;
-        }
-        self.hire();
-        self.line.remains_short_handed()
     }
 
     /// Runs one task as a helper, who is counted as active already. One, so that it sees in time that its wait is over.
+    #[cold]
     pub(super) fn help(self: &Arc<Self>) {
         let inside = Inside::enter(self.id);
         let Next::Run { job, hire, .. } = self.line.next(0, false, &mut false) else { return };
@@ -208,10 +183,11 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
         self.line.end(std::mem::take(ended));
         self.line.hire_one_more();
         let hired = Hired(Some(Arc::clone(self)));
-        self.pool.try_submit(move || hired.start()).is_ok() && self.line.steps_back()
+        self.pool.submit_beyond(move || hired.start()).is_ok() && self.line.steps_back()
     }
 
     /// Runs a task, or drops it if the group is cancelled. Its end is still to be counted.
+    #[inline]
     pub(super) fn run(self: &Arc<Self>, job: Job<'env, T, E>) {
         if self.token.is_cancelled() {
             drop_quietly(job);

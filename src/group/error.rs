@@ -94,10 +94,12 @@ impl<E: fmt::Display> fmt::Display for TaskFailure<E> {
     }
 }
 
-impl<E: std::error::Error + 'static> std::error::Error for TaskFailure<E> {
+/// For every error that can be printed, `String` and `anyhow::Error` too, so that `?` works. The text contains the task's own error, which
+/// therefore is no source; [`error`](Self::error) and [`into_error`](Self::into_error) give it with its type.
+impl<E: fmt::Debug + fmt::Display> std::error::Error for TaskFailure<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
-            FailureKind::Failed(error) => Some(error),
+            FailureKind::Failed(_) => None,
             FailureKind::Panicked(panic) => Some(panic),
         }
     }
@@ -258,13 +260,17 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
                 1 => fmt::Display::fmt(cause, formatter),
                 count => write!(formatter, "{cause} (and {} more failed)", count - 1),
             },
-            (_, None, Some(cancelled)) => write!(formatter, "the group was ended early: {cancelled}"),
+            (_, None, Some(cancelled)) => match cancelled.cause() {
+                Some(cause) => write!(formatter, "the group was ended early: {cause}"),
+                None => write!(formatter, "the group was ended early: {cancelled}"),
+            },
             (_, None, None) => formatter.write_str("no task of the group succeeded: there was none"),
         }
     }
 }
 
-impl<E: std::error::Error + 'static> std::error::Error for GroupError<E> {
+/// For every error that can be printed; see [`TaskFailure`].
+impl<E: fmt::Debug + fmt::Display> std::error::Error for GroupError<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match (self.cause(), &self.0.cancelled) {
             (Some(cause), _) => std::error::Error::source(cause),
@@ -282,6 +288,6 @@ pub enum GroupBuildError {
     #[error("a limit of 0 would keep every task from starting")]
     Limit,
     /// The threads could not be had; on its own threads a group runs at most [`MAX_WORKERS`](crate::pool::MAX_WORKERS) tasks at a time.
-    #[error("the threads of the group could not be had")]
+    #[error("the threads of the group could not be had: {0}")]
     Threads(#[from] BuildError),
 }

@@ -225,15 +225,14 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
                 continue; // what was cancelled before is seen now
             }
             if wait == Wait::Park {
-                // A runner that a full pool refuses, or whose place is given up, tells nobody who waits; so on a shared pool they look
-                // again.
-                core.rescue();
+                // On a shared pool a runner may be lost that somebody has purged and keeps; so they look again there.
+                core.rescue(naps.gives_up());
                 park(deadline, core.shares.then_some(&mut naps), token.into_iter().chain([&core.token]));
             }
         };
         core.line.forget();
         if end.is_err() {
-            core.rescue(); // what a helper leaves to others
+            core.rescue(false); // what a helper leaves to others
         }
         Some(end)
     }

@@ -131,11 +131,7 @@ impl<'env, T, E> Ledger<'env, T, E> {
         };
         match (result, &self.done.0) {
             (Ok(value), Kind::AllSucceeded | Kind::AllFinished) => self.keep(index, value),
-            (result, _) => {
-                if let Some(succeeded) = self.judge(index, name, result, is_cancelled) {
-                    token.cancel_with(Ended { succeeded, index, name: name.cloned() });
-                }
-            }
+            (result, _) => self.judge(index, name, result, token, is_cancelled),
         }
     }
 
@@ -143,15 +139,16 @@ impl<'env, T, E> Ledger<'env, T, E> {
         self.values[shard()].0.lock().push(index, value);
     }
 
-    /// Records an end that may decide; if it does, whether the group has succeeded.
+    /// Records an end that may decide.
     #[cold]
     fn judge(
         &self,
         index: u64,
         name: Option<&Arc<str>>,
         mut result: Result<T, FailureKind<E>>,
+        token: &CancellationToken,
         is_cancelled: impl FnOnce() -> bool,
-    ) -> Option<bool> {
+    ) {
         let verdict = match (&self.done.0, &result) {
             (Kind::AllSucceeded, Err(_)) => Verdict::Fail,
             (Kind::AnySucceeded, Ok(_)) => Verdict::Succeed,
@@ -194,7 +191,10 @@ impl<'env, T, E> Ledger<'env, T, E> {
         if let Some(succeeded) = decided {
             book.decision = Some(Decision { succeeded, index });
         }
-        decided
+        drop(book);
+        if let Some(succeeded) = decided {
+            token.cancel_with(Ended { succeeded, index, name: name.cloned() });
+        }
     }
 
     /// Counts tasks that never started.

@@ -32,9 +32,8 @@ pub(super) struct Inbox<J> {
     pub(super) spawned: u64,
     /// What `ended` was when it was last looked at.
     pub(super) seen: u64,
-    /// Runners that were asked for and have not started. Negative for the moment between the start of one and its
-    /// [confirmation](Line::confirm).
-    hired: i64,
+    /// Runners that were asked for and have not started.
+    hired: usize,
     pub(super) active: usize,
     /// Whether a runner is about to come back.
     lingering: bool,
@@ -47,7 +46,7 @@ pub(super) struct Inbox<J> {
 impl<J> Inbox<J> {
     /// The runners that there are, or are about to be.
     fn runners(&self) -> usize {
-        usize::try_from(self.hired).unwrap_or(0).saturating_add(self.active)
+        self.hired.saturating_add(self.active)
     }
 }
 
@@ -73,29 +72,6 @@ pub(super) struct Line<J> {
 pub(super) enum NotIn {
     Full,
     Closed,
-    /// There is no runner, and whether one can be had is not certain.
-    Unmanned,
-}
-
-/// What a task does that finds no runner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Alone {
-    /// It has one hired, who is sure to come.
-    Hires,
-    /// It stays outside.
-    Leaves,
-    /// It goes in, and its spawner asks for one. He is counted when he is [certain](Line::confirm), so that nobody relies on him before.
-    Asks,
-}
-
-/// What a task that got in needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hire {
-    Nobody,
-    /// One more runner, which is counted as hired already.
-    OneMore,
-    /// The only runner, which is not counted: it was pushed by one who [asks](Alone::Asks).
-    TheOnly,
 }
 
 /// What a runner does next.
@@ -139,21 +115,16 @@ impl<J> Line<J> {
         (inbox.spawned, outbox.ended)
     }
 
-    /// Takes in the task that `make` makes with its index, if there is room. `make` runs under a lock.
-    pub(super) fn push(&self, alone: Alone, make: impl FnOnce(u64) -> J) -> Result<Hire, NotIn> {
+    /// Takes in the task that `make` makes with its index, if there is room; whether it needs one more runner, which is counted as hired
+    /// already. `make` runs under a lock.
+    pub(super) fn push(&self, make: impl FnOnce(u64) -> J) -> Result<bool, NotIn> {
         let mut inbox = self.inbox.lock();
         self.admit(&inbox)?;
-        let hire = match (inbox.runners(), alone) {
-            _ if inbox.lingering => Hire::Nobody,
-            (0, Alone::Leaves) => return Err(NotIn::Unmanned),
-            (0, Alone::Asks) => Hire::TheOnly,
-            (there, _) if there < self.limit => Hire::OneMore,
-            _ => Hire::Nobody,
-        };
+        let hire = !inbox.lingering && inbox.runners() < self.limit;
         let index = inbox.spawned;
         inbox.spawned += 1;
         inbox.jobs.push_back(make(index));
-        inbox.hired += i64::from(hire == Hire::OneMore);
+        inbox.hired += usize::from(hire);
         let helpers = mem::take(&mut inbox.helpers);
         drop(inbox);
         unpark(helpers);
@@ -195,11 +166,6 @@ impl<J> Line<J> {
         starts
     }
 
-    /// Counts a runner that was [asked for](Alone::Asks), and may have started meanwhile.
-    pub(super) fn confirm(&self) {
-        self.hire_one_more();
-    }
-
     /// Counts one more hired runner, whatever the limit: it takes the place of one that goes.
     pub(super) fn hire_one_more(&self) {
         self.inbox.lock().hired += 1;
@@ -209,7 +175,7 @@ impl<J> Line<J> {
     pub(super) fn steps_back(&self) -> bool {
         let (outbox, mut inbox) = self.both();
         // The one that takes its place may have come and gone already.
-        let stays = inbox.hired <= 0 && !is_empty(&outbox, &inbox);
+        let stays = inbox.hired == 0 && !is_empty(&outbox, &inbox);
         inbox.active -= usize::from(!stays);
         let helpers = if stays { Vec::new() } else { mem::take(&mut inbox.helpers) };
         drop((outbox, inbox));
@@ -228,23 +194,10 @@ impl<J> Line<J> {
     /// nowhere to be seen, so he is not relied on; the limit holds all the same, because it is looked at again when he starts.
     pub(super) fn is_short_handed(&self, lost: bool) -> bool {
         let (outbox, mut inbox) = self.both();
-        let short = if lost {
-            inbox.active < self.limit && !inbox.lingering && !is_empty(&outbox, &inbox)
-        } else {
-            self.wants_more(&outbox, &inbox)
-        };
-        inbox.hired += i64::from(short);
+        let runners = if lost { inbox.active } else { inbox.runners() };
+        let short = runners < self.limit && !inbox.lingering && !is_empty(&outbox, &inbox);
+        inbox.hired += usize::from(short);
         short
-    }
-
-    /// As [`is_short_handed`](Self::is_short_handed), and nobody is hired.
-    pub(super) fn remains_short_handed(&self) -> bool {
-        let (outbox, inbox) = self.both();
-        self.wants_more(&outbox, &inbox)
-    }
-
-    fn wants_more(&self, outbox: &Outbox<J>, inbox: &Inbox<J>) -> bool {
-        inbox.runners() < self.limit && !inbox.lingering && !is_empty(outbox, inbox)
     }
 
     /// Whether the group has given its answer.
@@ -254,6 +207,7 @@ impl<J> Line<J> {
 
     /// The next task of an active runner that has ended `ended` tasks since it asked last. `lingers`: it may wait for more to come.
     /// `lingering`: it has been told so, and nobody else is meanwhile.
+    #[inline]
     pub(super) fn next(&self, ended: u64, lingers: bool, lingering: &mut bool) -> Next<J> {
         let mut outbox = self.outbox.lock();
         let waiters = count(&mut outbox, ended);
@@ -288,7 +242,7 @@ impl<J> Line<J> {
             // Nobody was hired for what came while a runner lingered, so all that may be are, at once: the tasks may wait for each other.
             let free = self.limit.saturating_sub(inbox.runners());
             let hire = if inbox.lingering { 0 } else { free.min(outbox.jobs.len() + inbox.jobs.len()) };
-            inbox.hired += i64::try_from(hire).unwrap_or(0);
+            inbox.hired += hire;
             Next::Run { job, refill: Some(there), hire }
         });
         inbox.active -= usize::from(matches!(next, Next::Leave));
@@ -305,16 +259,6 @@ impl<J> Line<J> {
         let waiters = count(&mut outbox, 1);
         drop((outbox, inbox));
         unpark(waiters);
-    }
-
-    /// Takes out a task that has not started. It is to be counted by [`end`](Self::end).
-    pub(super) fn remove(&self, is_it: impl Fn(&J) -> bool) -> Option<J> {
-        let (mut outbox, mut inbox) = self.both();
-        let (outbox, inbox) = (&mut outbox.jobs, &mut inbox.jobs);
-        [inbox, outbox].into_iter().find_map(|jobs| {
-            let place = jobs.iter().rposition(&is_it)?;
-            jobs.remove(place)
-        })
     }
 
     /// Counts ends of tasks that no runner ran.

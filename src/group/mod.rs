@@ -82,7 +82,6 @@ mod patience;
 mod refusal;
 mod report;
 mod spawner;
-mod unmanned;
 mod waits;
 
 pub use builder::ErrorGroupBuilder;

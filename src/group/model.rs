@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::line::{Alone, Hire, Line, Next, NotIn};
+use super::line::{Line, Next, NotIn};
 use super::waits::Wait;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::thread::{self, Builder, JoinHandle};
@@ -46,8 +46,8 @@ impl Yard {
 
     /// Puts a task in, and starts the runner that it may need.
     fn push(self: &Arc<Self>) -> Result<Option<JoinHandle<()>>, NotIn> {
-        let hire = self.line.push(Alone::Hires, |_| ())?;
-        let hired = (hire != Hire::Nobody).then(|| {
+        let hire = self.line.push(|_| ())?;
+        let hired = hire.then(|| {
             let yard = Arc::clone(self);
             Builder::new().spawn(move || yard.run()).expect("no fault is asked for")
         });

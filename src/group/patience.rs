@@ -18,31 +18,33 @@ impl Patience {
     pub(super) fn timeout(timeout: Duration) -> Self {
         Self::Until(time::now().checked_add(timeout))
     }
-
-    /// What is left of it; `None` if it never waits.
-    pub(super) fn left(self) -> Option<Duration> {
-        match self {
-            Self::None => None,
-            Self::Until(None) => Some(Duration::MAX),
-            Self::Until(Some(until)) => Some(until.saturating_duration_since(time::now())),
-        }
-    }
 }
 
 /// The naps of one who waits and may have to look again without being woken: a millisecond, and then longer up to 16.
-pub(super) struct Naps(Duration);
+pub(super) struct Naps {
+    next: Duration,
+    taken: u32,
+}
 
 impl Naps {
     const LONGEST: Duration = Duration::from_millis(16);
+    /// After so many, whoever was hired and has not come is taken to be lost; once in a wait, or there would be more and more of them.
+    const PATIENT: u32 = 8;
 
     pub(super) fn new() -> Self {
-        Self(Duration::from_millis(1))
+        Self { next: Duration::from_millis(1), taken: 0 }
     }
 
     fn next(&mut self) -> Duration {
-        let nap = self.0;
-        self.0 = (nap * 2).min(Self::LONGEST);
+        let nap = self.next;
+        self.next = (nap * 2).min(Self::LONGEST);
+        self.taken = self.taken.saturating_add(1);
         nap
+    }
+
+    /// Whether it is time to take who was hired for lost.
+    pub(super) fn gives_up(&self) -> bool {
+        self.taken == Self::PATIENT
     }
 }
 

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use super::core::{Core, Job, Work};
 use super::inside::{self, Inside, MAX_DEPTH};
-use super::line::{Alone, Hire, NotIn};
+use super::line::NotIn;
 use super::patience::{Naps, Patience, park};
 use super::refusal::{GroupRefusal, SpawnError};
-use super::unmanned::{self, Kept};
 use super::waits::Wait;
 use crate::cancel::CancellationToken;
 use crate::sync::thread;
@@ -24,13 +23,6 @@ const YIELDS: u32 = 4;
 /// [`GroupContext`](super::GroupContext::group). A spawner that outlives its group is harmless: every task is refused.
 pub struct Spawner<'env, T, E> {
     pub(super) core: Arc<Core<'env, T, E>>,
-}
-
-/// What became of a task at the door.
-enum Entry {
-    In,
-    /// There is no runner, and it is still outside, or has to [ask for one](unmanned::ask).
-    Unmanned,
 }
 
 struct Plain<F>(F);
@@ -60,10 +52,6 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
     /// An empty task takes 0.93 times what a boxed closure takes through a bounded crossbeam channel, on two threads
     /// (`benches/versus`, error group; two cores).
     ///
-    /// # On a given pool
-    /// If the group has no runner and the pool no space for one, this waits for that space too, whatever the pool's
-    /// [`Saturation`](crate::Saturation) says.
-    ///
     /// # From a task
     /// A task that spawns into its own group never waits: where there is no room it runs the new task at once, on its own thread; 64
     /// runs, each inside the other, are the most. A task of the group's pool that is not one of the group's runs tasks of the group
@@ -77,8 +65,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
     /// tells it. So a loop that spawns may end at the first error and leave the rest to the wait.
     ///
     /// # Cancellation
-    /// The group's token ends the wait. On a shared pool without space the task may be in the group already then, and be one of those that
-    /// never start.
+    /// The group's token ends the wait.
     pub fn spawn<F>(&self, task: F) -> Result<(), SpawnError<F>>
     where
         F: FnOnce() -> Result<T, E> + Send + 'env,
@@ -150,39 +137,13 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
             let Some(work) = held.take() else { unreachable!("a task is made once") };
             Job { index, name: given.take(), work }
         };
-        let alone = if self.core.shares { Alone::Leaves } else { Alone::Hires };
-        let entry = self.admit(&mut job, patience, alone);
-        match (entry, held) {
-            (Ok(Entry::In), _) => Ok(()),
-            (Ok(Entry::Unmanned), Some(work)) => self.enter_unmanned(given, work, patience),
-            (Err(refusal), Some(work)) => Err(self.refuse(given, *work, refusal)),
-            (_, None) => unreachable!("a task that stayed outside was not made"),
-        }
-    }
-
-    #[cold]
-    fn enter_unmanned<W: Work<'env, T, E> + 'env>(
-        &self,
-        name: Option<Arc<str>>,
-        work: Box<W>,
-        patience: Patience,
-    ) -> Result<(), SpawnError<W>> {
-        let kept = Kept::new(work);
-        let mut asks = None;
-        let mut job = |index| {
-            asks = Some(index);
-            Job { index, name: name.clone(), work: Box::new(kept.share()) }
-        };
-        let answer = match (self.admit(&mut job, patience, Alone::Asks), asks) {
-            (Ok(Entry::Unmanned), Some(index)) => unmanned::ask(&self.core, index, patience),
-            (answer, _) => answer.map(drop),
-        };
-        answer.map_err(|refusal| {
-            let Some(work) = kept.take() else { unreachable!("a refused task has not started") };
-            self.refuse(name, *work, refusal)
+        self.admit(&mut job, patience).map_err(|refusal| {
+            let Some(work) = held else { unreachable!("a refused task was not made") };
+            self.refuse(given, *work, refusal)
         })
     }
 
+    #[cold]
     fn refuse<W>(&self, name: Option<Arc<str>>, work: W, refusal: GroupRefusal) -> SpawnError<W> {
         if let Some(cause) = refusal.cause() {
             self.core.ledger.refused(cause);
@@ -194,18 +155,16 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         &self,
         job: &mut dyn FnMut(u64) -> Job<'env, T, E>,
         patience: Patience,
-        alone: Alone,
-    ) -> Result<Entry, GroupRefusal> {
+    ) -> Result<(), GroupRefusal> {
         let core = &self.core;
         self.check()?;
         loop {
-            match core.line.push(alone, &mut *job) {
-                Ok(Hire::Nobody) => return Ok(Entry::In),
-                Ok(Hire::OneMore) => {
+            match core.line.push(&mut *job) {
+                Ok(false) => return Ok(()),
+                Ok(true) => {
                     core.hire();
-                    return Ok(Entry::In);
+                    return Ok(());
                 }
-                Ok(Hire::TheOnly) | Err(NotIn::Unmanned) => return Ok(Entry::Unmanned),
                 Err(NotIn::Closed) => return Err(GroupRefusal::Closed),
                 Err(NotIn::Full) if core.line.refresh() => {}
                 Err(NotIn::Full) => match patience {
@@ -227,7 +186,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
     }
 
     #[cold]
-    fn run_inline(&self, job: &mut dyn FnMut(u64) -> Job<'env, T, E>) -> Result<Entry, GroupRefusal> {
+    fn run_inline(&self, job: &mut dyn FnMut(u64) -> Job<'env, T, E>) -> Result<(), GroupRefusal> {
         let core = &self.core;
         if inside::depth(core.id) > MAX_DEPTH {
             return Err(GroupRefusal::Full);
@@ -237,7 +196,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         core.run(job(index));
         drop(inside);
         core.line.end(1);
-        Ok(Entry::In)
+        Ok(())
     }
 
     /// Returns when there may be room.
@@ -255,7 +214,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         }
         let helps = core.is_helper();
         let _registration = core.token.unpark_me();
-        let mut naps = Naps::new();
+        let (mut naps, mut helped) = (Naps::new(), false);
         let answer = loop {
             if let Err(refusal) = self.check() {
                 break Err(refusal);
@@ -266,20 +225,21 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
             }
             if wait == Wait::Help {
                 core.help();
+                helped = true;
             }
             if until.is_some_and(|until| until <= time::now()) {
                 break Err(GroupRefusal::TimedOut);
             }
             if wait == Wait::Park {
                 // Room that was freed while every runner is stuck in a long task is used after a nap, and not never.
-                let rescued = core.rescue();
-                let looks_again = rescued || core.shares || core.line.naps();
+                let looks_again = core.shares || core.line.naps();
                 park(until, looks_again.then_some(&mut naps), [&core.token]);
+                core.rescue(naps.gives_up());
             }
         };
         core.line.forget();
-        if answer.is_err() {
-            core.rescue(); // what a helper leaves to others
+        if helped {
+            core.rescue(false); // what it leaves to others
         }
         answer
     }

@@ -1,6 +1,6 @@
 //! What the group's line answers, step by step, where threads would have to meet at one moment.
 
-use super::line::{Alone, Hire, Line, Next};
+use super::line::{Line, Next};
 use super::waits::Wait;
 
 fn hired(next: &Next<u64>) -> usize {
@@ -11,7 +11,7 @@ fn hired(next: &Next<u64>) -> usize {
 /// A line whose runner has come, found nothing, and lingers.
 fn lingering(limit: usize) -> (Line<u64>, bool) {
     let line = Line::new(limit, 100);
-    assert_eq!(line.push(Alone::Hires, |index| index).expect("there is room"), Hire::OneMore);
+    assert!(line.push(|index| index).expect("there is room"));
     assert!(line.start());
     let mut lingering = false;
     assert_eq!(hired(&line.next(0, false, &mut lingering)), 0);
@@ -23,7 +23,7 @@ fn lingering(limit: usize) -> (Line<u64>, bool) {
 fn runner_back_from_its_linger_has_all_hired_that_may_be() {
     let (line, mut lingers) = lingering(3);
     for _ in 0..3 {
-        assert_eq!(line.push(Alone::Hires, |index| index).expect("there is room"), Hire::Nobody);
+        assert!(!line.push(|index| index).expect("there is room"));
     }
     assert_eq!(hired(&line.next(0, true, &mut lingers)), 2, "the tasks may wait for each other");
 }
@@ -32,7 +32,7 @@ fn runner_back_from_its_linger_has_all_hired_that_may_be() {
 fn runner_back_from_its_linger_lingers_no_more_though_another_has_refilled() {
     let (line, mut lingers) = lingering(3);
     for _ in 0..40 {
-        line.push(Alone::Hires, |index| index).expect("there is room");
+        line.push(|index| index).expect("there is room");
     }
     line.hire_one_more();
     assert!(line.start());
@@ -47,7 +47,7 @@ fn runner_back_from_its_linger_lingers_no_more_though_another_has_refilled() {
 fn runner_stays_if_who_was_to_take_its_place_has_come_and_gone() {
     let line = Line::new(2, 10);
     for _ in 0..4 {
-        line.push(Alone::Hires, |index| index).expect("there is room");
+        line.push(|index| index).expect("there is room");
     }
     assert!(line.start() && line.start());
     assert_eq!(hired(&line.next(0, false, &mut false)), 0);

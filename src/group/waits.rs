@@ -2,9 +2,7 @@
 //!
 //! The invariants are those of [`line`](super::line), the fourth above all.
 
-use std::mem;
-
-use super::line::{Inbox, Line, NotIn, Outbox, is_empty, unpark};
+use super::line::{Inbox, Line, NotIn, Outbox, is_empty};
 use crate::sync::thread;
 
 /// What somebody who waits for the group does next.
@@ -57,25 +55,10 @@ impl<J> Line<J> {
         Wait::Park
     }
 
-    /// Whether the calling thread may run a task now; it is counted as active then.
-    pub(super) fn takes_place(&self) -> bool {
-        let (outbox, mut inbox) = self.both();
-        self.takes_helper(&outbox, &mut inbox)
-    }
-
     fn takes_helper(&self, outbox: &Outbox<J>, inbox: &mut Inbox<J>) -> bool {
         let helps = inbox.active < self.limit && !is_empty(outbox, inbox);
         inbox.active += usize::from(helps);
         helps
-    }
-
-    /// Has all who wait look again.
-    pub(super) fn nudge(&self) {
-        let mut outbox = self.outbox.lock();
-        outbox.wake_at = u64::MAX;
-        let waiters = mem::take(&mut outbox.waiters);
-        drop(outbox);
-        unpark(waiters);
     }
 
     /// The calling thread does not wait any more.
