@@ -120,7 +120,7 @@ pub fn wait_first_with<W: Waitable>(
 /// let [tortoise, hare] = racers;
 /// let first = combine::race([tortoise?, hare?]).expect("there are two");
 /// assert_eq!((first.index, first.output?), (1, 42));
-/// assert_eq!(combine::wait_all(first.others).len(), 1); // the loser was told, and has stopped
+/// assert_eq!(combine::wait_all(first.others).len(), 1); // the loser was told, and has stopped, or never started
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

@@ -1,8 +1,9 @@
 //! A serial point that gathers items: what comes out is a vector of them, passed on when it is full, or when nothing more can come.
 //!
 //! # Invariants
-//! 1. While items are held, so is credit for one of them at least, or it is still to come with the last piece of their chunk: what is
-//!    passed on takes what the held ones leave. So the run is not finished before they have gone on.
+//! 1. While items are held the run is not finished: there is credit among them, or a piece ([`Run::note_piece`]) stands for them. Where every
+//!    item stands for one source item each keeps its own credit. Otherwise all credit goes with the batches that go, and is held if none does: so
+//!    the window never counts too few.
 //! 2. The credit of what is held is known to the run ([`Run::hold`]), which reads on for it: a batch that is larger than the window
 //!    fills all the same.
 //! 3. The rest is passed on by whoever finds that all that comes from above has been delivered here; it looks after the source has
@@ -31,6 +32,8 @@ struct Held<U> {
     /// The index of its first item in the source.
     index: u64,
     credit: usize,
+    /// A piece of the run stands for them, because there is no credit.
+    piece: bool,
 }
 
 struct State<G, U> {
@@ -57,10 +60,10 @@ pub struct Batch<G, U, E> {
 }
 
 /// What goes on of a chunk.
+#[derive(Debug)]
 struct Full<U> {
     batches: Vec<Vec<U>>,
     indices: Vec<u64>,
-    items: usize,
 }
 
 impl<U> Full<U> {
@@ -68,7 +71,6 @@ impl<U> Full<U> {
         if held.items.is_empty() {
             return;
         }
-        self.items += held.items.len();
         self.indices.push(held.index);
         self.batches.push(std::mem::take(&mut held.items));
     }
@@ -78,7 +80,7 @@ impl<G, U, E> Batch<G, U, E> {
     pub(super) fn new(stage: usize, gather: G, below: Arc<Feed<Vec<U>, E>>) -> Self {
         let empty = State {
             gather,
-            held: Held { items: Vec::new(), index: 0, credit: 0 },
+            held: Held { items: Vec::new(), index: 0, credit: 0, piece: false },
             taken: 0,
             passed: 0,
             failed: 0,
@@ -90,25 +92,34 @@ impl<G, U, E> Batch<G, U, E> {
         Self { stage, state: Padded(Mutex::new(empty)), below }
     }
 
-    /// Passes batches on, with as much credit as there are items in them; the items that are held keep theirs, and what stands for
-    /// items that were filtered out leaves the window.
+    /// Passes batches on, with the credit that came and was held (invariant 1). `dense`: every item stands for one source item.
     fn pass(
         &self,
         run: &Run<E>,
         state: &mut State<G, U>,
         full: Full<U>,
         failure: Option<Box<Failure<E>>>,
-        (credit, end): (usize, u64),
+        (credit, dense, end): (usize, bool, u64),
         since: Instant,
     ) {
+        let goes_on = !full.batches.is_empty() || failure.is_some();
         let rest = state.held.items.len();
         let available = state.held.credit + credit;
-        let held = available.min(rest);
-        let goes = if failure.is_some() { available - held } else { (available - held).min(full.items) };
+        let held = match (goes_on, dense) {
+            (false, _) => available,
+            (true, true) => available.min(rest),
+            (true, false) => 0,
+        };
         run.hold(state.held.credit, held);
         state.held.credit = held;
-        if !full.batches.is_empty() || failure.is_some() {
-            if goes == 0 {
+        let had_piece = std::mem::take(&mut state.held.piece);
+        if rest > 0 && held == 0 {
+            run.note_piece();
+            state.held.piece = true;
+        }
+        if goes_on {
+            let credit = available - held;
+            if credit == 0 {
                 run.note_piece();
             }
             let span = full.batches.len();
@@ -117,13 +128,11 @@ impl<G, U, E> Batch<G, U, E> {
             state.next += span;
             state.passed += span as u64;
             let items = full.batches;
-            let passed =
-                Chunk { first, span, items, origin, credit: goes, failure, spent: Duration::ZERO, since };
+            let passed = Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since };
             self.below.put(run, passed);
         }
-        let left = available - held - goes;
-        if left > 0 {
-            run.release(left);
+        if had_piece {
+            run.release(0);
         }
     }
 }
@@ -140,7 +149,7 @@ where
         let mut state = self.state.lock();
         let state = &mut *state;
         state.waiting += me.now.saturating_duration_since(chunk.since);
-        let mut full = Full { batches: Vec::new(), indices: Vec::new(), items: 0 };
+        let mut full = Full { batches: Vec::new(), indices: Vec::new() };
         let mut place = 0;
         let outcome = panics::catch(
             || me.stage_name(self.stage),
@@ -185,10 +194,14 @@ where
         if failed {
             full.close(&mut state.held);
         }
-        // What follows the last item of these batches: the held ones, or else what comes next.
-        let rest = !state.held.items.is_empty();
-        let end = if rest { state.held.index } else { chunk.origin.end(place) };
-        self.pass(run, state, full, failure, (chunk.credit, end), now);
+        // What follows the last item of these batches: the failure, the held ones, or else what comes next.
+        let end = match &failure {
+            Some(failure) => failure.index,
+            None if state.held.items.is_empty() => chunk.origin.end(place),
+            None => state.held.index,
+        };
+        let dense = chunk.origin.is_dense();
+        self.pass(run, state, full, failure, (chunk.credit, dense, end), now);
         if chunk.credit == 0 {
             run.release(0); // it was a piece itself
         }
@@ -203,10 +216,10 @@ where
         if state.held.items.is_empty() || run.stopped() {
             return false;
         }
-        let mut full = Full { batches: Vec::new(), indices: Vec::new(), items: 0 };
+        let mut full = Full { batches: Vec::new(), indices: Vec::new() };
         let end = state.held.index + state.held.items.len() as u64;
         full.close(&mut state.held);
-        self.pass(run, state, full, None, (0, end), time::now());
+        self.pass(run, state, full, None, (0, false, end), time::now());
         true
     }
 

@@ -58,7 +58,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.gather(ByCount(count))
     }
 
-    /// Gathers neighbours into batches that weigh at most `limit` together; an item that weighs as much alone is a batch of its own. The
+    /// Gathers neighbours into batches that weigh at most `limit` together, from 1 (zero is refused by `run`); an item that weighs as much alone is a batch of its own. The
     /// stage is named `batch`.
     ///
     /// Items that weigh nothing never fill a batch: let each weigh at least 1 where there may be many.
@@ -75,10 +75,13 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// assert_eq!(requests, ["gristmilla", "water wheel", "b"]);
     /// # Ok::<(), gristmill::PipelineError>(())
     /// ```
-    pub fn batch_by_weight<F>(self, limit: u64, weigh: F) -> Batched<P, S, ByWeight<F>, T, M>
+    pub fn batch_by_weight<F>(mut self, limit: u64, weigh: F) -> Batched<P, S, ByWeight<F>, T, M>
     where
         F: FnMut(&T) -> u64 + Send,
     {
+        if limit == 0 {
+            self.settings.invalid = Some("batch_by_weight");
+        }
         self.gather(ByWeight { limit, weigh, sum: 0 })
     }
 

@@ -10,9 +10,27 @@ pub struct Bottleneck<'a> {
     stage: &'a StageReport,
     by_workers: bool,
     utilisation: f64,
-    next: Option<(&'a StageReport, f64)>,
+    next: Option<(Next<'a>, f64)>,
     one_more_worker: f64,
     workers: usize,
+}
+
+/// What comes next where a stage is the limit.
+#[derive(Clone, Copy, Debug)]
+pub enum Next<'a> {
+    /// Another stage that runs one item at a time.
+    Stage(&'a StageReport),
+    /// The workers together.
+    Workers,
+}
+
+impl fmt::Display for Next<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stage(stage) => formatter.write_str(stage.name()),
+            Self::Workers => formatter.write_str("the workers"),
+        }
+    }
 }
 
 impl<'a> Bottleneck<'a> {
@@ -36,9 +54,8 @@ impl<'a> Bottleneck<'a> {
         self.utilisation
     }
 
-    /// What would limit the run if this did not, and how much of it was used: another stage that runs one item at a time, or the workers,
-    /// with the stage that took most of their time.
-    pub fn next(&self) -> Option<(&'a StageReport, f64)> {
+    /// What would limit the run if this did not, and how much of it was used.
+    pub fn next(&self) -> Option<(Next<'a>, f64)> {
         self.next
     }
 
@@ -52,6 +69,9 @@ impl<'a> Bottleneck<'a> {
 impl fmt::Display for Bottleneck<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, percent) = (self.stage.name(), self.utilisation * 100.0);
+        if self.utilisation < 0.5 {
+            return write!(formatter, "nothing was short; {name} was used most ({percent:.0} %)");
+        }
         let limit = match (self.by_workers, self.workers) {
             (false, _) => format!("{name} ({percent:.0} % of the time)"),
             (true, 1) => format!("the one worker, mostly for {name} ({percent:.0} %)"),
@@ -59,7 +79,7 @@ impl fmt::Display for Bottleneck<'_> {
         };
         write!(formatter, "limited by {limit}")?;
         if let Some((next, utilisation)) = self.next {
-            write!(formatter, ", then by {} ({:.0} %)", next.name(), utilisation * 100.0)?;
+            write!(formatter, ", then by {next} ({:.0} %)", utilisation * 100.0)?;
         }
         write!(formatter, "; one more worker: {:.2} times as fast", self.one_more_worker)
     }
@@ -111,11 +131,10 @@ impl Report {
         let by_workers = alone.first().is_none_or(|(_, utilisation)| all >= *utilisation);
         let (stage, utilisation) = if by_workers { (heaviest, all) } else { *alone.first()? };
         // Where one stage is the limit, the workers come next, unless another stage does.
-        let is_other = |other: &&StageReport| !std::ptr::eq(*other, stage);
-        let workers_next = self.stages().iter().filter(is_other).max_by_key(|stage| stage.busy());
-        let workers_next = workers_next.filter(|_| !by_workers).map(|heaviest| (heaviest, all));
-        let others = alone.iter().copied().filter(|(other, _)| is_other(other));
-        let next = others.take(1).chain(workers_next).max_by(|(_, one), (_, other)| one.total_cmp(other));
+        let others = alone.iter().filter(|(other, _)| !std::ptr::eq(*other, stage));
+        let others = others.map(|(other, utilisation)| (Next::Stage(other), *utilisation)).take(1);
+        let workers_next = (!by_workers).then_some((Next::Workers, all));
+        let next = others.chain(workers_next).max_by(|(_, one), (_, other)| one.total_cmp(other));
         let longest = alone.first().map_or(0.0, |(stage, _)| stage.busy().as_secs_f64());
         let time = |workers: f64| longest.max(total / workers);
         let one_more_worker = match time(self.workers_there() + 1.0) {
@@ -175,7 +194,7 @@ mod tests {
         let bottleneck = report.bottleneck().expect("a run");
         assert_eq!(
             bottleneck.to_string(),
-            "limited by s (100 % of the time), then by a (60 %); one more worker: 1.00 times as fast"
+            "limited by s (100 % of the time), then by the workers (60 %); one more worker: 1.00 times as fast"
         );
         assert!(!bottleneck.is_short_of_workers());
     }
@@ -196,7 +215,14 @@ mod tests {
         let report = run(1, &[("in", Source, 8), ("a", Parallel, 1), ("out", Sink, 1)]);
         let bottleneck = report.bottleneck().expect("a run");
         assert_eq!((bottleneck.stage().name(), bottleneck.is_short_of_workers()), ("in", true));
-        assert_eq!(bottleneck.next().map(|(next, _)| next.name()), Some("out"));
+        assert!(matches!(bottleneck.next(), Some((Next::Stage(stage), _)) if stage.name() == "out"));
+    }
+
+    #[test]
+    fn short_of_nothing_is_said() {
+        let report = run(4, &[("in", Source, 1), ("a", Parallel, 5), ("out", Sink, 2)]);
+        let text = report.bottleneck().expect("a run").to_string();
+        assert_eq!(text, "nothing was short; a was used most (20 %)");
     }
 
     #[test]

@@ -55,8 +55,8 @@ impl Origin {
         }
     }
 
-    /// How many source items are completely covered by the items before `place`.
-    pub(super) fn sources_before(&self, place: usize) -> usize {
+    /// How many source items are completely covered by the items before `place`, of a chunk with that credit.
+    pub(super) fn sources_before(&self, place: usize, credit: usize) -> usize {
         match self {
             Self::Dense(_) => place,
             Self::Listed(indices) => {
@@ -66,8 +66,8 @@ impl Origin {
                 sources.len() - usize::from(cut_short)
             }
             Self::Spans { starts, .. } => {
-                let from = starts.first().copied().unwrap_or(0);
-                usize::try_from(self.index(place) - from).unwrap_or(usize::MAX)
+                let sources = starts.first().map_or(0, |from| self.index(place).saturating_sub(*from));
+                usize::try_from(sources).unwrap_or(usize::MAX).min(credit)
             }
         }
     }

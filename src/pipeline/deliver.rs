@@ -88,7 +88,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 run.release(chunk.credit);
                 return true;
             };
-            run.count_in_part(chunk.origin.sources_before(taken));
+            run.count_in_part(chunk.origin.sources_before(taken, chunk.credit));
             run.fail(failure);
             return false;
         }
@@ -96,7 +96,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
         Ok(Err(Refused::Failed(what))) => Some(what),
         Err(panic) => Some(What::Panic(panic)),
     };
-    run.count_in_part(chunk.origin.sources_before(taken));
+    run.count_in_part(chunk.origin.sources_before(taken, chunk.credit));
     if let Some(what) = what {
         counts.failed += 1;
         let failure = Box::new(Failure { stage, index: chunk.origin.index(taken), what });

@@ -39,7 +39,9 @@ where
         local: &mut Self::Local,
         _: usize,
     ) -> Advance<Self::Item, E> {
-        let worked = self.segment.work(run, me, local) || run.source_ended() && self.segment.flush(run);
+        let worked = self.segment.work(run, me, local);
+        // Also after work: it may have been the last that was waited for, and the owner of a sink looks no further then.
+        let worked = run.source_ended() && self.segment.flush(run) || worked;
         if worked { Advance::Worked } else { Advance::Nothing }
     }
 

@@ -69,7 +69,7 @@ mod turn;
 mod upstream;
 mod worker;
 
-pub use bottleneck::Bottleneck;
+pub use bottleneck::{Bottleneck, Next};
 pub use builder::Pipeline;
 pub use error::{PipelineError, PipelineErrorKind};
 pub use iter::{PipelineIter, Results};

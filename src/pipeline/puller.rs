@@ -94,7 +94,7 @@ where
         };
         core.segment.turn.advance(chunk.span, None);
         if let Some(failure) = chunk.failure {
-            core.run.count_in_part(chunk.origin.sources_before(chunk.items.len()));
+            core.run.count_in_part(chunk.origin.sources_before(chunk.items.len(), chunk.credit));
             core.run.fail(failure);
         } else {
             self.current = Some((chunk.origin, chunk.items.len(), chunk.credit));
@@ -107,7 +107,9 @@ where
         self.given -= results as u64;
         match self.current.take() {
             Some((_, _, credit)) if results == 0 => self.core.run.release(credit),
-            Some((origin, items, _)) => self.core.run.count_in_part(origin.sources_before(items - results)),
+            Some((origin, items, credit)) => {
+                self.core.run.count_in_part(origin.sources_before(items - results, credit));
+            }
             None => {}
         }
     }

@@ -150,6 +150,6 @@ impl Report {
 
     /// How many of them were given up when the run ended early: read and not finished, the one that failed among them.
     pub fn unfinished(&self) -> u64 {
-        self.read - self.finished
+        self.read.saturating_sub(self.finished)
     }
 }

@@ -89,6 +89,12 @@ fn empty_source_gives_no_batch_and_zero_is_refused() {
     let refused = run(0).unwrap_err();
     assert!(matches!(refused.kind(), PipelineErrorKind::InvalidSetting { setting: "batch" }));
     let refused = Pipeline::from_iter(0..3)
+        .batch_by_weight(0, |_| 1)
+        .collect::<Vec<_>>()
+        .run(&CancellationToken::new())
+        .unwrap_err();
+    assert!(matches!(refused.kind(), PipelineErrorKind::InvalidSetting { setting: "batch_by_weight" }));
+    let refused = Pipeline::from_iter(0..3)
         .batch_by_key(0, |_| ())
         .collect::<Vec<_>>()
         .run(&CancellationToken::new())
@@ -137,6 +143,95 @@ fn error_before_a_batch_comes_after_the_items_before_it() {
         assert!(seen.iter().copied().eq(0..508), "{workers} workers, window {window}: {} seen", seen.len());
         assert_eq!(error.report().finished(), 508);
     }
+}
+
+#[test]
+fn error_behind_a_filter_in_front_of_a_batch_is_the_error() {
+    for (workers, window) in grid() {
+        for (at, count) in [(3, 2), (508, 100), (0, 1), (999, 1000)] {
+            let mut seen = Vec::new();
+            let error = Pipeline::from_iter(0..ITEMS)
+                .workers(workers)
+                .window(window)
+                .filter("all", |_| true)
+                .try_map("check", |item| if item == at { Err("x") } else { Ok(item) })
+                .batch(count)
+                .for_each("note", |batch| seen.extend(batch))
+                .run(&CancellationToken::new())
+                .unwrap_err();
+            assert_eq!((error.stage(), error.index()), (Some("check"), Some(at)), "{error}");
+            assert!(seen.into_iter().eq(0..at), "{workers} workers, window {window}");
+            assert_eq!(error.report().finished(), at);
+        }
+    }
+}
+
+#[test]
+fn no_more_is_finished_than_was_read() {
+    for (workers, window) in grid() {
+        let source = [Ok(0), Ok(1), Ok(2), Err("x")];
+        let error = Pipeline::from_try_iter(source)
+            .workers(workers)
+            .window(window)
+            .unordered()
+            .batch(1)
+            .for_each("drop", drop)
+            .run(&CancellationToken::new())
+            .unwrap_err();
+        assert_eq!((error.report().read(), error.report().finished()), (4, 3), "{error}");
+        let (token, mut batches) = (CancellationToken::new(), 0);
+        let error = Pipeline::from_iter(0..ITEMS)
+            .workers(workers)
+            .window(window)
+            .filter("odd", |item| item % 2 == 1)
+            .batch(1)
+            .for_each("stop", |_| {
+                batches += 1;
+                if batches == 3 {
+                    token.cancel();
+                }
+            })
+            .run(&token)
+            .unwrap_err();
+        assert!(error.report().finished() <= 7, "{}", error.report());
+    }
+}
+
+#[test]
+fn batches_of_batches_count_for_the_window_until_they_have_left() {
+    for (workers, window) in [(1, 1), (2, 8), (4, 64)] {
+        let ledger = Ledger::default();
+        let token = CancellationToken::new();
+        let error = Pipeline::from_iter((0..ITEMS).map(|number| ledger.item(number)))
+            .workers(workers)
+            .window(window)
+            .batch(10)
+            .map("weigh", |batch| batch.len())
+            .batch(10)
+            .for_each("stop", |_| _ = token.cancel())
+            .run(&token)
+            .unwrap_err();
+        let finished = error.report().finished();
+        assert!(finished <= 100, "one batch of a hundred has left, and {finished} are said to have");
+    }
+}
+
+#[test]
+fn items_of_one_source_item_do_not_switch_the_window_off() {
+    let read = AtomicUsize::new(0);
+    let mut most = 0;
+    Pipeline::from_iter((0..40_usize).inspect(|_| _ = read.fetch_add(1, Ordering::SeqCst)))
+        .workers(2)
+        .window(1)
+        .flat_map("many", |item| std::iter::repeat_n(item, 1001))
+        .batch(1000)
+        .for_each("look", |batch| {
+            grind(2000);
+            most = most.max(read.load(Ordering::SeqCst) - batch[0]);
+        })
+        .run(&CancellationToken::new())
+        .unwrap();
+    assert!(most <= 4, "{most} source items were read while one batch was in the sink");
 }
 
 #[test]
