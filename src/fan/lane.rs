@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Weak;
 
 use super::core::Core;
+use super::cut::Cutting;
 use super::error::ReceiveError;
 use super::id::LaneId;
 use super::patience::Patience;
-use super::table::{Cutting, Ends};
+use super::table::Ends;
 use crate::cancel::CancellationToken;
 use crate::sync::channel::{Receiver, Select, TryRecvError};
 use crate::sync::time::Duration;

@@ -3,6 +3,7 @@
 //! Both work in the threads that call them, on bounded channels. What goes through a pipeline with a fixed shape needs neither: its stages hand over by themselves.
 
 mod core;
+mod cut;
 mod door;
 mod error;
 mod id;

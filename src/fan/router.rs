@@ -210,7 +210,10 @@ impl<T> Router<T> {
     /// Sets what a send does when its lane is full.
     #[must_use]
     pub fn slow_lanes(self, rule: LaneRule) -> Self {
-        self.core.table.lock().slow = rule;
+        let mut table = self.core.table.lock();
+        table.slow = rule;
+        table.announce(); // a clone may be waiting
+        drop(table);
         self
     }
 
@@ -220,7 +223,10 @@ impl<T> Router<T> {
     /// [`Wait`](LaneRule::Wait) and [`Refuse`](LaneRule::Refuse) keep a dead lane, and its turn and its keys, until it is removed. A shared queue knows no dead lanes.
     #[must_use]
     pub fn dead_lanes(self, rule: LaneRule) -> Self {
-        self.core.table.lock().dead = rule;
+        let mut table = self.core.table.lock();
+        table.dead = rule;
+        table.announce();
+        drop(table);
         self
     }
 

@@ -14,13 +14,13 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::mem;
 
+use super::cut::{Cut, Cutting};
 use super::error::RouteErrorKind;
 use super::id::{LaneId, LaneRule, LaneSnapshot};
 use super::keys::{self, Bindings};
 use super::policy::Wish;
-use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::channel::{Receiver, Sender, TrySendError, bounded};
 
 /// What came of one attempt.
@@ -52,32 +52,6 @@ pub(super) struct Entry<T> {
     cut: Option<Cut>,
 }
 
-/// Tells one lane of a shared queue to stop; the queue itself goes on.
-struct Cut {
-    is_removed: Arc<AtomicBool>,
-    /// Wakes the lane by being dropped: after a removal, and with the router.
-    _wake: Sender<Infallible>,
-}
-
-/// The lane's side of it.
-pub(super) struct Cutting {
-    is_removed: Arc<AtomicBool>,
-    pub(super) woken: Receiver<Infallible>,
-}
-
-impl Cutting {
-    fn pair() -> (Cut, Self) {
-        let is_removed = Arc::new(AtomicBool::new(false));
-        let (wake, woken) = bounded(1);
-        (Cut { is_removed: Arc::clone(&is_removed), _wake: wake }, Self { is_removed, woken })
-    }
-
-    pub(super) fn is_removed(&self) -> bool {
-        // Relaxed: it is set before `woken` is disconnected, and carries nothing.
-        self.is_removed.load(Ordering::Relaxed)
-    }
-}
-
 /// What a new lane receives with.
 pub(super) struct Ends<T> {
     pub(super) id: LaneId,
@@ -99,6 +73,8 @@ pub(super) struct Table<T> {
     pub(super) dead: LaneRule,
     changed: Sender<Infallible>,
     on_change: Receiver<Infallible>,
+    /// Whether somebody waits for the lane whose turn it is.
+    turn_is_awaited: bool,
 }
 
 impl<T> Table<T> {
@@ -116,6 +92,7 @@ impl<T> Table<T> {
             dead: LaneRule::Skip,
             changed,
             on_change,
+            turn_is_awaited: false,
         }
     }
 
@@ -161,7 +138,7 @@ impl<T> Table<T> {
             self.turn -= 1;
         }
         if let Some(cut) = &lane.cut {
-            cut.is_removed.store(true, Ordering::Relaxed);
+            cut.remove();
         }
         let left = if self.shared.is_none() { lane.queue.try_iter().collect() } else { Vec::new() };
         self.announce();
@@ -177,7 +154,9 @@ impl<T> Table<T> {
         if is_forgotten {
             return self.remove(id).map(|(lane, _)| lane);
         }
-        self.release_keys(at);
+        if self.dead == LaneRule::Skip {
+            self.release_keys(at);
+        }
         self.announce();
         None
     }
@@ -237,7 +216,12 @@ impl<T> Table<T> {
             },
         };
         let (mut room, mut is_any_full) = (Vec::new(), false);
-        let slow = if tries == 1 && self.slow == LaneRule::Skip { LaneRule::Wait } else { self.slow };
+        let slow = match self.slow {
+            LaneRule::Skip if tries == 1 => LaneRule::Wait,
+            slow => slow,
+        };
+        // Who waits for the lane whose turn it is has to look again when the turn moves.
+        self.turn_is_awaited |= waits && matches!(wish, Wish::Next);
         for _ in 0..tries {
             let at = if first < count { first } else { first - count };
             first = at + 1;
@@ -245,7 +229,7 @@ impl<T> Table<T> {
             let Some(sender) = &lane.sender else {
                 match self.dead {
                     LaneRule::Skip => continue,
-                    LaneRule::Wait => return Attempt::Wait(value, self.waiting(Vec::new(), waits)),
+                    LaneRule::Wait => return Attempt::Wait(value, self.waiting(room, waits)),
                     LaneRule::Refuse => {
                         return Attempt::Refused(value, RouteErrorKind::LaneDead(lane.id));
                     }
@@ -267,6 +251,10 @@ impl<T> Table<T> {
                 room.push(sender.clone());
             }
             if slow == LaneRule::Wait {
+                if waits && matches!(wish, Wish::LeastLoaded) {
+                    // If the least loaded is full, all are: whichever has room first is the least loaded then.
+                    room = self.lanes.iter().filter_map(|lane| lane.sender.clone()).collect();
+                }
                 break;
             }
         }
@@ -342,6 +330,9 @@ impl<T> Table<T> {
 
     fn sent(&mut self, at: usize, wish: Wish) {
         self.turn = if at + 1 < self.lanes.len() { at + 1 } else { 0 };
+        if mem::take(&mut self.turn_is_awaited) {
+            self.announce();
+        }
         if self.shared.is_some() {
             return;
         }

@@ -141,6 +141,42 @@ fn new_lane_has_room_for_a_sender_that_waits_and_may_go_to_any() {
 }
 
 #[test]
+fn sender_to_the_least_loaded_goes_to_whichever_lane_has_room_first() {
+    for first in [0, 1] {
+        let router = Router::least_loaded(1).unwrap();
+        let lanes = add_lanes(&router, 2);
+        send_all(&router, [0, 1]);
+        let waiter = waiting_sender(&router, 2);
+        assert_eq!(lanes[first].recv().unwrap(), first);
+        waiter.join().unwrap().unwrap();
+        assert_eq!(lanes[first].recv().unwrap(), 2);
+    }
+}
+
+#[test]
+fn sender_that_waits_for_a_dead_lane_also_waits_for_the_full_one_before_it() {
+    let router = Router::by_priority(1).unwrap().dead_lanes(LaneRule::Wait);
+    let mut lanes = add_lanes(&router, 2);
+    send_all(&router, [0]);
+    drop(lanes.pop());
+    let waiter = waiting_sender(&router, 1);
+    assert_eq!(lanes[0].recv().unwrap(), 0);
+    waiter.join().unwrap().unwrap();
+    assert_eq!(lanes[0].recv().unwrap(), 1);
+}
+
+#[test]
+fn rule_that_is_changed_on_a_clone_reaches_those_who_wait() {
+    let router = Router::round_robin(1).unwrap().dead_lanes(LaneRule::Wait);
+    let mut lanes = add_lanes(&router, 2);
+    drop(lanes.remove(0));
+    let waiter = waiting_sender(&router, 7);
+    drop(router.clone().dead_lanes(LaneRule::Skip));
+    waiter.join().unwrap().unwrap();
+    assert_eq!(lanes[0].recv().unwrap(), 7);
+}
+
+#[test]
 fn snapshot_says_what_was_sent_where() {
     let router = Router::round_robin(2).unwrap();
     let lanes = add_lanes(&router, 2);
