@@ -803,18 +803,46 @@ fn purge_of_the_pool_hangs_nobody() {
 }
 
 #[test]
-fn runner_that_was_purged_and_is_kept_hangs_nobody() {
+fn runner_that_was_purged_and_is_kept_holds_its_place_until_it_is_dropped() {
     let pool = ThreadPool::builder().workers(1).build().expect("a worker");
     let (gate, running) = occupy(&pool);
     let group = limit(1).on(&pool).expect("a limit");
     group.spawn(|| Ok(1)).expect("room");
     let kept = pool.purge();
-    group.spawn(|| Ok(2)).expect("room");
     gate.open();
     gate::ended(running).expect("no panic");
-    assert!(group.wait_timeout(LONG).expect("another is hired").is_ok());
+    assert!(group.wait_timeout(Duration::from_millis(2)).is_none());
     drop(kept);
-    assert_eq!(group.into_results().expect("success"), [1, 2]);
+    assert!(group.wait_timeout(LONG).expect("another is hired").is_ok());
+    assert_eq!(group.into_results().expect("success"), [1]);
+}
+
+#[test]
+fn task_that_owns_the_group_may_be_dropped_by_its_purge() {
+    let pool = ThreadPool::builder().workers(1).build().expect("a worker");
+    let group = Arc::new(limit::<u32>(1).on(&pool).expect("a limit"));
+    let (gate, pass) = Gate::new();
+    let first = move || {
+        pass();
+        Ok(1)
+    };
+    group.spawn(first).expect("open");
+    gate.wait();
+    let (spawner, owner) = (group.spawner().clone(), Arc::clone(&group));
+    let task = move || {
+        drop(owner);
+        Ok(2)
+    };
+    group.spawn(task).expect("room");
+    drop(group);
+    let (sender, receiver) = mpsc::channel();
+    let canceller = gate::spawn(move || {
+        spawner.cancel(); // drops the task, and with it the group
+        sender.send(()).expect("awaited");
+    });
+    assert_eq!(receiver.recv_timeout(LONG), Ok(()));
+    gate.open();
+    canceller.join().expect("no panic");
 }
 
 #[test]

@@ -117,6 +117,9 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
     /// tasks meanwhile, so that cannot deadlock. After 32 tasks, or a millisecond, the group lets others in the pool's queue pass.
     /// What the pool counts and shows are the group's runners, not its tasks, and they have priority 0.
     ///
+    /// A [purge](Submitter::purge) of the pool hands runners back like other tasks. One that is dropped is hired anew, so it is in the queue again
+    /// at once; one that is kept keeps its place in the group's limit.
+    ///
     /// A pool that stops cancels the group. One that closes runs what the group has taken; if it refuses even that, the group is
     /// cancelled.
     ///

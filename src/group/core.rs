@@ -50,7 +50,7 @@ pub(super) struct Core<'env, T, E> {
     /// than the group's own.
     above: Vec<CancellationToken>,
     pub(super) pool: Submitter<'env>,
-    /// Whether the pool has other users, and may refuse a runner.
+    /// Whether the pool has other users.
     pub(super) shares: bool,
 }
 
@@ -73,15 +73,15 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Hired<'env, T, E> {
 
 impl<'env, T: Send + 'env, E: Send + Sync + 'env> Drop for Hired<'env, T, E> {
     fn drop(&mut self) {
-        // Its pool refused it, handed it back, or was purged; or it was cancelled in the queue.
+        // Its pool refused it, handed it back, or was purged.
         let Some(core) = self.0.take() else { return };
         let alone = core.line.unhired();
         if core.token.is_cancelled() {
             core.purge();
-        } else if alone && (core.pool.is_closed() || core.pool.stop_token().is_cancelled()) {
+        } else if alone && core.pool.is_refusing() {
             core.abandon();
         } else if alone {
-            core.rescue(false);
+            core.rescue();
         }
     }
 }
@@ -121,10 +121,9 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
         drop(self.pool.submit_beyond(move || hired.start()));
     }
 
-    /// Hires a runner if there are too few: after a helper has left, or when one was purged. `lost`: not even one that is hired is counted
-    /// on, since somebody may keep what he purged; if it comes all the same, one of the two goes again.
-    pub(super) fn rescue(self: &Arc<Self>, lost: bool) {
-        if self.shares && self.line.is_short_handed(lost) {
+    /// Hires a runner if there are too few: after a helper has left, or when one was purged.
+    pub(super) fn rescue(self: &Arc<Self>) {
+        if self.shares && self.line.is_short_handed() {
             self.hire();
         }
     }
@@ -206,6 +205,8 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
         let jobs = self.line.purge();
         let count = jobs.len() as u64;
         if count > 0 {
+            // One that owns the group cannot wait for it in its drop: it is one of those waited for.
+            let _inside = Inside::enter(self.id);
             jobs.into_iter().for_each(drop_quietly);
             self.ledger.unrun(count);
             self.line.end(count);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::error::GroupError;
 use super::inside;
-use super::patience::{Naps, park};
+use super::patience::park;
 use super::report::GroupReport;
 use super::spawner::Spawner;
 use super::waits::Wait;
@@ -199,7 +199,6 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
         }
         let helps = core.is_helper();
         let mut registrations = Vec::new();
-        let mut naps = Naps::new();
         let end = loop {
             let wait = core.line.wait_for_quiet(helps && parks, parks);
             match wait {
@@ -225,14 +224,12 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
                 continue; // what was cancelled before is seen now
             }
             if wait == Wait::Park {
-                // On a shared pool a runner may be lost that somebody has purged and keeps; so they look again there.
-                core.rescue(naps.gives_up());
-                park(deadline, core.shares.then_some(&mut naps), token.into_iter().chain([&core.token]));
+                park(deadline, None, token.into_iter().chain([&core.token]));
             }
         };
         core.line.forget();
         if end.is_err() {
-            core.rescue(false); // what a helper leaves to others
+            core.rescue(); // what a helper leaves to others
         }
         Some(end)
     }

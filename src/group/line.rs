@@ -190,12 +190,10 @@ impl<J> Line<J> {
         inbox.runners() == 0 && !is_empty(&outbox, &inbox)
     }
 
-    /// Asks for a runner if tasks are queued and there may be one more; it is counted as hired then. `lost`: whoever was hired is
-    /// nowhere to be seen, so he is not relied on; the limit holds all the same, because it is looked at again when he starts.
-    pub(super) fn is_short_handed(&self, lost: bool) -> bool {
+    /// Asks for a runner if tasks are queued and there may be one more; it is counted as hired then.
+    pub(super) fn is_short_handed(&self) -> bool {
         let (outbox, mut inbox) = self.both();
-        let runners = if lost { inbox.active } else { inbox.runners() };
-        let short = runners < self.limit && !inbox.lingering && !is_empty(&outbox, &inbox);
+        let short = inbox.runners() < self.limit && !inbox.lingering && !is_empty(&outbox, &inbox);
         inbox.hired += usize::from(short);
         short
     }
@@ -257,8 +255,11 @@ impl<J> Line<J> {
         let (mut outbox, mut inbox) = self.both();
         inbox.active -= 1;
         let waiters = count(&mut outbox, 1);
+        // Its place is theirs to take, should it not come back.
+        let helpers = if is_empty(&outbox, &inbox) { Vec::new() } else { mem::take(&mut inbox.helpers) };
         drop((outbox, inbox));
         unpark(waiters);
+        unpark(helpers);
     }
 
     /// Counts ends of tasks that no runner ran.

@@ -21,30 +21,19 @@ impl Patience {
 }
 
 /// The naps of one who waits and may have to look again without being woken: a millisecond, and then longer up to 16.
-pub(super) struct Naps {
-    next: Duration,
-    taken: u32,
-}
+pub(super) struct Naps(Duration);
 
 impl Naps {
     const LONGEST: Duration = Duration::from_millis(16);
-    /// After so many, whoever was hired and has not come is taken to be lost; once in a wait, or there would be more and more of them.
-    const PATIENT: u32 = 8;
 
     pub(super) fn new() -> Self {
-        Self { next: Duration::from_millis(1), taken: 0 }
+        Self(Duration::from_millis(1))
     }
 
     fn next(&mut self) -> Duration {
-        let nap = self.next;
-        self.next = (nap * 2).min(Self::LONGEST);
-        self.taken = self.taken.saturating_add(1);
+        let nap = self.0;
+        self.0 = (nap * 2).min(Self::LONGEST);
         nap
-    }
-
-    /// Whether it is time to take who was hired for lost.
-    pub(super) fn gives_up(&self) -> bool {
-        self.taken == Self::PATIENT
     }
 }
 

@@ -232,14 +232,12 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
             }
             if wait == Wait::Park {
                 // Room that was freed while every runner is stuck in a long task is used after a nap, and not never.
-                let looks_again = core.shares || core.line.naps();
-                park(until, looks_again.then_some(&mut naps), [&core.token]);
-                core.rescue(naps.gives_up());
+                park(until, core.line.naps().then_some(&mut naps), [&core.token]);
             }
         };
         core.line.forget();
         if helped {
-            core.rescue(false); // what it leaves to others
+            core.rescue(); // what it leaves to others
         }
         answer
     }

@@ -121,6 +121,11 @@ impl<'env, S: 'static> Submitter<'env, S> {
         self.hand_in(Plain(task), None, Patience::Until(deadline(timeout))).map_err(plain)
     }
 
+    /// Whether every submission is refused.
+    pub(crate) fn is_refusing(&self) -> bool {
+        self.is_closed() || self.core.gate.cancelled().is_some()
+    }
+
     /// Submits a task although the queue may be full: for one who has bounds of his own, and few of them.
     pub(crate) fn submit_beyond<F>(&self, task: F) -> Result<(), SubmitError<F>>
     where
