@@ -106,6 +106,7 @@ impl<G, U, E> Batch<G, U, E> {
         let rest = state.held.items.len();
         let available = state.held.credit + credit;
         let held = match (goes_on, dense) {
+            (false, _) if rest == 0 => 0, // all that came was filtered out
             (false, _) => available,
             (true, true) => available.min(rest),
             (true, false) => 0,
@@ -133,6 +134,9 @@ impl<G, U, E> Batch<G, U, E> {
         }
         if had_piece {
             run.release(0);
+        }
+        if !goes_on && available > held {
+            run.release(available - held);
         }
     }
 }

@@ -167,6 +167,27 @@ fn error_behind_a_filter_in_front_of_a_batch_is_the_error() {
 }
 
 #[test]
+fn nothing_behind_a_full_batch_ends_the_run() {
+    for (workers, window) in grid() {
+        for (kept, count) in [(0, 1), (1, 1), (10, 5), (10, 3), (999, 999)] {
+            let run = move || {
+                Pipeline::from_iter(0..ITEMS)
+                    .workers(workers)
+                    .window(window)
+                    .filter("first", move |item| *item < kept)
+                    .batch(count)
+                    .collect::<Vec<_>>()
+                    .run(&CancellationToken::new())
+                    .unwrap()
+            };
+            let (batches, report) = within_limit(run);
+            assert_eq!(batches, chunks(&(0..kept).collect::<Vec<_>>(), count));
+            assert_eq!(report.finished(), ITEMS);
+        }
+    }
+}
+
+#[test]
 fn no_more_is_finished_than_was_read() {
     for (workers, window) in grid() {
         let source = [Ok(0), Ok(1), Ok(2), Err("x")];
