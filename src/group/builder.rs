@@ -115,7 +115,8 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
     ///
     /// The tasks may borrow what the pool's tasks may. A task of the pool may spawn into the group and wait for it: it runs the group's
     /// tasks meanwhile, so that cannot deadlock. After 32 tasks, or a millisecond, the group lets others in the pool's queue pass.
-    /// What the pool counts and shows are the group's runners, not its tasks, and they have priority 0.
+    /// What the pool counts and shows are the group's runners, not its tasks, and they have priority 0. At most as many as the limit are queued,
+    /// and they are let in although the pool's queue may be full: the group has a bound of its own.
     ///
     /// A [purge](Submitter::purge) of the pool hands runners back like other tasks. One that is dropped is hired anew, so it is in the queue again
     /// at once; one that is kept keeps its place in the group's limit.
