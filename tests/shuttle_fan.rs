@@ -64,6 +64,26 @@ fn every_item_is_received_once() {
 }
 
 #[test]
+fn sender_that_waits_for_its_turn_sees_the_turn_of_another_move_on() {
+    check("sender_that_waits_for_its_turn_sees_the_turn_of_another_move_on", || {
+        execution::forbid_timeouts();
+        let router = Router::round_robin(1).unwrap();
+        let lanes = [router.add_lane(), router.add_lane()];
+        (0..2).for_each(|item| router.send(item).unwrap());
+        assert_eq!(lanes[1].recv().unwrap(), 1);
+        // The turn is the first lane's, which is full; the second has room, and its turn comes with the one that gets in first.
+        let senders = [2, 3].map(|item| {
+            let router = router.clone();
+            spawn(move || router.send(item).unwrap())
+        });
+        assert_eq!(lanes[0].recv().unwrap(), 0);
+        for sender in senders {
+            sender.join().unwrap();
+        }
+    });
+}
+
+#[test]
 fn removed_lane_and_its_receiver_share_the_items_between_them() {
     every_policy("removed_lane_and_its_receiver_share_the_items_between_them", |make| {
         execution::forbid_timeouts();

@@ -321,6 +321,24 @@ fn pool_that_aborts_ends_the_group() {
 }
 
 #[test]
+fn token_above_the_pool_ends_the_group_wherever_its_cancellation_has_come() {
+    check("token_above_the_pool_ends_the_group_wherever_its_cancellation_has_come", || {
+        let token = CancellationToken::new();
+        // Children that are told before the pool is.
+        let _elder: Vec<_> = (0..3).map(|_| token.child()).collect();
+        let pool = ThreadPool::builder().workers(1).token(&token).build().expect("a worker");
+        let group = Group::builder().limit(1).queue_bound(2).on(&pool).expect("a limit");
+        let canceller = spawn(move || token.cancel());
+        let accepted = (0..3).filter(|_| group.spawn(|| Ok(1)).is_ok()).count();
+        let answer = group.wait();
+        assert!(canceller.join().expect("no panic"));
+        let report = group.into_report();
+        assert_eq!(report.spawned(), accepted as u64);
+        assert_eq!(answer.is_ok(), report.succeeded() == 3);
+    });
+}
+
+#[test]
 fn drop_waits_for_what_runs() {
     check("drop_waits_for_what_runs", || {
         execution::forbid_timeouts();

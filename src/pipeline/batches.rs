@@ -1,12 +1,8 @@
 //! The stages that gather items into batches.
 
-use std::borrow::Cow;
-use std::marker::PhantomData;
-
 use super::builder::Pipeline;
 use super::gather::{ByCount, ByKey, ByWeight};
 use super::plan::ThroughBatch;
-use super::report::StageKind;
 use super::step::Through;
 
 /// A pipeline whose items are gathered by `G`.
@@ -22,16 +18,8 @@ type Batched<P, S, G, T, M> = Pipeline<ThroughBatch<P, S, G>, Through, Vec<T>, M
 ///
 /// An item waits for its batch: with a source that pauses, so do the items.
 impl<P, S, T, M> Pipeline<P, S, T, M> {
-    fn gather<G>(mut self, gather: G) -> Batched<P, S, G, T, M> {
-        let stage = self.settings.stage(Cow::Borrowed("batch"), StageKind::Serial);
-        let stages = self.settings.segment_start..stage;
-        self.settings.segment_start = stage + 1;
-        Pipeline {
-            plan: ThroughBatch { plan: self.plan, step: self.step, stages, gather },
-            step: Through,
-            settings: self.settings,
-            types: PhantomData,
-        }
+    fn gather<G>(self, gather: G) -> Batched<P, S, G, T, M> {
+        self.cut("batch", |plan, step, stages| ThroughBatch { plan, step, stages, gather })
     }
 
     /// Gathers `count` neighbours each into a batch, a stage named `batch`: at least 1, and zero is refused by `run`.

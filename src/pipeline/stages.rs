@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::sync::Mutex;
 
@@ -272,21 +273,17 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.then(name, StageKind::Serial, |stage| SerialUnordered { stage, call: Mutex::new(call) })
     }
 
-    /// Ends the row of fused stages with a serial one.
-    fn cut<G, U, N>(
+    /// Ends the row of fused stages, whose numbers `through` is given, with a serial one.
+    pub(super) fn cut<Q, U, N>(
         mut self,
         name: impl Into<Cow<'static, str>>,
-        call: G,
-    ) -> Pipeline<ThroughSerial<P, S, G>, Through, U, N> {
+        through: impl FnOnce(P, S, Range<usize>) -> Q,
+    ) -> Pipeline<Q, Through, U, N> {
         let stage = self.settings.stage(name.into(), StageKind::Serial);
         let stages = self.settings.segment_start..stage;
         self.settings.segment_start = stage + 1;
-        Pipeline {
-            plan: ThroughSerial { plan: self.plan, step: self.step, stages, call },
-            step: Through,
-            settings: self.settings,
-            types: PhantomData,
-        }
+        let plan = through(self.plan, self.step, stages);
+        Pipeline { plan, step: Through, settings: self.settings, types: PhantomData }
     }
 
     /// Runs one item at a time, in the order of the source; stages after it run on all workers again.
@@ -318,7 +315,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     where
         F: FnMut(T) -> U + Send,
     {
-        self.cut(name, Sure(call))
+        self.cut(name, |plan, step, stages| ThroughSerial { plan, step, stages, call: Sure(call) })
     }
 
     /// As [`serial`](Self::serial); the first error ends the run.
@@ -350,6 +347,6 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         F: FnMut(T) -> Result<U, E> + Send,
         M: Also<E>,
     {
-        self.cut(name, Fallible(call))
+        self.cut(name, |plan, step, stages| ThroughSerial { plan, step, stages, call: Fallible(call) })
     }
 }

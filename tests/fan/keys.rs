@@ -37,6 +37,20 @@ fn key_stays_with_its_lane_as_long_as_the_lanes_stay_the_same() {
 }
 
 #[test]
+fn dead_lane_that_is_kept_keeps_its_keys() {
+    for rule in [LaneRule::Wait, LaneRule::Refuse] {
+        let router = by_key(1000).dead_lanes(rule);
+        let old = router.add_lane();
+        send_all(&router, (0..100).map(|key| (key, 0)));
+        let new = router.add_lane();
+        drop(old);
+        // Some of the keys belong to the new lane; but their items lie in the old one.
+        assert!((0..100).all(|key| router.try_send((key, 1)).is_err()));
+        assert_eq!(queued(&new), []);
+    }
+}
+
+#[test]
 fn items_of_a_key_arrive_in_the_order_in_which_they_were_sent() {
     let router = by_key(100);
     let lanes = add_lanes(&router, 3);
