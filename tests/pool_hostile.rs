@@ -295,7 +295,7 @@ fn keys_whose_drops_panic_do_not_abort_a_close() {
         let fails = pool.task().key(PanicsWhenDropped(key)).submit(|_| panic!("failed"));
         assert!(fails.unwrap().wait().is_err_and(|error: TaskError| error.is_panicked()));
     }
-    until("both are held", || pool.held_keys().len() == 2);
+    assert_eq!(pool.held_keys().len(), 2);
     pool.close();
     assert!(pool.held_keys().is_empty());
 }

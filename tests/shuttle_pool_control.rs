@@ -239,6 +239,31 @@ fn held_key_goes_on_when_released_or_comes_back_when_the_pool_ends() {
 }
 
 #[test]
+fn who_has_seen_a_failure_finds_the_key_held() {
+    for ask in 0..3 {
+        check("who_has_seen_a_failure_finds_the_key_held", move || {
+            execution::forbid_timeouts();
+            let (pool, alone) = (pool(builder(2, 8).on_key_failure(KeyFailure::Hold)), Alone::default());
+            let bad = pool.task().key(1).fallible().submit(|_| Err::<(), ()>(())).expect("open");
+            let behind = {
+                let alone = alone.clone();
+                pool.task().key(1).submit(move |_| alone.enter(1)).expect("open")
+            };
+            assert_eq!(bad.wait().expect("it ran"), Err(()));
+            match ask {
+                0 => assert_eq!(pool.held_keys().len(), 1),
+                1 => assert_eq!(pool.take_key(1).len(), 1),
+                _ => {}
+            }
+            assert_eq!(pool.release_key(1), ask != 1, "what was taken is idle");
+            assert_eq!(behind.wait().is_ok(), ask != 1);
+            assert_eq!(alone.entered().len(), usize::from(ask != 1));
+            assert_eq!(end(&pool, Shutdown::Drain), 0);
+        });
+    }
+}
+
+#[test]
 fn abort_and_purge_take_what_waits_for_its_key_and_lose_none() {
     for abort in [true, false] {
         check("abort_and_purge_take_what_waits_for_its_key_and_lose_none", move || {

@@ -10,6 +10,8 @@ impl<'env, S: 'static> Submitter<'env, S> {
     /// The keys that are held because a task of theirs failed, in the order in which they became busy. Empty unless the pool was
     /// built with [`KeyFailure::Hold`](super::KeyFailure::Hold).
     ///
+    /// Whoever has seen the failure, by the task's handle or in the counts, finds its key here, and may release or take it.
+    ///
     /// When the pool is closed, what waits for a held key is handed back, and so it is after every later failure.
     ///
     /// ```

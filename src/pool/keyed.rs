@@ -28,6 +28,11 @@ fn slot_of(task: &(impl Run + ?Sized)) -> Option<&KeySlot> {
     task.control().and_then(Control::key)
 }
 
+/// Whether the task has ended, and as a failure: its worker may not have taken it out of its line yet.
+fn has_failed(task: &Queued<'_>) -> bool {
+    task.is_over() && slot_of(&**task).is_some_and(|slot| slot.failed.load(Ordering::Relaxed))
+}
+
 /// The hash of the task's key.
 pub(super) fn key_hash(task: &(impl Run + ?Sized)) -> Option<u64> {
     slot_of(task).map(|slot| slot.key.hash())
@@ -72,14 +77,22 @@ impl<'env> Core<'env> {
     }
 
     /// The table, and the line of a key, which a task that has failed is not in: who knows of the failure submits after it, and that must
-    /// not be taken for the rest.
+    /// not be taken for the rest; and who asks after it finds the key held.
     fn table_after_failures(&self, key: &Key) -> (MutexGuard<'_, KeyTable<Queued<'env>>>, Option<LineId>) {
+        self.table_without_failed(|table| {
+            let found = table.find(key);
+            (found, found.and_then(|line| table.current(line)).filter(has_failed))
+        })
+    }
+
+    /// The table, and what `look` finds in it, once it finds no task that has failed and not left its line.
+    fn table_without_failed<R>(
+        &self,
+        look: impl Fn(&KeyTable<Queued<'env>>) -> (R, Option<Queued<'env>>),
+    ) -> (MutexGuard<'_, KeyTable<Queued<'env>>>, R) {
         loop {
             let table = self.keys.table.lock();
-            let found = table.find(key);
-            let current = found.and_then(|line| table.current(line));
-            let has_failed = |slot: &KeySlot| slot.failed.load(Ordering::Relaxed);
-            let ended = current.filter(|task| task.is_over() && slot_of(&**task).is_some_and(has_failed));
+            let (found, ended) = look(&table);
             let Some(ended) = ended else { return (table, found) };
             drop(table);
             self.leave_key(&*ended);
@@ -201,12 +214,14 @@ impl<'env> Core<'env> {
 
     /// The keys that are held after a failure.
     pub(super) fn held_keys(&self) -> Vec<Key> {
-        self.keys.table.lock().held()
+        let failed =
+            |table: &KeyTable<Queued<'env>>| ((), table.granted().find(|task| has_failed(task)).cloned());
+        self.table_without_failed(failed).0.held()
     }
 
     /// Lets a held key go on; whether it was held.
     pub(super) fn release_key(&self, key: &Key) -> bool {
-        let mut table = self.keys.table.lock();
+        let (mut table, _) = self.table_after_failures(key);
         let Some(released) = table.release(key) else { return false };
         let mut owner = None;
         if let Some((_, next)) = &released.next {
@@ -223,7 +238,7 @@ impl<'env> Core<'env> {
 
     /// Takes what waits for a held key, which is idle then.
     pub(super) fn take_key(&self, key: &Key) -> Vec<Queued<'env>> {
-        let mut table = self.keys.table.lock();
+        let (mut table, _) = self.table_after_failures(key);
         let taken = table.take(key);
         self.queue.lock().reserved -= taken.entries.len();
         drop(table);

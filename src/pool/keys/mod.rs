@@ -170,6 +170,11 @@ impl<T: Clone> KeyTable<T> {
         self.lines.get(id)?.granted.clone()
     }
 
+    /// The entries whose turn it is, in no particular order.
+    pub(super) fn granted(&self) -> impl Iterator<Item = &T> {
+        self.lines.iter().filter_map(|line| line.granted.as_ref())
+    }
+
     /// The keys that are held, in the order in which their lines began. Linear in the lines.
     pub(super) fn held(&self) -> Vec<Key> {
         let mut held: Vec<_> = self.lines.iter().filter(|line| line.is_held()).collect();
