@@ -10,7 +10,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 use crate::sync::time::{self, Instant};
 
-use super::deliver::Deliver;
+use super::deliver::{Counts, Deliver};
 use super::error::{Failure, PipelineError, PipelineErrorKind, What};
 use super::feed::Feed;
 use super::plan::{Plan, Settings};
@@ -18,7 +18,7 @@ use super::report::Report;
 use super::run::{Ending, Run};
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
-use super::tally::Tally;
+use super::tally::{Tally, close_counts};
 use super::upstream::Upstream;
 use super::worker::Worker;
 
@@ -100,16 +100,16 @@ where
 
     /// The whole life of a worker without a sink of its own.
     pub(super) fn serve(&self) {
+        let mut me = self.worker(false);
+        let mut local = self.segment.local();
         self.guard(|| {
-            let mut me = self.worker(false);
-            let mut local = self.segment.local();
             let _: Option<()> = me.work(
                 &self.run,
                 |me| ControlFlow::Continue(self.segment.work(&self.run, me, &mut local)),
                 || false,
             );
-            self.settle(&me, local);
         });
+        self.settle(&me, local);
     }
 
     /// Runs a worker's body. What panics there is not a stage (these are caught one by one) but a destructor: of an item, or of a
@@ -121,22 +121,22 @@ where
         }
     }
 
-    /// Adds results that were handed to a lazy iterator to the count of the last stage.
-    pub(super) fn count_given(&self, items: u64) {
+    /// Adds what a sink outside of the segments has counted: the caller's own, or a lazy iterator.
+    pub(super) fn count_sink(&self, counts: &Counts) {
         if let Some(last) = self.tally.lock().stages.last_mut() {
-            last.items_in += items;
-            last.items_out += items;
+            counts.add_to(last);
         }
     }
 
-    /// Adds up what a worker counted; drops its state.
+    /// Adds up what a worker counted, however it ended; drops its state.
     pub(super) fn settle(&self, me: &Worker, local: Local<P, S, E>) {
         let mut tally = self.tally.lock();
         tally.idle += me.idle;
         tally.failed.clone_from(&me.failed);
+        tally.panicked.clone_from(&me.panicked);
         self.segment.settle(me, &local, &mut tally);
         drop(tally);
-        drop(local); // user data: outside the lock
+        self.guard(|| drop(local)); // user data: outside the lock
     }
 
     /// Ends the run, once all its workers have: gives the delivery back, and how the run went.
@@ -186,8 +186,9 @@ fn make_report<E>(run: &Run<E>, tally: Tally, started: Instant, workers: usize, 
     let mut stages = tally.stages;
     if let Some(source) = stages.first_mut() {
         source.items_in = read;
-        source.items_out = read - source.failed;
+        source.items_out = read - source.failed - source.panicked;
     }
+    close_counts(&mut stages);
     Report {
         stages,
         workers,

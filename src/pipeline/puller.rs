@@ -5,7 +5,7 @@ use std::vec;
 
 use super::chunk::Origin;
 use super::core::{Core, Local};
-use super::deliver::Owned;
+use super::deliver::{Counts, Owned};
 use super::run::Ending;
 use super::step::Step;
 use super::upstream::Upstream;
@@ -54,8 +54,8 @@ where
             self.core.run.halt(Ending::Abandoned);
         }
         if let Some((me, local)) = self.working.take() {
-            self.core.count_given(self.given);
-            self.core.guard(|| self.core.settle(&me, local));
+            self.core.count_sink(&Counts::of(self.given));
+            self.core.settle(&me, local);
         }
     }
 }

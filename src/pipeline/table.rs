@@ -33,7 +33,7 @@ impl fmt::Display for Report {
                 stage.kind,
                 stage.items_in,
                 stage.items_out,
-                stage.failed,
+                stage.failed + stage.panicked,
                 stage.busy.as_secs_f64(),
                 self.utilisation(stage) * 100.0,
                 stage.waiting.as_secs_f64()
