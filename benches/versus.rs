@@ -8,6 +8,7 @@
 //! cargo bench --bench versus -- flood                         # the pool: submitting one by one
 //! cargo bench --bench versus -- "round trip"                  # one task at a time
 //! cargo bench --bench versus -- "map over a slice"            # ordered results of borrowed items
+//! cargo bench --bench versus -- keyed                         # items of one key one at a time
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
@@ -52,6 +53,7 @@ mod versus {
     pub(crate) mod flood;
     pub(crate) mod fused;
     pub(crate) mod group;
+    pub(crate) mod keyed;
     pub(crate) mod lone;
     pub(crate) mod map;
     pub(crate) mod memory;
@@ -65,14 +67,15 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    completed, crowd, fan, flood, fused, group, harness::Bench, lone, map, memory, nested, options::Options,
-    over_slice, round_trip, semaphore, start_stop,
+    completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory, nested,
+    options::Options, over_slice, round_trip, semaphore, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 14] = [
+const GROUPS: [fn(&mut Bench); 15] = [
     map::run,
     fused::run,
+    keyed::run,
     lone::run,
     crowd::run,
     memory::run,

@@ -4,6 +4,7 @@ use super::{
     fused,
     grind::{any_order, in_order, ordered_sum, unordered_sum, work},
     harness::Group,
+    keyed,
     lone::{self, Arrivals, Lone},
     memory,
     nested::Fork,
@@ -74,6 +75,31 @@ pub(crate) fn in_window(items: u32, rounds: u32, workers: usize, window: Option<
     source
         .map("grind", |index| work(index, rounds))
         .for_each("sum", |value| sum = in_order(sum, value))
+        .run(&CancellationToken::new())
+        .expect(SOUND);
+    sum
+}
+
+/// The items by key, each key one at a time.
+pub(crate) fn keyed(items: u32, rounds: u32, workers: usize) -> u64 {
+    let mut sum = 0;
+    Pipeline::from_iter(0..u64::from(items))
+        .workers(workers)
+        .keyed("grind", |index| index % keyed::KEYS, |index| work(index, rounds))
+        .for_each("sum", |value| sum = in_order(sum, value))
+        .run(&CancellationToken::new())
+        .expect(SOUND);
+    sum
+}
+
+/// The same without an order of the results.
+pub(crate) fn keyed_unordered(items: u32, rounds: u32, workers: usize) -> u64 {
+    let mut sum = 0;
+    Pipeline::from_iter(0..u64::from(items))
+        .workers(workers)
+        .keyed_unordered("grind", |index| index % keyed::KEYS, |index| work(index, rounds))
+        .unordered()
+        .for_each("sum", |value| sum = any_order(sum, value))
         .run(&CancellationToken::new())
         .expect(SOUND);
     sum

@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 use super::id::LaneId;
 
 /// The hash of a key, the same for equal keys.
-pub(super) fn hash(key: &impl Hash) -> u64 {
+pub(crate) fn hash(key: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()
@@ -61,7 +61,7 @@ impl Bindings {
 
 /// A hasher for what is a hash already.
 #[derive(Debug, Default)]
-struct Hashed(u64);
+pub(crate) struct Hashed(u64);
 
 impl Hasher for Hashed {
     fn finish(&self) -> u64 {

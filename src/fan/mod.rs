@@ -28,3 +28,5 @@ pub use input::MergeInput;
 pub use lane::Lane;
 pub use merge::Merge;
 pub use router::Router;
+
+pub(crate) use keys::{Hashed, hash};

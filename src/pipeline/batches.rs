@@ -3,6 +3,7 @@
 use super::builder::Pipeline;
 use super::gather::{ByCount, ByKey, ByWeight};
 use super::plan::ThroughBatch;
+use super::report::StageKind;
 use super::step::Through;
 
 /// A pipeline whose items are gathered by `G`.
@@ -19,7 +20,7 @@ type Batched<P, S, G, T, M> = Pipeline<ThroughBatch<P, S, G>, Through, Vec<T>, M
 /// An item waits for its batch: with a source that pauses, so do the items.
 impl<P, S, T, M> Pipeline<P, S, T, M> {
     fn gather<G>(self, gather: G) -> Batched<P, S, G, T, M> {
-        self.cut("batch", |plan, step, stages| ThroughBatch { plan, step, stages, gather })
+        self.cut("batch", StageKind::Serial, |plan, step, stages| ThroughBatch { plan, step, stages, gather })
     }
 
     /// Gathers `count` neighbours each into a batch, a stage named `batch`: at least 1, and zero is refused by `run`.

@@ -24,6 +24,7 @@
 //!   error names the stage and the item's index; in an ordered run the sink has seen exactly the items before it.
 //! - An item that has been read is never kept back for company: a lone item goes through at once, unless a stage
 //!   [gathers batches](Pipeline::batch).
+//! - The counts of every stage close, however the run ends: [`StageReport::items_in`].
 //! - Nothing needs to be `'static`: stages, source and sink may borrow.
 //!
 //! # How it runs
@@ -49,6 +50,8 @@ mod error;
 mod feed;
 mod gather;
 mod iter;
+mod keyed;
+mod keys;
 mod linked;
 mod pace;
 mod plan;
@@ -73,5 +76,6 @@ pub use bottleneck::{Bottleneck, Next};
 pub use builder::Pipeline;
 pub use error::{PipelineError, PipelineErrorKind};
 pub use iter::{PipelineIter, Results};
+pub use keyed::AfterFailure;
 pub use ready::{LocalPipeline, ReadyPipeline};
 pub use report::{Report, StageKind, StageReport};

@@ -273,13 +273,14 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.then(name, StageKind::Serial, |stage| SerialUnordered { stage, call: Mutex::new(call) })
     }
 
-    /// Ends the row of fused stages, whose numbers `through` is given, with a serial one.
+    /// Ends the row of fused stages, whose numbers `through` is given, with one that is not fused.
     pub(super) fn cut<Q, U, N>(
         mut self,
         name: impl Into<Cow<'static, str>>,
+        kind: StageKind,
         through: impl FnOnce(P, S, Range<usize>) -> Q,
     ) -> Pipeline<Q, Through, U, N> {
-        let stage = self.settings.stage(name.into(), StageKind::Serial);
+        let stage = self.settings.stage(name.into(), kind);
         let stages = self.settings.segment_start..stage;
         self.settings.segment_start = stage + 1;
         let plan = through(self.plan, self.step, stages);
@@ -315,7 +316,12 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     where
         F: FnMut(T) -> U + Send,
     {
-        self.cut(name, |plan, step, stages| ThroughSerial { plan, step, stages, call: Sure(call) })
+        self.cut(name, StageKind::Serial, |plan, step, stages| ThroughSerial {
+            plan,
+            step,
+            stages,
+            call: Sure(call),
+        })
     }
 
     /// As [`serial`](Self::serial); the first error ends the run.
@@ -347,6 +353,11 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         F: FnMut(T) -> Result<U, E> + Send,
         M: Also<E>,
     {
-        self.cut(name, |plan, step, stages| ThroughSerial { plan, step, stages, call: Fallible(call) })
+        self.cut(name, StageKind::Serial, |plan, step, stages| ThroughSerial {
+            plan,
+            step,
+            stages,
+            call: Fallible(call),
+        })
     }
 }

@@ -38,6 +38,13 @@ impl Tally {
         self.add(stage, entered, emitted)
     }
 
+    /// The same for the parallel part in front of a stage that counts the items itself: only those that it does not get.
+    pub(super) fn before(&mut self, stage: usize, entered: u64) -> u64 {
+        let lost = self.failed[stage] + self.panicked[stage];
+        self.add(stage, lost, 0);
+        entered - lost
+    }
+
     fn add(&mut self, stage: usize, entered: u64, left: u64) -> u64 {
         let report = &mut self.stages[stage];
         report.items_in += entered;

@@ -12,6 +12,7 @@ mod counts;
 mod errors;
 mod heavy;
 mod iterators;
+mod keyed;
 mod lone;
 mod model;
 mod panics;

@@ -13,10 +13,12 @@ use super::error::{Failure, What};
 use super::tally::Tally;
 
 mod init;
+mod key;
 mod map;
 mod select;
 
 pub(super) use init::{MapInit, TryMapInit};
+pub(super) use key::{Hashed, KeyOf};
 pub(super) use map::{Inspect, Map, SerialUnordered, TryMap};
 pub(super) use select::{Filter, FilterMap, FlatMap};
 

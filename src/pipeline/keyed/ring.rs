@@ -1,0 +1,131 @@
+//! Results that come one by one and in any order, put back in order.
+//!
+//! A plain value: its owner holds it in a lock. Nothing of the user's is dropped in here.
+
+use std::collections::VecDeque;
+
+use super::super::chunk::Origin;
+use super::super::error::Failure;
+use super::share::{Credits, Share};
+
+/// How one item ended.
+#[derive(Debug)]
+pub(super) enum End<V, E> {
+    Result(V),
+    /// It was dropped, as the stage's policy says.
+    Dropped,
+    /// It ends the run once what comes before it has been delivered.
+    Failed(Box<Failure<E>>),
+}
+
+/// An item that has ended.
+#[derive(Debug)]
+pub(super) struct Ended<V, E> {
+    pub(super) place: usize,
+    /// Its index in the source.
+    pub(super) index: u64,
+    pub(super) share: Share,
+    pub(super) end: End<V, E>,
+}
+
+/// What may go on.
+#[derive(Debug)]
+pub(super) struct Ready<V, E> {
+    /// The place of the first result in the order of what comes out.
+    pub(super) first: usize,
+    pub(super) items: Vec<V>,
+    indices: Vec<u64>,
+    pub(super) credits: Credits,
+    pub(super) failure: Option<Box<Failure<E>>>,
+    is_dense: bool,
+}
+
+impl<V, E> Ready<V, E> {
+    /// The source index of each result.
+    pub(super) fn origin(&mut self) -> Origin {
+        let indices = std::mem::take(&mut self.indices);
+        match indices.first() {
+            Some(first) if self.is_dense && indices.windows(2).all(|pair| pair[1] == pair[0] + 1) => {
+                Origin::Dense(*first)
+            }
+            _ => Origin::Listed(indices),
+        }
+    }
+
+    fn add(&mut self, ended: Ended<V, E>) {
+        let Ended { index, share, end, .. } = ended;
+        match end {
+            End::Result(value) => {
+                self.items.push(value);
+                self.indices.push(index);
+            }
+            End::Dropped => self.is_dense = false,
+            End::Failed(failure) => {
+                // Its item never leaves: the run is not finished before the failure has ended it.
+                self.failure = Some(failure);
+                return;
+            }
+        }
+        self.is_dense &= matches!(share, Share::One);
+        self.credits.add(&share);
+    }
+}
+
+/// The results that wait for earlier ones, and where the order stands.
+#[derive(Debug)]
+pub(super) struct Ring<V, E> {
+    ordered: bool,
+    /// The place of the first slot: what comes before it has gone on.
+    head: usize,
+    slots: VecDeque<Option<Ended<V, E>>>,
+    /// How many results have gone on.
+    passed: usize,
+    /// A failure has: nothing may come after it.
+    over: bool,
+}
+
+impl<V, E> Ring<V, E> {
+    pub(super) fn new(ordered: bool) -> Self {
+        Self { ordered, head: 0, slots: VecDeque::new(), passed: 0, over: false }
+    }
+
+    /// Takes what has ended, and gives what may go on by it; leaves the buffer empty. `None`: nothing, not even credit.
+    pub(super) fn put(&mut self, ended: &mut Vec<Ended<V, E>>) -> Option<Ready<V, E>> {
+        let mut ready = Ready {
+            first: self.passed,
+            items: Vec::new(),
+            indices: Vec::new(),
+            credits: Credits::default(),
+            failure: None,
+            is_dense: true,
+        };
+        let before = self.head;
+        if self.ordered {
+            for one in ended.drain(..) {
+                let at = one.place - self.head;
+                if self.slots.len() <= at {
+                    self.slots.resize_with(at + 1, || None);
+                }
+                self.slots[at] = Some(one);
+            }
+            while !self.over {
+                let Some(one) = self.slots.front_mut().and_then(Option::take) else { break };
+                self.slots.pop_front();
+                self.head += 1;
+                ready.add(one);
+                self.over = ready.failure.is_some();
+            }
+        } else {
+            self.head += ended.len();
+            // What has ended before a failure goes on with it; what comes after does not matter any more.
+            ended.drain(..).for_each(|one| ready.add(one));
+        }
+        self.passed += ready.items.len();
+        (self.head != before).then_some(ready)
+    }
+
+    /// How many results have gone on, if they are those of all `total` items.
+    pub(super) fn passed(&self, total: usize) -> Option<usize> {
+        (self.head == total).then_some(self.passed)
+    }
+}
