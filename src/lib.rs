@@ -88,7 +88,7 @@ pub use group::{
 };
 pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
-pub use pipeline::{Pipeline, PipelineError, PipelineErrorKind, Report};
+pub use pipeline::{Pipeline, PipelineControl, PipelineError, PipelineErrorKind, Report};
 pub use policy::{
     AttemptBudget, RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation,
 };

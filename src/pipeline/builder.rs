@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use crate::sync::channel::Receiver;
 
+use super::control::PipelineControl;
 use super::plan::{Also, FromSource, Settings, Sure};
 use super::report::{StageKind, StageReport};
 use super::source::{Incoming, Items, Readiness, TryItems};
@@ -68,6 +69,7 @@ fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
             ordered: true,
             stages: vec![StageReport::new(Cow::Borrowed("source"), StageKind::Source)],
             segment_start: 1,
+            control: None,
             invalid: None,
         },
         types: PhantomData,
@@ -277,6 +279,29 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// ```
     pub fn workers(mut self, threads: usize) -> Self {
         self.settings.workers = Some(threads);
+        self
+    }
+
+    /// Lets `control` close the source while the pipeline runs; of several controls the last is the one.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline, PipelineControl};
+    ///
+    /// let control = PipelineControl::new();
+    /// let (sender, receiver) = crossbeam_channel::bounded(16); // its senders stay
+    /// sender.send("grist").unwrap();
+    /// let closer = control.clone();
+    /// let (seen, _) = Pipeline::from_receiver(receiver)
+    ///     .controlled_by(&control)
+    ///     .inspect("enough", |_| closer.close())
+    ///     .collect::<Vec<_>>()
+    ///     .run(&CancellationToken::new())?;
+    /// assert_eq!(seen, ["grist"]);
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
+    pub fn controlled_by(mut self, control: &PipelineControl) -> Self {
+        self.settings.control = Some(control.clone());
         self
     }
 

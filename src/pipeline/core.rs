@@ -10,6 +10,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 use crate::sync::time::{self, Instant};
 
+use super::control::Controlled;
 use super::deliver::{Counts, Deliver};
 use super::error::{Failure, PipelineError, PipelineErrorKind, What};
 use super::feed::Feed;
@@ -44,6 +45,8 @@ where
     names: Arc<[String]>,
     ordered: bool,
     started: Instant,
+    /// Until the run has ended, its control knows of it.
+    _controlled: Option<Controlled>,
 }
 
 impl<P, S, D, E> Core<P, S, D, E>
@@ -74,7 +77,9 @@ where
         };
         let names: Arc<[String]> = settings.stages.iter().map(|stage| stage.name().to_owned()).collect();
         let workers = settings.workers.unwrap_or_else(thread::available_cores).min(settings.window).max(1);
-        let run = Run::new(settings.window.max(1), workers, token);
+        // A control cancels the run, and never what the caller shares with others.
+        let caller = if settings.control.is_some() { token.child() } else { token.clone() };
+        let run = Run::new(settings.window.max(1), workers, caller);
         let started = time::now();
         let last = settings.stages.len() - 1;
         let tally = Tally::new(settings.stages);
@@ -87,7 +92,9 @@ where
         let deliver = deliver(last, &run);
         let segment = Segment::new(up, settings.segment_start..last, feed, step, deliver, settings.ordered);
         segment.up.begin(&run);
-        Ok(Self { run, segment, tally: Mutex::new(tally), names, ordered: settings.ordered, started })
+        let controlled = settings.control.map(|control| control.enter(&run.source_token, &run.caller));
+        let (tally, ordered) = (Mutex::new(tally), settings.ordered);
+        Ok(Self { run, segment, tally, names, ordered, started, _controlled: controlled })
     }
 
     pub(super) fn workers(&self) -> usize {
@@ -141,14 +148,16 @@ where
 
     /// Ends the run, once all its workers have: gives the delivery back, and how the run went.
     pub(super) fn conclude(self, missing: usize) -> (D, Report, Option<PipelineErrorKind<E>>) {
-        let Self { run, segment, tally, names, ordered, started } = self;
+        let Self { run, segment, tally, names, ordered, started, _controlled } = self;
         let mut tally = tally.into_inner();
         segment.conclude(&mut tally);
         let finished = run.finished();
-        let Segment { up, feed, step, turn, deliver, .. } = segment;
         // What was given up is the user's data, and so is the source: their destructors may panic too.
         // One by one: a second panic while the first unwinds would abort.
+        let given_up = panics::catch(|| DESTRUCTOR, || segment.give_up());
+        let Segment { up, feed, step, turn, deliver, .. } = segment;
         let leftovers = [
+            given_up,
             panics::catch(|| DESTRUCTOR, || drop(turn)),
             panics::catch(|| DESTRUCTOR, || drop(feed)),
             panics::catch(|| DESTRUCTOR, || drop(step)),

@@ -53,6 +53,12 @@ impl<T, E> Feed<T, E> {
         run.wake_one();
     }
 
+    /// Takes everything, once all workers have ended: runs of items, each with the index of its first.
+    pub(super) fn take_all(&self) -> Vec<(u64, Vec<T>)> {
+        let entries = std::mem::take(&mut *self.entries.lock());
+        entries.into_iter().map(|entry| (entry.origin.index(entry.taken), entry.items.collect())).collect()
+    }
+
     /// Takes up to `want` items from the front.
     ///
     /// Where every item stands for one source item their credit goes with them; otherwise all of it goes with the last piece, so

@@ -25,6 +25,8 @@
 //! - An item that has been read is never kept back for company: a lone item goes through at once, unless a stage
 //!   [gathers batches](Pipeline::batch).
 //! - The counts of every stage close, however the run ends: [`StageReport::items_in`].
+//! - A [`PipelineControl`] closes the source while the pipeline runs; what has been read goes through, and what was not begun at an early end can be
+//!   [taken back](Pipeline::return_undone).
 //! - Nothing needs to be `'static`: stages, source and sink may borrow.
 //!
 //! # How it runs
@@ -44,6 +46,7 @@ mod batches;
 mod bottleneck;
 mod builder;
 mod chunk;
+mod control;
 mod core;
 mod deliver;
 mod error;
@@ -69,13 +72,16 @@ mod step;
 mod table;
 mod tally;
 mod turn;
+mod undone;
 mod upstream;
 mod worker;
 
 pub use bottleneck::{Bottleneck, Next};
 pub use builder::Pipeline;
+pub use control::{DrainTimedOut, PipelineControl};
 pub use error::{PipelineError, PipelineErrorKind};
 pub use iter::{PipelineIter, Results};
 pub use keyed::AfterFailure;
 pub use ready::{LocalPipeline, ReadyPipeline};
 pub use report::{Report, StageKind, StageReport};
+pub use undone::UndoneInputs;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::Batch;
+use super::control::PipelineControl;
 use super::deliver::{Serial, SerialCall};
 use super::feed::Feed;
 use super::gather::Gather;
@@ -27,6 +28,8 @@ pub(super) struct Settings {
     pub(super) stages: Vec<StageReport>,
     /// The number of the first stage after the last serial one.
     pub(super) segment_start: usize,
+    /// Who may close the source.
+    pub(super) control: Option<PipelineControl>,
     /// A setting of a stage that makes no sense.
     pub(super) invalid: Option<&'static str>,
 }

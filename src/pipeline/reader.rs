@@ -138,6 +138,10 @@ impl<S, T> Reader<S, T> {
         let mut items = std::mem::take(&mut local.spare);
         let (mut got, mut ended, mut failure) = (0, false, None);
         while got < want && !ended && !run.source_ended() && !run.stopped() {
+            if run.is_closed() {
+                ended = true;
+                break;
+            }
             if !items.is_empty() && !polled && !alone {
                 self.publish(run, start + got - items.len(), &mut items);
             }
@@ -188,6 +192,8 @@ impl<S, T> Reader<S, T> {
                 _ => local.failed += 1,
             }
             if run.halt_if_reaction(failure) {
+                let count = items.len();
+                trusted.source.take_back((start + got - count) as u64, items);
                 return None;
             }
         }
@@ -228,7 +234,7 @@ where
 
     fn begin(&self, run: &Run<E>) {
         run.source_waits.store(self.readiness != Readiness::Ready, Ordering::Relaxed);
-        self.source.lock().source.begin(&run.token);
+        self.source.lock().source.begin(&run.source_token);
     }
 
     fn local(&self) -> Self::Local {
@@ -296,4 +302,15 @@ where
     }
 
     fn conclude(&self, _: &mut Tally) {}
+
+    fn take_back(&self, first: u64, items: Vec<S::Item>) {
+        if !items.is_empty() {
+            self.source.lock().source.take_back(first, items);
+        }
+    }
+
+    fn give_up(&self) {
+        let (first, items) = std::mem::take(&mut *self.open.lock());
+        self.take_back(first as u64, items);
+    }
 }

@@ -64,7 +64,10 @@ pub struct Run<E> {
     ending: Mutex<Option<Ending<E>>>,
     /// A child of the caller's token, cancelled when the run ends early, to wake what waits on a channel.
     pub(super) token: CancellationToken,
-    caller: CancellationToken,
+    /// A child of that, cancelled too when nothing more is to be read, to wake what waits for the next item.
+    pub(super) source_token: CancellationToken,
+    /// The caller's, or a child of it that a control may cancel.
+    pub(super) caller: CancellationToken,
     pub(super) sleepers: WakeUp,
     /// Where the thread that owns a thread-bound sink parks; apart, because results are for it alone.
     pub(super) owner: WakeUp,
@@ -73,7 +76,8 @@ pub struct Run<E> {
 }
 
 impl<E> Run<E> {
-    pub(super) fn new(window: usize, workers: usize, token: &CancellationToken) -> Self {
+    pub(super) fn new(window: usize, workers: usize, caller: CancellationToken) -> Self {
+        let token = caller.child();
         Self {
             window,
             workers,
@@ -91,8 +95,9 @@ impl<E> Run<E> {
             ended: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             ending: Mutex::new(None),
-            token: token.child(),
-            caller: token.clone(),
+            source_token: token.child(),
+            token,
+            caller,
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
             hungry: Padded(AtomicBool::new(false)),
@@ -204,6 +209,12 @@ impl<E> Run<E> {
     pub(super) fn end_source(&self) {
         self.ended.store(true, Ordering::SeqCst);
         self.wake_if_finished();
+    }
+
+    /// Whether the source has been closed from outside: nothing more is to be read.
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.source_token.is_cancelled()
     }
 
     #[inline]

@@ -176,8 +176,10 @@ where
     ) {
         let Chunk { first, mut items, origin, credit, failure: after, spent, since, .. } = chunk;
         local.waiting += me.now.saturating_duration_since(since);
-        if self.turn.is_cut(first) {
-            return; // a failure before it ends the run; the items are given up
+        if self.turn.is_cut(first) || run.stopped() {
+            // What is before it ends the run.
+            self.up.take_back(origin.index(0), items);
+            return;
         }
         let (left, worst) = (items.len(), Duration::ZERO);
         let mut hand = InHand { first, origin, credit, after, left, done: 0, delivered: 0, spent, worst };
@@ -187,6 +189,7 @@ where
         let failure = loop {
             if let Err(failure) = self.run_block(me, local, run, &mut hand, &mut rest, block) {
                 if run.halt_if_reaction(&failure) {
+                    self.give_back(&hand, 1, rest.collect());
                     return;
                 }
                 self.turn.cut(hand.place());
@@ -195,6 +198,7 @@ where
                 break Some(failure);
             }
             if run.stopped() {
+                self.give_back(&hand, 0, rest.collect());
                 return;
             }
             if rest.len() == 0 {
@@ -216,11 +220,12 @@ where
                 // Ours to deliver already: what is ready goes before the next block starts.
                 let ready = Self::results(run, local, &mut hand, None, me.now);
                 if !self.hand_on(run, me, local, Some(ready)) {
+                    self.give_back(&hand, 0, rest.collect());
                     return;
                 }
             }
         };
-        drop(rest);
+        self.give_back(&hand, 1, rest.collect());
         self.up.recycle(&mut local.up, items);
         self.learn(run, &hand);
         let failure = failure.or(hand.after.take());
@@ -357,6 +362,21 @@ where
     /// Has what is held behind the segment passed on, if nothing more comes; true if that was something.
     pub(super) fn flush(&self, run: &Run<E>) -> bool {
         self.has_delivered_all(run) && self.deliver.flush(run)
+    }
+
+    /// What of a chunk was never begun is given up; `failed` is 1 if an item after those that are done has failed.
+    fn give_back(&self, hand: &InHand<E>, failed: usize, rest: Vec<P::Item>) {
+        if !rest.is_empty() {
+            self.up.take_back(hand.origin.index(hand.done + failed), rest);
+        }
+    }
+
+    /// Gives up what nobody has begun, here and further up, once all workers have ended.
+    pub(super) fn give_up(&self) {
+        for (first, items) in self.feed.take_all() {
+            self.up.take_back(first, items);
+        }
+        self.up.give_up();
     }
 
     fn learn(&self, run: &Run<E>, hand: &InHand<E>) {

@@ -42,6 +42,11 @@ pub trait Source<E>: Send {
 
     /// Appends up to `limit` items. Waits for one only if `may_wait`.
     fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<Self::Item>) -> Reading<E>;
+
+    /// The run has ended early, and these items, with this index and the next ones, were never begun.
+    fn take_back(&mut self, _first: u64, items: Vec<Self::Item>) {
+        drop(items);
+    }
 }
 
 /// An iterator whose items cannot fail.

@@ -52,4 +52,12 @@ pub trait Upstream<E>: Sync {
 
     /// Adds up what was counted under locks, once all workers have ended.
     fn conclude(&self, tally: &mut Tally);
+
+    /// The run is over, and these items, of the source's index `first` and the next ones where it is a source, were never begun.
+    fn take_back(&self, _first: u64, items: Vec<Self::Item>) {
+        drop(items);
+    }
+
+    /// Gives up what still lies here, once all workers have ended.
+    fn give_up(&self) {}
 }

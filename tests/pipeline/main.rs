@@ -9,6 +9,7 @@ mod borrowed;
 mod bottleneck;
 mod cancellation;
 mod counts;
+mod draining;
 mod errors;
 mod heavy;
 mod iterators;

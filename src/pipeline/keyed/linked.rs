@@ -285,4 +285,8 @@ where
     fn conclude(&self, tally: &mut Tally) {
         self.segment.conclude(tally);
     }
+
+    fn give_up(&self) {
+        self.segment.give_up();
+    }
 }
