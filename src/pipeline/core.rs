@@ -173,7 +173,7 @@ where
                 Some(match what {
                     What::Error(source) => PipelineErrorKind::Failed { stage, index, source },
                     What::Panic(panic) => PipelineErrorKind::Panicked { index, panic },
-                    What::ReceiverGone => PipelineErrorKind::ReceiverGone { stage, index },
+                    What::ReceiverGone(source) => PipelineErrorKind::ReceiverGone { stage, index, source },
                 })
             }
         };

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use crate::cancel::CancellationToken;
 use crate::panics;
 use crate::sync::time::{self, Duration};
 use crate::sync::{Mutex, Padded};
 
 use super::chunk::Chunk;
 use super::error::{Failure, What};
+use super::error_policy::{ErrorPolicy, Stop};
 use super::feed::Feed;
 use super::report::StageReport;
 use super::run::Run;
@@ -64,7 +66,8 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     chunk: &mut Chunk<U, E>,
 ) -> bool {
     counts.waiting += me.now.saturating_duration_since(chunk.since);
-    let mut taken = 0;
+    let (mut taken, mut skipped) = (0, 0);
+    let origin = &chunk.origin;
     let outcome = panics::catch(
         || me.stage_name(stage),
         || -> Result<(), Refused<E>> {
@@ -72,7 +75,10 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 if run.stopped() {
                     return Err(Refused::Stopped);
                 }
-                sink.accept(item)?;
+                match sink.accept(item, || origin.index(taken)) {
+                    Err(Refused::Skipped) => skipped += 1,
+                    outcome => outcome?,
+                }
                 taken += 1;
             }
             Ok(())
@@ -80,7 +86,8 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     );
     let now = time::now();
     counts.busy += now.saturating_duration_since(me.now);
-    counts.taken += taken as u64;
+    counts.taken += taken as u64 - skipped;
+    counts.failed += skipped;
     me.now = now;
     let what = match outcome {
         Ok(Ok(())) => {
@@ -92,7 +99,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
             run.fail(failure);
             return false;
         }
-        Ok(Err(Refused::Stopped)) => None,
+        Ok(Err(Refused::Stopped | Refused::Skipped)) => None,
         Ok(Err(Refused::Failed(what))) => Some(what),
         Err(panic) => Some(What::Panic(panic)),
     };
@@ -166,8 +173,13 @@ pub trait SerialCall<U, E>: Send {
     /// What it gives.
     type Out: Send;
 
-    /// Runs it on one item.
-    fn call(&mut self, item: U) -> Result<Self::Out, E>;
+    /// Runs it on one item, and gives nothing for one that is dropped; `index` tells its index in the source, and `token` is cancelled when the run is over.
+    fn call(
+        &mut self,
+        item: U,
+        index: impl FnOnce() -> u64,
+        token: &CancellationToken,
+    ) -> Result<Option<Self::Out>, What<E>>;
 }
 
 /// A serial stage that cannot fail.
@@ -178,21 +190,43 @@ impl<U, V: Send, E, F: FnMut(U) -> V + Send> SerialCall<U, E> for Sure<F> {
     type Out = V;
 
     #[inline]
-    fn call(&mut self, item: U) -> Result<V, E> {
-        Ok((self.0)(item))
+    fn call(
+        &mut self,
+        item: U,
+        _: impl FnOnce() -> u64,
+        _: &CancellationToken,
+    ) -> Result<Option<V>, What<E>> {
+        Ok(Some((self.0)(item)))
     }
 }
 
-/// A serial stage that may fail.
+/// A serial stage that may fail, with a policy for the items that do.
 #[derive(Debug)]
-pub struct Fallible<F>(pub(super) F);
+pub struct Fallible<F, R = Stop> {
+    pub(super) call: F,
+    pub(super) policy: R,
+}
 
-impl<U, V: Send, E, F: FnMut(U) -> Result<V, E> + Send> SerialCall<U, E> for Fallible<F> {
+impl<U, V, E, F, R> SerialCall<U, E> for Fallible<F, R>
+where
+    V: Send,
+    F: FnMut(U) -> Result<V, E> + Send,
+    R: ErrorPolicy<U, E>,
+{
     type Out = V;
 
     #[inline]
-    fn call(&mut self, item: U) -> Result<V, E> {
-        (self.0)(item)
+    fn call(
+        &mut self,
+        item: U,
+        index: impl FnOnce() -> u64,
+        token: &CancellationToken,
+    ) -> Result<Option<V>, What<E>> {
+        let kept = self.policy.keep(&item);
+        match (self.call)(item) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.policy.decide(error, kept, index, token).map(|()| None),
+        }
     }
 }
 
@@ -230,14 +264,20 @@ where
         let SerialState { call, counts, next } = &mut *state;
         counts.waiting += me.now.saturating_duration_since(chunk.since);
         let mut items = Vec::with_capacity(chunk.items.len());
+        let (mut done, mut dropped) = (0, Vec::new());
+        let origin = &chunk.origin;
         let outcome = panics::catch(
             || me.stage_name(self.stage),
-            || -> Result<(), E> {
+            || -> Result<(), What<E>> {
                 for item in chunk.items.drain(..) {
                     if run.stopped() {
                         break;
                     }
-                    items.push(call.call(item)?);
+                    match call.call(item, || origin.index(done), &run.token)? {
+                        Some(value) => items.push(value),
+                        None => dropped.push(done),
+                    }
+                    done += 1;
                 }
                 Ok(())
             },
@@ -245,20 +285,20 @@ where
         let now = time::now();
         counts.busy += now.saturating_duration_since(me.now);
         counts.taken += items.len() as u64;
+        counts.failed += dropped.len() as u64;
         me.now = now;
         let what = match outcome {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(What::Error(error)),
+            Ok(outcome) => outcome.err(),
             Err(panic) => Some(What::Panic(panic)),
         };
-        let origin = chunk.origin.range(0, items.len());
+        let origin = chunk.origin.without(&dropped, done);
         let failure = match what {
             None => chunk.failure.take(),
             Some(what) => {
                 counts.failed += 1;
                 // What this stage has passed on before still goes on; nothing after it is needed.
                 run.end_source();
-                let index = chunk.origin.index(items.len());
+                let index = chunk.origin.index(done);
                 Some(Box::new(Failure { stage: self.stage, index, what }))
             }
         };

@@ -148,9 +148,10 @@ impl<E> Run<E> {
         self.stop.load(Ordering::SeqCst) || self.caller.is_cancelled()
     }
 
-    /// Ends the run if an error comes after the caller's cancellation: it is a reaction then, and not the cause.
+    /// Ends the run if an error comes after the caller's cancellation, or somebody stops receiving: it is a reaction then, and not the
+    /// cause.
     pub(super) fn halt_if_reaction(&self, failure: &Failure<E>) -> bool {
-        let reaction = matches!(failure.what, What::Error(_)) && self.caller.is_cancelled();
+        let reaction = !matches!(failure.what, What::Panic(_)) && self.caller.is_cancelled();
         if reaction {
             self.halt_cancelled();
         }

@@ -248,11 +248,18 @@ where
             || me.stage_name(me.step.panicked.get()),
             || -> Result<(), Box<Failure<E>>> {
                 let SegmentLocal { step, results, origins, .. } = &mut *local;
+                let locate_next = |hand: &InHand<E>| {
+                    if S::NEEDS_INDEX {
+                        me.step.index.set(hand.origin.index(hand.done));
+                    }
+                };
+                locate_next(hand);
                 let mut finish = |results: &mut Vec<S::Out>| {
                     if !S::ONE_TO_ONE {
                         origins.resize(results.len(), hand.origin.index(hand.done));
                     }
                     hand.done += 1;
+                    locate_next(hand);
                 };
                 if sample {
                     if let Some(item) = rest.next() {

@@ -1,18 +1,20 @@
 //! What takes the results: one item at a time, in order or not.
 
-use std::convert::Infallible;
-
 use crate::cancel::CancellationToken;
-use crate::sync::channel::{Receiver, Select, Sender, TrySendError};
+use crate::sync::channel::Sender;
 
 use super::error::What;
+use super::error_policy::{ErrorPolicy, Stop};
 use super::report::Report;
+use super::sending::{NotSent, send};
 
 /// Why a sink did not take an item.
 #[derive(Debug)]
 pub enum Refused<E> {
     /// It failed.
     Failed(What<E>),
+    /// It failed, and the run goes on without the item.
+    Skipped,
     /// The run is over.
     Stopped,
 }
@@ -22,11 +24,11 @@ pub trait Sink<T, E> {
     /// What a run that succeeds gives.
     type Outcome;
 
-    /// The run begins: `token` ends waits.
+    /// The run begins: `token` is cancelled when it is over, and ends waits.
     fn begin(&mut self, token: &CancellationToken);
 
-    /// Takes one item.
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>>;
+    /// Takes one item; `index` tells its index in the source.
+    fn accept(&mut self, item: T, index: impl FnOnce() -> u64) -> Result<(), Refused<E>>;
 
     /// Everything has been taken.
     fn finish(self, report: Report) -> Self::Outcome;
@@ -42,7 +44,7 @@ impl<T, E, F: FnMut(T)> Sink<T, E> for ForEach<F> {
     fn begin(&mut self, _: &CancellationToken) {}
 
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
         (self.0)(item);
         Ok(())
     }
@@ -52,18 +54,43 @@ impl<T, E, F: FnMut(T)> Sink<T, E> for ForEach<F> {
     }
 }
 
-/// Calls a closure that may fail for each item.
+/// Calls a closure that may fail for each item, with a policy for those that do.
 #[derive(Debug)]
-pub struct TryForEach<F>(pub(super) F);
+pub struct TryForEach<F, R = Stop> {
+    pub(super) call: F,
+    pub(super) policy: R,
+    token: CancellationToken,
+}
 
-impl<T, E, F: FnMut(T) -> Result<(), E>> Sink<T, E> for TryForEach<F> {
+impl<F> TryForEach<F> {
+    pub(super) fn new(call: F) -> Self {
+        Self { call, policy: Stop, token: CancellationToken::new() }
+    }
+
+    pub(super) fn with_policy<R>(self, policy: R) -> TryForEach<F, R> {
+        TryForEach { call: self.call, policy, token: self.token }
+    }
+}
+
+impl<T, E, F, R> Sink<T, E> for TryForEach<F, R>
+where
+    F: FnMut(T) -> Result<(), E>,
+    R: ErrorPolicy<T, E>,
+{
     type Outcome = Report;
 
-    fn begin(&mut self, _: &CancellationToken) {}
+    fn begin(&mut self, token: &CancellationToken) {
+        self.token = token.clone();
+    }
 
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
-        (self.0)(item).map_err(|error| Refused::Failed(What::Error(error)))
+    fn accept(&mut self, item: T, index: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
+        let kept = self.policy.keep(&item);
+        let Err(error) = (self.call)(item) else { return Ok(()) };
+        match self.policy.decide(error, kept, index, &self.token) {
+            Ok(()) => Err(Refused::Skipped),
+            Err(what) => Err(Refused::Failed(what)),
+        }
     }
 
     fn finish(self, report: Report) -> Report {
@@ -81,7 +108,7 @@ impl<T, E, C: Extend<T>> Sink<T, E> for Collect<C> {
     fn begin(&mut self, _: &CancellationToken) {}
 
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
         self.0.extend(std::iter::once(item));
         Ok(())
     }
@@ -105,7 +132,7 @@ impl<T, E, A, F: FnMut(A, T) -> A> Sink<T, E> for Fold<A, F> {
     fn begin(&mut self, _: &CancellationToken) {}
 
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
         if let Some(value) = self.value.take() {
             self.value = Some((self.call)(value, item));
         }
@@ -130,7 +157,7 @@ impl<T, E, F: FnMut(T, T) -> T> Sink<T, E> for Reduce<T, F> {
     fn begin(&mut self, _: &CancellationToken) {}
 
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
         self.value = Some(match self.value.take() {
             Some(value) => (self.call)(value, item),
             None => item,
@@ -147,12 +174,12 @@ impl<T, E, F: FnMut(T, T) -> T> Sink<T, E> for Reduce<T, F> {
 #[derive(Debug)]
 pub struct Send<T> {
     sender: Sender<T>,
-    cancelled: Option<Receiver<Infallible>>,
+    token: CancellationToken,
 }
 
 impl<T> Send<T> {
     pub(super) fn new(sender: Sender<T>) -> Self {
-        Self { sender, cancelled: None }
+        Self { sender, token: CancellationToken::new() }
     }
 }
 
@@ -160,27 +187,14 @@ impl<T, E> Sink<T, E> for Send<T> {
     type Outcome = Report;
 
     fn begin(&mut self, token: &CancellationToken) {
-        self.cancelled = Some(token.cancelled());
+        self.token = token.clone();
     }
 
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
-        let mut item = item;
-        let mut cancelled = false;
-        loop {
-            item = match self.sender.try_send(item) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Disconnected(_)) => return Err(Refused::Failed(What::ReceiverGone)),
-                Err(TrySendError::Full(_)) if cancelled => return Err(Refused::Stopped),
-                Err(TrySendError::Full(item)) => item,
-            };
-            let mut select = Select::new();
-            let send = select.send(&self.sender);
-            if let Some(cancelled) = &self.cancelled {
-                select.recv(cancelled);
-            }
-            // One more try after a cancellation: the channel may have room by now.
-            cancelled = select.ready() != send;
-        }
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
+        send(&self.sender, item, || self.token.cancelled()).map_err(|not_sent| match not_sent {
+            NotSent::ReceiverGone(_) => Refused::Failed(What::ReceiverGone(None)),
+            NotSent::Cancelled(_) => Refused::Stopped,
+        })
     }
 
     fn finish(self, report: Report) -> Report {

@@ -75,7 +75,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         F: FnMut(T) -> Result<(), E> + Send,
         M: Also<E>,
     {
-        self.ready(name, TryForEach(call))
+        self.ready(name, TryForEach::new(call))
     }
 
     /// Calls `call` with each result, in order, on the thread that calls `run`; it need not be `Send`.
@@ -126,7 +126,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         F: FnMut(T) -> Result<(), E>,
         M: Also<E>,
     {
-        self.local(name, TryForEach(call))
+        self.local(name, TryForEach::new(call))
     }
 
     /// Collects the results, in order.
