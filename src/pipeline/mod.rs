@@ -54,6 +54,7 @@ mod gather;
 mod iter;
 mod last_stage;
 mod linked;
+mod origins;
 mod pace;
 mod plan;
 mod policies;

@@ -96,16 +96,17 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// use gristmill::{CancellationToken, Pipeline};
     ///
     /// let (sender, failed) = crossbeam_channel::bounded(16);
-    /// let (numbers, rejected) = std::thread::scope(|scope| {
-    ///     let rejected = scope.spawn(move || failed.iter().map(|failed| failed.item).collect::<Vec<_>>());
+    /// let (numbers, failed) = std::thread::scope(|scope| {
+    ///     let failed = scope.spawn(move || failed.iter().collect::<Vec<_>>());
     ///     let (numbers, _) = Pipeline::from_iter(["1", "two", "3"])
     ///         .try_map("parse", |text: &str| text.parse::<u32>())
     ///         .divert_errors(sender)
     ///         .collect::<Vec<_>>()
     ///         .run(&CancellationToken::new())?;
-    ///     Ok::<_, gristmill::PipelineError<_>>((numbers, rejected.join().unwrap()))
+    ///     Ok::<_, gristmill::PipelineError<_>>((numbers, failed.join().unwrap()))
     /// })?;
-    /// assert_eq!((numbers, rejected), (vec![1, 3], vec!["two"]));
+    /// assert_eq!(numbers, [1, 3]);
+    /// assert_eq!((failed[0].index, failed[0].item), (1, "two"));
     /// # Ok::<(), gristmill::PipelineError<std::num::ParseIntError>>(())
     /// ```
     ///

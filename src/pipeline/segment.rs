@@ -15,6 +15,7 @@ use super::chunk::{Chunk, Origin};
 use super::deliver::Deliver;
 use super::error::{Failure, What};
 use super::feed::Feed;
+use super::origins::Origins;
 use super::pace::{Overdue, Pace};
 use super::run::Run;
 use super::step::Step;
@@ -106,7 +107,7 @@ pub struct SegmentLocal<L, S, U> {
     pub(super) up: L,
     step: S,
     results: Vec<U>,
-    origins: Vec<u64>,
+    origins: Origins,
     entered: u64,
     busy: Duration,
     waiting: Duration,
@@ -135,7 +136,7 @@ where
             up: self.up.local(),
             step: self.step.local(),
             results: Vec::new(),
-            origins: Vec::new(),
+            origins: Origins::default(),
             entered: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
@@ -255,8 +256,10 @@ where
                 };
                 locate_next(hand);
                 let mut finish = |results: &mut Vec<S::Out>| {
-                    if !S::ONE_TO_ONE {
-                        origins.resize(results.len(), hand.origin.index(hand.done));
+                    if !S::AT_MOST_ONE {
+                        origins.note_many(&hand.origin, hand.done, results.len());
+                    } else if !S::ONE_TO_ONE {
+                        origins.note(&hand.origin, hand.delivered, hand.done, results.len());
                     }
                     hand.done += 1;
                     locate_next(hand);
@@ -296,9 +299,9 @@ where
             Ok(Err(failure)) => Failure { index, ..*failure },
             Err(panic) => Failure { stage: me.step.panicked.get(), index, what: What::Panic(panic) },
         };
-        if !S::ONE_TO_ONE {
+        if !S::AT_MOST_ONE {
             // What the failed item gave before it failed.
-            local.origins.resize(local.results.len(), index);
+            local.origins.note_many(&hand.origin, hand.done, local.results.len());
         }
         local.entered += 1;
         me.failed[failure.stage] += 1;
@@ -314,11 +317,7 @@ where
         since: Instant,
     ) -> Chunk<S::Out, E> {
         let items = std::mem::take(&mut local.results);
-        let origin = if S::ONE_TO_ONE {
-            hand.origin.range(hand.delivered, items.len())
-        } else {
-            Origin::Listed(std::mem::take(&mut local.origins))
-        };
+        let origin = local.origins.take(&hand.origin, hand.delivered, items.len());
         let (first, span) = (hand.first, hand.done - hand.delivered);
         let credit = hand.take_credit(run, span);
         hand.first += span;

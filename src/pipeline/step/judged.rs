@@ -19,6 +19,7 @@ where
     // The attempt's own, and how many items failed that the run went on without.
     type Local = (A::Local, u64);
     const ONE_TO_ONE: bool = !R::GOES_ON;
+    const AT_MOST_ONE: bool = true;
     const NEEDS_INDEX: bool = R::NEEDS_INDEX;
 
     fn local(&self) -> Self::Local {

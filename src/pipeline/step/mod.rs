@@ -93,6 +93,8 @@ pub trait Step<T, E>: Send + Sync {
     type Local;
     /// Whether every item that does not fail gives exactly one.
     const ONE_TO_ONE: bool;
+    /// Whether no item gives more than one.
+    const AT_MOST_ONE: bool = Self::ONE_TO_ONE;
     /// Whether it reads the [index](StepContext::index) of the item.
     const NEEDS_INDEX: bool = false;
 
@@ -154,6 +156,7 @@ where
     type Out = B::Out;
     type Local = (A::Local, B::Local);
     const ONE_TO_ONE: bool = A::ONE_TO_ONE && B::ONE_TO_ONE;
+    const AT_MOST_ONE: bool = A::AT_MOST_ONE && B::AT_MOST_ONE;
     const NEEDS_INDEX: bool = A::NEEDS_INDEX || B::NEEDS_INDEX;
 
     fn local(&self) -> Self::Local {
