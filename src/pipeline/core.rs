@@ -59,7 +59,7 @@ where
         step: S,
         settings: Settings,
         token: &CancellationToken,
-        deliver: impl FnOnce(usize, &Run<E>) -> D,
+        deliver: impl FnOnce(usize) -> D,
     ) -> Result<Self, PipelineError<E>>
     where
         Q: Plan<E, Item = P::Item, Running = P>,
@@ -84,7 +84,7 @@ where
         }
         let feed = Arc::new(Feed::new());
         let up = plan.build(Arc::clone(&feed));
-        let deliver = deliver(last, &run);
+        let deliver = deliver(last);
         let segment = Segment::new(up, settings.segment_start..last, feed, step, deliver, settings.ordered);
         segment.up.begin(&run);
         Ok(Self { run, segment, tally: Mutex::new(tally), names, ordered: settings.ordered, started })
@@ -95,7 +95,7 @@ where
     }
 
     pub(super) fn worker(&self, owner: bool) -> Worker {
-        Worker::new(Arc::clone(&self.names), owner, self.run.token.clone())
+        Worker::new(Arc::clone(&self.names), owner, self.run.end.clone())
     }
 
     /// The whole life of a worker without a sink of its own.

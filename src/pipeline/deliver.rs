@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::cancel::CancellationToken;
 use crate::panics;
 use crate::sync::time::{self, Duration};
 use crate::sync::{Mutex, Padded};
@@ -16,6 +15,7 @@ use super::error_policy::{ErrorPolicy, Stop};
 use super::feed::Feed;
 use super::report::StageReport;
 use super::run::Run;
+use super::run_end::RunEnd;
 use super::sink::{Refused, Sink};
 use super::tally::Tally;
 use super::worker::Worker;
@@ -75,7 +75,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 if run.stopped() {
                     return Err(Refused::Stopped);
                 }
-                match sink.accept(item, || origin.index(taken)) {
+                match sink.accept(item, || origin.index(taken), &run.end) {
                     Err(Refused::Skipped) => skipped += 1,
                     outcome => outcome?,
                 }
@@ -173,12 +173,12 @@ pub trait SerialCall<U, E>: Send {
     /// What it gives.
     type Out: Send;
 
-    /// Runs it on one item, and gives nothing for one that is dropped; `index` tells its index in the source, and `token` is cancelled when the run is over.
+    /// Runs it on one item, and gives nothing for one that is dropped; `index` tells its index in the source, and the run's `end` ends waits.
     fn call(
         &mut self,
         item: U,
         index: impl FnOnce() -> u64,
-        token: &CancellationToken,
+        end: &RunEnd,
     ) -> Result<Option<Self::Out>, What<E>>;
 }
 
@@ -190,12 +190,7 @@ impl<U, V: Send, E, F: FnMut(U) -> V + Send> SerialCall<U, E> for Sure<F> {
     type Out = V;
 
     #[inline]
-    fn call(
-        &mut self,
-        item: U,
-        _: impl FnOnce() -> u64,
-        _: &CancellationToken,
-    ) -> Result<Option<V>, What<E>> {
+    fn call(&mut self, item: U, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<Option<V>, What<E>> {
         Ok(Some((self.0)(item)))
     }
 }
@@ -216,16 +211,11 @@ where
     type Out = V;
 
     #[inline]
-    fn call(
-        &mut self,
-        item: U,
-        index: impl FnOnce() -> u64,
-        token: &CancellationToken,
-    ) -> Result<Option<V>, What<E>> {
+    fn call(&mut self, item: U, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<Option<V>, What<E>> {
         let kept = self.policy.keep(&item);
         match (self.call)(item) {
             Ok(value) => Ok(Some(value)),
-            Err(error) => self.policy.decide(error, kept, index, token).map(|()| None),
+            Err(error) => self.policy.decide(error, kept, index, end).map(|()| None),
         }
     }
 }
@@ -273,7 +263,7 @@ where
                     if run.stopped() {
                         break;
                     }
-                    match call.call(item, || origin.index(done), &run.token)? {
+                    match call.call(item, || origin.index(done), &run.end)? {
                         Some(value) => items.push(value),
                         None => dropped.push(done),
                     }

@@ -5,12 +5,12 @@
 
 use std::borrow::Cow;
 
-use crate::cancel::CancellationToken;
 use crate::sync::channel::Sender;
 
 use super::error::What;
 use super::error_log::ErrorLog;
 use super::failed_item::{FailedItem, ItemError};
+use super::run_end::RunEnd;
 use super::sending::{NotSent, send};
 
 /// What becomes of items that fail.
@@ -25,13 +25,13 @@ pub trait ErrorPolicy<T, E>: Send + Sync {
     /// Keeps what a failure will need of the item.
     fn keep(&self, item: &T) -> Self::Kept;
 
-    /// Decides about a failure: `Ok` goes on without the item, `Err` ends the run. Asked only while the run is on; `token` ends waits.
+    /// Decides about a failure: `Ok` goes on without the item, `Err` ends the run. Asked only while the run is on; its `end` ends waits.
     fn judge(
         &self,
         error: E,
         kept: Self::Kept,
         index: impl FnOnce() -> u64,
-        token: &CancellationToken,
+        end: &RunEnd,
     ) -> Result<(), What<E>>;
 
     /// As [`judge`](Self::judge), but once the run is over an error is a reaction to that, and nobody's to judge.
@@ -41,10 +41,10 @@ pub trait ErrorPolicy<T, E>: Send + Sync {
         error: E,
         kept: Self::Kept,
         index: impl FnOnce() -> u64,
-        token: &CancellationToken,
+        end: &RunEnd,
     ) -> Result<(), What<E>> {
-        if Self::GOES_ON && !token.is_cancelled() {
-            self.judge(error, kept, index, token)
+        if Self::GOES_ON && !end.has_come() {
+            self.judge(error, kept, index, end)
         } else {
             Err(What::Error(error))
         }
@@ -63,7 +63,7 @@ impl<T, E> ErrorPolicy<T, E> for Stop {
     #[inline]
     fn keep(&self, _: &T) {}
 
-    fn judge(&self, error: E, (): (), _: impl FnOnce() -> u64, _: &CancellationToken) -> Result<(), What<E>> {
+    fn judge(&self, error: E, (): (), _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), What<E>> {
         Err(What::Error(error))
     }
 }
@@ -80,7 +80,7 @@ impl<T, E> ErrorPolicy<T, E> for Skip {
     #[inline]
     fn keep(&self, _: &T) {}
 
-    fn judge(&self, error: E, (): (), _: impl FnOnce() -> u64, _: &CancellationToken) -> Result<(), What<E>> {
+    fn judge(&self, error: E, (): (), _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), What<E>> {
         drop(error);
         Ok(())
     }
@@ -104,13 +104,7 @@ where
     #[inline]
     fn keep(&self, _: &T) {}
 
-    fn judge(
-        &self,
-        error: E,
-        (): (),
-        index: impl FnOnce() -> u64,
-        _: &CancellationToken,
-    ) -> Result<(), What<E>> {
+    fn judge(&self, error: E, (): (), index: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), What<E>> {
         let failed = ItemError { stage: self.stage.clone(), index: index(), error };
         (self.call)(failed).map_err(What::Error)
     }
@@ -131,13 +125,7 @@ impl<T, E: Send> ErrorPolicy<T, E> for Collect<E> {
     #[inline]
     fn keep(&self, _: &T) {}
 
-    fn judge(
-        &self,
-        error: E,
-        (): (),
-        index: impl FnOnce() -> u64,
-        _: &CancellationToken,
-    ) -> Result<(), What<E>> {
+    fn judge(&self, error: E, (): (), index: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), What<E>> {
         let failed = ItemError { stage: self.stage.clone(), index: index(), error };
         self.log.record(failed).map_err(|failed| What::Error(failed.error))
     }
@@ -160,18 +148,12 @@ impl<T: Clone + Send, E: Send> ErrorPolicy<T, E> for Divert<T, E> {
         item.clone()
     }
 
-    fn judge(
-        &self,
-        error: E,
-        item: T,
-        index: impl FnOnce() -> u64,
-        token: &CancellationToken,
-    ) -> Result<(), What<E>> {
+    fn judge(&self, error: E, item: T, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<(), What<E>> {
         let failed = FailedItem { stage: self.stage.clone(), index: index(), item, error };
-        send(&self.sender, failed, || token.cancelled()).map_err(|not_sent| match not_sent {
+        send(&self.sender, failed, end).map_err(|not_sent| match not_sent {
             NotSent::ReceiverGone(failed) => What::ReceiverGone(Some(failed.error)),
             // The run is over, by the caller's token or by another failure; this one changes nothing then.
-            NotSent::Cancelled(failed) => What::Error(failed.error),
+            NotSent::RunEnded(failed) => What::Error(failed.error),
         })
     }
 }

@@ -73,9 +73,9 @@ macro_rules! sink_with_policy {
             type With<R> = $pipeline<P, S, T, M, TryForEach<F, R>>;
 
             fn with_policy<R>(self, policy: impl FnOnce(Cow<'static, str>) -> R) -> Self::With<R> {
-                let Self { pipeline, sink } = self;
+                let Self { pipeline, sink: TryForEach { call, policy: Stop } } = self;
                 let policy = policy(last_name(&pipeline.settings));
-                $pipeline { pipeline, sink: sink.with_policy(policy) }
+                $pipeline { pipeline, sink: TryForEach { call, policy } }
             }
         }
     };

@@ -63,6 +63,7 @@ mod reader;
 mod ready;
 mod report;
 mod run;
+mod run_end;
 mod segment;
 mod sending;
 mod sink;

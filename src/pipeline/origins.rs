@@ -14,17 +14,14 @@ impl Origins {
     /// The item at `place` of `origin` is done, and there are `results` from it and those since `start`.
     #[inline]
     pub(super) fn note(&mut self, origin: &Origin, start: usize, place: usize, results: usize) {
-        if self.listed || start + results != place + 1 {
-            self.list(origin, start, place, results);
-        }
-    }
-
-    fn list(&mut self, origin: &Origin, start: usize, place: usize, results: usize) {
-        if !self.listed {
+        if self.listed {
+            if self.indices.len() < results {
+                self.indices.push(origin.index(place));
+            }
+        } else if start + results <= place {
             self.indices.extend((start..place).map(|place| origin.index(place)));
             self.listed = true;
         }
-        self.indices.resize(results, origin.index(place));
     }
 
     /// As [`note`](Self::note), where an item may have given several.

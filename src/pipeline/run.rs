@@ -20,6 +20,7 @@ use crate::sync::{Mutex, Padded};
 use crate::wakeup::WakeUp;
 
 use super::error::{Failure, What};
+use super::run_end::RunEnd;
 
 /// Why a run ended before its source did.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub struct Run<E> {
     /// A child of the caller's token, cancelled when the run ends early, to wake what waits on a channel.
     pub(super) token: CancellationToken,
     caller: CancellationToken,
+    /// Both tokens, for stages and sinks.
+    pub(super) end: RunEnd,
     pub(super) sleepers: WakeUp,
     /// Where the thread that owns a thread-bound sink parks; apart, because results are for it alone.
     pub(super) owner: WakeUp,
@@ -74,6 +77,9 @@ pub struct Run<E> {
 
 impl<E> Run<E> {
     pub(super) fn new(window: usize, workers: usize, token: &CancellationToken) -> Self {
+        let caller = token.clone();
+        let token = caller.child();
+        let end = RunEnd::new(&token, &caller);
         Self {
             window,
             workers,
@@ -91,8 +97,9 @@ impl<E> Run<E> {
             ended: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             ending: Mutex::new(None),
-            token: token.child(),
-            caller: token.clone(),
+            token,
+            caller,
+            end,
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
             hungry: Padded(AtomicBool::new(false)),

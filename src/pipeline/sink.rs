@@ -1,11 +1,11 @@
 //! What takes the results: one item at a time, in order or not.
 
-use crate::cancel::CancellationToken;
 use crate::sync::channel::Sender;
 
 use super::error::What;
 use super::error_policy::{ErrorPolicy, Stop};
 use super::report::Report;
+use super::run_end::RunEnd;
 use super::sending::{NotSent, send};
 
 /// Why a sink did not take an item.
@@ -24,11 +24,8 @@ pub trait Sink<T, E> {
     /// What a run that succeeds gives.
     type Outcome;
 
-    /// The run begins: `token` is cancelled when it is over, and ends waits.
-    fn begin(&mut self, token: &CancellationToken);
-
-    /// Takes one item; `index` tells its index in the source.
-    fn accept(&mut self, item: T, index: impl FnOnce() -> u64) -> Result<(), Refused<E>>;
+    /// Takes one item; `index` tells its index in the source, and the run's `end` ends waits.
+    fn accept(&mut self, item: T, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<(), Refused<E>>;
 
     /// Everything has been taken.
     fn finish(self, report: Report) -> Self::Outcome;
@@ -41,10 +38,8 @@ pub struct ForEach<F>(pub(super) F);
 impl<T, E, F: FnMut(T)> Sink<T, E> for ForEach<F> {
     type Outcome = Report;
 
-    fn begin(&mut self, _: &CancellationToken) {}
-
     #[inline]
-    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), Refused<E>> {
         (self.0)(item);
         Ok(())
     }
@@ -59,17 +54,6 @@ impl<T, E, F: FnMut(T)> Sink<T, E> for ForEach<F> {
 pub struct TryForEach<F, R = Stop> {
     pub(super) call: F,
     pub(super) policy: R,
-    token: CancellationToken,
-}
-
-impl<F> TryForEach<F> {
-    pub(super) fn new(call: F) -> Self {
-        Self { call, policy: Stop, token: CancellationToken::new() }
-    }
-
-    pub(super) fn with_policy<R>(self, policy: R) -> TryForEach<F, R> {
-        TryForEach { call: self.call, policy, token: self.token }
-    }
 }
 
 impl<T, E, F, R> Sink<T, E> for TryForEach<F, R>
@@ -79,15 +63,11 @@ where
 {
     type Outcome = Report;
 
-    fn begin(&mut self, token: &CancellationToken) {
-        self.token = token.clone();
-    }
-
     #[inline]
-    fn accept(&mut self, item: T, index: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<(), Refused<E>> {
         let kept = self.policy.keep(&item);
         let Err(error) = (self.call)(item) else { return Ok(()) };
-        match self.policy.decide(error, kept, index, &self.token) {
+        match self.policy.decide(error, kept, index, end) {
             Ok(()) => Err(Refused::Skipped),
             Err(what) => Err(Refused::Failed(what)),
         }
@@ -105,10 +85,8 @@ pub struct Collect<C>(pub(super) C);
 impl<T, E, C: Extend<T>> Sink<T, E> for Collect<C> {
     type Outcome = (C, Report);
 
-    fn begin(&mut self, _: &CancellationToken) {}
-
     #[inline]
-    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), Refused<E>> {
         self.0.extend(std::iter::once(item));
         Ok(())
     }
@@ -129,10 +107,8 @@ pub struct Fold<A, F> {
 impl<T, E, A, F: FnMut(A, T) -> A> Sink<T, E> for Fold<A, F> {
     type Outcome = (A, Report);
 
-    fn begin(&mut self, _: &CancellationToken) {}
-
     #[inline]
-    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), Refused<E>> {
         if let Some(value) = self.value.take() {
             self.value = Some((self.call)(value, item));
         }
@@ -154,10 +130,8 @@ pub struct Reduce<T, F> {
 impl<T, E, F: FnMut(T, T) -> T> Sink<T, E> for Reduce<T, F> {
     type Outcome = (Option<T>, Report);
 
-    fn begin(&mut self, _: &CancellationToken) {}
-
     #[inline]
-    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), Refused<E>> {
         self.value = Some(match self.value.take() {
             Some(value) => (self.call)(value, item),
             None => item,
@@ -172,28 +146,15 @@ impl<T, E, F: FnMut(T, T) -> T> Sink<T, E> for Reduce<T, F> {
 
 /// Sends the items into a channel.
 #[derive(Debug)]
-pub struct Send<T> {
-    sender: Sender<T>,
-    token: CancellationToken,
-}
-
-impl<T> Send<T> {
-    pub(super) fn new(sender: Sender<T>) -> Self {
-        Self { sender, token: CancellationToken::new() }
-    }
-}
+pub struct Send<T>(pub(super) Sender<T>);
 
 impl<T, E> Sink<T, E> for Send<T> {
     type Outcome = Report;
 
-    fn begin(&mut self, token: &CancellationToken) {
-        self.token = token.clone();
-    }
-
-    fn accept(&mut self, item: T, _: impl FnOnce() -> u64) -> Result<(), Refused<E>> {
-        send(&self.sender, item, || self.token.cancelled()).map_err(|not_sent| match not_sent {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, end: &RunEnd) -> Result<(), Refused<E>> {
+        send(&self.0, item, end).map_err(|not_sent| match not_sent {
             NotSent::ReceiverGone(_) => Refused::Failed(What::ReceiverGone(None)),
-            NotSent::Cancelled(_) => Refused::Stopped,
+            NotSent::RunEnded(_) => Refused::Stopped,
         })
     }
 

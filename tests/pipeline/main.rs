@@ -8,6 +8,8 @@ mod batches;
 mod borrowed;
 mod bottleneck;
 mod cancellation;
+mod error_policies;
+mod error_policy_model;
 mod errors;
 mod heavy;
 mod iterators;

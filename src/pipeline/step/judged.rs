@@ -44,7 +44,7 @@ where
         };
         // The policy is user code too, and so is the drop of what failed.
         let decision = context.call::<SAMPLED, _>(self.stage, || {
-            self.policy.decide(error, kept, || context.index.get(), &context.token)
+            self.policy.decide(error, kept, || context.index.get(), &context.end)
         });
         match decision {
             Ok(()) => {

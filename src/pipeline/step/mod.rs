@@ -6,11 +6,11 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::cancel::CancellationToken;
 use crate::sync::time::{self, Duration};
 
 use super::error::Failure;
 use super::error_policy::{ErrorPolicy, Stop};
+use super::run_end::RunEnd;
 use super::tally::Tally;
 
 mod init;
@@ -32,8 +32,8 @@ pub struct StepContext {
     pub(super) index: Cell<u64>,
     /// Time of the sampled calls, by stage.
     pub(super) sampled: RefCell<Vec<Duration>>,
-    /// Cancelled when the run is over: for a step that may go on for long inside one item.
-    token: CancellationToken,
+    /// For a step that may go on for long inside one item.
+    end: RunEnd,
 }
 
 /// Notes the stage when user code unwinds; forgotten when it returns, so it costs nothing then.
@@ -49,9 +49,9 @@ impl Drop for OnUnwind<'_> {
 }
 
 impl StepContext {
-    pub(super) fn new(stages: usize, token: CancellationToken) -> Self {
+    pub(super) fn new(stages: usize, end: RunEnd) -> Self {
         let sampled = RefCell::new(vec![Duration::ZERO; stages]);
-        Self { panicked: Cell::new(0), index: Cell::new(0), sampled, token }
+        Self { panicked: Cell::new(0), index: Cell::new(0), sampled, end }
     }
 
     /// Runs a stage's closure.

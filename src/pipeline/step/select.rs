@@ -118,7 +118,7 @@ where
         while let Some(value) = context.call::<SAMPLED, _>(self.stage, || items.next()) {
             *emitted += 1;
             next(value)?;
-            if context.token.is_cancelled() {
+            if context.end.has_come() {
                 break; // the run is over, and nobody wants the rest
             }
         }
