@@ -14,28 +14,20 @@ pub(super) enum NotSent<T> {
 }
 
 /// Sends; waits while the channel is full, until the run's `end`.
-pub(super) fn send<T>(sender: &Sender<T>, item: T, end: &RunEnd) -> Result<(), NotSent<T>> {
-    let item = match sender.try_send(item) {
-        Ok(()) => return Ok(()),
-        Err(TrySendError::Disconnected(item)) => return Err(NotSent::ReceiverGone(item)),
-        Err(TrySendError::Full(item)) => item,
-    };
-    let end = end.signal();
-    let mut item = item;
+pub(super) fn send<T>(sender: &Sender<T>, mut item: T, end: &RunEnd) -> Result<(), NotSent<T>> {
+    let mut signal = None;
     let mut is_over = false;
     loop {
-        if is_over {
-            break Err(NotSent::RunEnded(item));
-        }
-        let mut select = Select::new();
-        let send = select.send(sender);
-        select.recv(&end);
-        // One more try after the end: the channel may have room by now.
-        is_over = select.ready() != send;
         item = match sender.try_send(item) {
-            Ok(()) => break Ok(()),
-            Err(TrySendError::Disconnected(item)) => break Err(NotSent::ReceiverGone(item)),
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Disconnected(item)) => return Err(NotSent::ReceiverGone(item)),
+            Err(TrySendError::Full(item)) if is_over => return Err(NotSent::RunEnded(item)),
             Err(TrySendError::Full(item)) => item,
         };
+        let mut select = Select::new();
+        let send = select.send(sender);
+        select.recv(signal.get_or_insert_with(|| end.signal()));
+        // One more try after the end: the channel may have room by now.
+        is_over = select.ready() != send;
     }
 }
