@@ -22,6 +22,9 @@
 //! - The sink takes one item at a time, in the order of the source unless [`unordered`](Pipeline::unordered) is asked for.
 //! - The first error, panic or cancellation ends the run: what had been read is given up, `run` returns, no thread is left. The
 //!   error names the stage and the item's index; in an ordered run the sink has seen exactly the items before it.
+//! - A stage that can fail may be given a policy instead: items that fail are [skipped](Pipeline::skip_errors),
+//!   [recorded](Pipeline::collect_errors) up to so many, [sent](Pipeline::divert_errors) into a channel with their error, or a
+//!   [closure](Pipeline::handle_errors) decides. The others go on in order. Panics and cancellation end the run in any case.
 //! - An item that has been read is never kept back for company: a lone item goes through at once, unless a stage
 //!   [gathers batches](Pipeline::batch).
 //! - Nothing needs to be `'static`: stages, source and sink may borrow.

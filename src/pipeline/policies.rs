@@ -11,16 +11,17 @@ use super::ready::{LocalPipeline, ReadyPipeline};
 
 /// What becomes of items that fail in the stage before. Without one of these the first failure ends the run.
 ///
-/// A policy is written right after the stage that it belongs to: [`try_map`](Pipeline::try_map), [`try_map_init`](Pipeline::try_map_init) or
-/// [`try_serial`](Pipeline::try_serial); sinks have the same methods. Every stage has its own, and other stages and the source still end the run. A
-/// source of results is brought under one by `from_iter(results).try_map("read", |result| result)`.
+/// A policy is written right after the stage that it belongs to: [`try_map`](Pipeline::try_map),
+/// [`try_map_init`](Pipeline::try_map_init) or [`try_serial`](Pipeline::try_serial); sinks have the same methods. Every stage has its
+/// own, and other stages and the source still end the run. A source of results is brought under one by
+/// `from_iter(results).try_map("read", |result| result)`.
 ///
-/// An item that the run goes on without is dropped like one that [`filter`](Pipeline::filter) drops: the others keep their order, and it leaves the
-/// window when its place has been passed. It counts in [`StageReport::failed`](super::StageReport::failed), and in
+/// An item that the run goes on without is dropped like one that [`filter`](Pipeline::filter) drops: the others keep their order, and
+/// it leaves the window when its place has been passed. It counts in [`StageReport::failed`](super::StageReport::failed), and in
 /// [`Report::finished`](super::Report::finished), since it is through.
 ///
-/// No policy is asked about a panic, which always ends the run, nor about an error that a stage returns once the run is over: after a cancellation that is a
-/// reaction, and the run ends as cancelled.
+/// No policy is asked about a panic, which always ends the run, nor about an error that a stage returns once the run is over: after a
+/// cancellation that is a reaction, and the run ends as cancelled.
 impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// Drops the items that fail in the stage before, and counts them in the [`Report`](super::Report).
     ///
@@ -41,7 +42,8 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// ```
     ///
     /// # Cost
-    /// COST_SKIP
+    /// None that can be measured while nothing fails, at 10 ns an item; about 1.5 ns an item where one in ten does
+    /// (`benches/pipeline.rs`, policy).
     pub fn skip_errors(self) -> <Self as LastCanFail>::With<Skip>
     where
         Self: LastCanFail,
@@ -77,7 +79,8 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// What was recorded before stays in the log.
     ///
     /// # Cost
-    /// COST_COLLECT
+    /// About 2 ns an item where nothing fails, and some 50 ns a failure (`benches/pipeline.rs`, policy): a lock, and a place in the
+    /// log.
     pub fn collect_errors<E>(self, log: &ErrorLog<E>) -> <Self as LastCanFail>::With<Collect<E>>
     where
         Self: LastCanFail<Error = E>,
@@ -111,16 +114,18 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// ```
     ///
     /// # Errors
-    /// A channel without a receiver ends the run with [`PipelineErrorKind::ReceiverGone`](super::PipelineErrorKind::ReceiverGone), which names the item
-    /// that failed and holds its error; the clone of the item is dropped. What was sent before and not received is dropped with the channel.
+    /// A channel without a receiver ends the run with [`PipelineErrorKind::ReceiverGone`](super::PipelineErrorKind::ReceiverGone),
+    /// which names the item that failed and holds its error; the clone of the item is dropped. What was sent before and not received
+    /// is dropped with the channel.
     ///
     /// # Cancellation
     /// Ends a wait for room at once, as any other end of the run does. The failure is dropped then, and its item is not
     /// [finished](super::Report::finished). What was sent before stays in the channel.
     ///
     /// # Cost
-    /// A clone of every item, made before the stage takes it. Where that is dear, let the items be `Arc`s; or let the stage give the item back in its
-    /// error, and send that in [`handle_errors`](Self::handle_errors).
+    /// A clone of every item, made before the stage takes it; all else as [`collect_errors`](Self::collect_errors). Where a clone is
+    /// dear, let the items be `Arc`s; or let the stage give the item back in its error, and send that in
+    /// [`handle_errors`](Self::handle_errors).
     pub fn divert_errors<I, E>(
         self,
         sender: Sender<FailedItem<I, E>>,
@@ -158,7 +163,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// A call that waits is not interrupted: let it poll the token.
     ///
     /// # Cost
-    /// As [`collect_errors`](Self::collect_errors).
+    /// About 2 ns an item where nothing fails (`benches/pipeline.rs`, policy), and the closure for each failure.
     pub fn handle_errors<F, E>(self, call: F) -> <Self as LastCanFail>::With<Handle<F>>
     where
         F: Fn(ItemError<E>) -> Result<(), E> + Send + Sync,

@@ -75,7 +75,7 @@ impl StageReport {
         self.items_out
     }
 
-    /// How many items failed or panicked here.
+    /// How many items failed or panicked here, those included that an error policy went on without.
     pub fn failed(&self) -> u64 {
         self.failed
     }
@@ -143,7 +143,8 @@ impl Report {
         self.read
     }
 
-    /// How many of them are finished: their results are through the sink, or a stage filtered them out.
+    /// How many of them are finished: their results are through the sink, or a stage filtered them out, or they failed and an error
+    /// policy went on without them.
     pub fn finished(&self) -> u64 {
         self.finished
     }

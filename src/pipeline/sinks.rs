@@ -51,7 +51,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.ready(name, ForEach(call))
     }
 
-    /// As [`for_each`](Self::for_each); the first error ends the run.
+    /// As [`for_each`](Self::for_each); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```
@@ -106,7 +106,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.local(name, ForEach(call))
     }
 
-    /// As [`for_each_local`](Self::for_each_local); the first error ends the run.
+    /// As [`for_each_local`](Self::for_each_local); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```

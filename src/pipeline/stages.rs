@@ -54,7 +54,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.then(name, StageKind::Parallel, |stage| Map { stage, call })
     }
 
-    /// Turns each item into another, on all workers; the first error ends the run, unless an error policy follows it.
+    /// Turns each item into another, on all workers; the first error ends the run, unless an [error policy](Self::skip_errors) follows it.
     ///
     /// All stages of a pipeline that can fail share one error type; `map_err` brings others to it.
     ///
@@ -190,7 +190,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.then(name, StageKind::Parallel, |stage| MapInit { stage, init, call, state: PhantomData })
     }
 
-    /// As [`map_init`](Self::map_init); the first error ends the run.
+    /// As [`map_init`](Self::map_init); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```
@@ -321,7 +321,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.cut(name, |plan, step, stages| ThroughSerial { plan, step, stages, call: Sure(call) })
     }
 
-    /// As [`serial`](Self::serial); the first error ends the run.
+    /// As [`serial`](Self::serial); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```
