@@ -69,6 +69,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     ///     .unwrap_err();
     /// assert_eq!((error.stage(), error.index()), (Some("parse"), Some(1)));
     /// ```
+    #[allow(clippy::type_complexity)] // like an iterator adaptor's
     pub fn try_map<U, E, F>(
         self,
         name: impl Into<Cow<'static, str>>,
