@@ -1,9 +1,10 @@
-//! The pipeline alone, by weight of the items, by window and by workers.
+//! The pipeline alone, by weight of the items, by window, by workers and by error policy.
 //!
 //! For changes of the pipeline against its own past: `cargo bench --bench pipeline -- --save-baseline before`, then
 //! `-- --baseline before`. How it stands against its peers is measured by the bench `versus`.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
+use gristmill::pipeline::ErrorLog;
 use gristmill::{CancellationToken, Pipeline};
 use std::{hint::black_box, time::Duration};
 
@@ -28,6 +29,7 @@ fn main() {
         .configure_from_args();
     by_window(&mut criterion);
     by_workers(&mut criterion);
+    by_policy(&mut criterion);
     whole_run_of_nothing(&mut criterion);
     criterion.final_summary();
 }
@@ -66,6 +68,48 @@ fn by_workers(criterion: &mut Criterion) {
                 bencher.iter(|| black_box(run(items, rounds, WINDOW, workers)));
             });
         }
+        group.finish();
+    }
+}
+
+/// What an error policy costs where nothing fails and where one item in ten does, on one worker.
+fn by_policy(criterion: &mut Criterion) {
+    const ROUNDS: u32 = 10;
+    const ITEMS: u64 = 200_000;
+    // The stage, with what follows it.
+    macro_rules! run {
+        ($each:expr, $($policy:tt)*) => {{
+            let mut sum = 0;
+            Pipeline::from_iter(0..ITEMS)
+                .workers(1)
+                .try_map("grind", |index| {
+                    let value = work(index, ROUNDS);
+                    if index % $each == $each - 1 { Err(value) } else { Ok(value) }
+                })
+                $($policy)*
+                .for_each("sum", |value| sum = in_order(sum, value))
+                .run(&CancellationToken::new())
+                .expect("every failure is put up with");
+            black_box(sum)
+        }};
+    }
+    for (name, each) in [("nothing fails", u64::MAX), ("one in ten fails", 10)] {
+        let mut group = criterion.benchmark_group(format!("policy/{name}"));
+        group.throughput(Throughput::Elements(ITEMS));
+        if each > ITEMS {
+            group.bench_function("none", |bencher| bencher.iter(|| run!(each,)));
+        }
+        group.bench_function("skip", |bencher| bencher.iter(|| run!(each, .skip_errors())));
+        group.bench_function("handle", |bencher| bencher.iter(|| run!(each, .handle_errors(|_| Ok(())))));
+        group.bench_function("collect", |bencher| {
+            bencher.iter(|| run!(each, .collect_errors(&ErrorLog::new(usize::MAX))));
+        });
+        group.bench_function("divert", |bencher| {
+            bencher.iter(|| {
+                let (sender, _receiver) = crossbeam_channel::bounded(20_000);
+                run!(each, .divert_errors(sender))
+            });
+        });
         group.finish();
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use gristmill::pipeline::AfterFailure;
+use gristmill::pipeline::ItemError;
 use gristmill::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use gristmill::sync::{model as execution, thread};
 use gristmill::{CancellationToken, Pipeline, PipelineErrorKind, Report};
@@ -81,14 +81,17 @@ fn run(window: usize, ordered: bool, event: Event, at: usize) {
         let fails = matches!(event, Event::Fails | Event::FailsAlone) && item.1 == at;
         if fails { Err("call") } else { Ok(item) }
     };
-    let after_failure = if event == Event::FailsAlone { AfterFailure::DropRest } else { AfterFailure::Stop };
+    // The rest of the key goes with the item that fails alone; any other failure ends the run.
+    let decide = move |_: ItemError<&'static str>| {
+        if event == Event::FailsAlone { Ok(()) } else { Err("call") }
+    };
     let after =
         move |item: Counted| if event == Event::FailsAfter && item.1 == at { Err("after") } else { Ok(item) };
     let outcome = if ordered {
-        let keyed = pipeline.try_keyed("keyed", key, call).after_failure(after_failure);
+        let keyed = pipeline.try_keyed("keyed", key, call).handle_errors(decide).drop_rest_of_key();
         keyed.try_map("after", after).for_each("note", |item| seen.push(item.1)).run(&token)
     } else {
-        let keyed = pipeline.try_keyed_unordered("keyed", key, call).after_failure(after_failure);
+        let keyed = pipeline.try_keyed_unordered("keyed", key, call).handle_errors(decide).drop_rest_of_key();
         keyed.try_map("after", after).unordered().for_each("note", |item| seen.push(item.1)).run(&token)
     };
     let expected: Vec<_> = (0..ITEMS)

@@ -163,6 +163,8 @@ where
 {
     /// Starts from an iterator of results; the first error ends the run, after the items before it have gone through.
     ///
+    /// To go on after it, start with `from_iter` and let the first stage fail: `.try_map("read", |result| result)` with an error policy.
+    ///
     /// Read like [`from_iter`](Pipeline::from_iter). The error names the stage `source` and the index of the item.
     ///
     /// # Examples
@@ -238,7 +240,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
 
     /// Sets how many items there may be between the source and the sink: at least 1, by default 4096.
     ///
-    /// Items that are being read, worked on, or wait for an earlier one all count, in source items; one that a stage drops counts
+    /// Items that are being read, worked on, or wait for an earlier one all count, in source items; one that a stage drops, or skips because it failed, counts
     /// until the sink, or the next serial stage, has passed its place. A window of 1 is a plain loop on the caller's thread. Zero is refused by `run`.
     ///
     /// # Examples

@@ -47,6 +47,16 @@ impl Origin {
         }
     }
 
+    /// The origin of the first `count` items without those at the places `dropped`, which ascend.
+    pub(super) fn without(&self, dropped: &[usize], count: usize) -> Self {
+        if dropped.is_empty() {
+            return self.range(0, count);
+        }
+        let mut dropped = dropped.iter().peekable();
+        let left = (0..count).filter(|place| dropped.next_if_eq(&place).is_none());
+        Self::Listed(left.map(|place| self.index(place)).collect())
+    }
+
     /// What comes after the items before `place`, the last of them.
     pub(super) fn end(&self, place: usize) -> u64 {
         match self {

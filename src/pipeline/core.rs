@@ -62,7 +62,7 @@ where
         step: S,
         settings: Settings,
         token: &CancellationToken,
-        deliver: impl FnOnce(usize, &Run<E>) -> D,
+        deliver: impl FnOnce(usize) -> D,
     ) -> Result<Self, PipelineError<E>>
     where
         Q: Plan<E, Item = P::Item, Running = P>,
@@ -89,7 +89,7 @@ where
         }
         let feed = Arc::new(Feed::new());
         let up = plan.build(Arc::clone(&feed));
-        let deliver = deliver(last, &run);
+        let deliver = deliver(last);
         let segment = Segment::new(up, settings.segment_start..last, feed, step, deliver, settings.ordered);
         segment.up.begin(&run);
         let controlled = settings.control.map(|control| control.enter(&run.source_token, &run.caller));
@@ -102,7 +102,7 @@ where
     }
 
     pub(super) fn worker(&self, owner: bool) -> Worker {
-        Worker::new(Arc::clone(&self.names), owner, self.run.token.clone())
+        Worker::new(Arc::clone(&self.names), owner, self.run.end.clone())
     }
 
     /// The whole life of a worker without a sink of its own.
@@ -182,7 +182,7 @@ where
                 Some(match what {
                     What::Error(source) => PipelineErrorKind::Failed { stage, index, source },
                     What::Panic(panic) => PipelineErrorKind::Panicked { index, panic },
-                    What::ReceiverGone => PipelineErrorKind::ReceiverGone { stage, index },
+                    What::ReceiverGone(source) => PipelineErrorKind::ReceiverGone { stage, index, source },
                 })
             }
         };

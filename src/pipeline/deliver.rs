@@ -11,9 +11,11 @@ use crate::sync::{Mutex, Padded};
 
 use super::chunk::Chunk;
 use super::error::{Failure, What};
+use super::error_policy::{ErrorPolicy, Stop};
 use super::feed::Feed;
 use super::report::StageReport;
 use super::run::Run;
+use super::run_end::RunEnd;
 use super::sink::{Refused, Sink};
 use super::tally::Tally;
 use super::worker::Worker;
@@ -79,7 +81,8 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     chunk: &mut Chunk<U, E>,
 ) -> bool {
     counts.waiting += me.now.saturating_duration_since(chunk.since);
-    let mut taken = 0;
+    let (mut taken, mut skipped) = (0, 0);
+    let origin = &chunk.origin;
     let outcome = panics::catch(
         || me.stage_name(stage),
         || -> Result<(), Refused<E>> {
@@ -87,7 +90,10 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 if run.stopped() {
                     return Err(Refused::Stopped);
                 }
-                sink.accept(item)?;
+                match sink.accept(item, || origin.index(taken), &run.end) {
+                    Err(Refused::Skipped) => skipped += 1,
+                    outcome => outcome?,
+                }
                 taken += 1;
             }
             Ok(())
@@ -95,7 +101,8 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     );
     let now = time::now();
     counts.busy += now.saturating_duration_since(me.now);
-    counts.taken += taken as u64;
+    counts.taken += taken as u64 - skipped;
+    counts.failed += skipped;
     me.now = now;
     let what = match outcome {
         Ok(Ok(())) => {
@@ -107,7 +114,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
             run.fail(failure);
             return false;
         }
-        Ok(Err(Refused::Stopped)) => None,
+        Ok(Err(Refused::Stopped | Refused::Skipped)) => None,
         Ok(Err(Refused::Failed(what))) => Some(what),
         Err(panic) => Some(What::Panic(panic)),
     };
@@ -181,8 +188,13 @@ pub trait SerialCall<U, E>: Send {
     /// What it gives.
     type Out: Send;
 
-    /// Runs it on one item.
-    fn call(&mut self, item: U) -> Result<Self::Out, E>;
+    /// Runs it on one item, and gives nothing for one that is dropped; `index` tells its index in the source, and the run's `end` ends waits.
+    fn call(
+        &mut self,
+        item: U,
+        index: impl FnOnce() -> u64,
+        end: &RunEnd,
+    ) -> Result<Option<Self::Out>, What<E>>;
 }
 
 /// A serial stage that cannot fail.
@@ -193,21 +205,33 @@ impl<U, V: Send, E, F: FnMut(U) -> V + Send> SerialCall<U, E> for Sure<F> {
     type Out = V;
 
     #[inline]
-    fn call(&mut self, item: U) -> Result<V, E> {
-        Ok((self.0)(item))
+    fn call(&mut self, item: U, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<Option<V>, What<E>> {
+        Ok(Some((self.0)(item)))
     }
 }
 
-/// A serial stage that may fail.
+/// A serial stage that may fail, with a policy for the items that do.
 #[derive(Debug)]
-pub struct Fallible<F>(pub(super) F);
+pub struct Fallible<F, R = Stop> {
+    pub(super) call: F,
+    pub(super) policy: R,
+}
 
-impl<U, V: Send, E, F: FnMut(U) -> Result<V, E> + Send> SerialCall<U, E> for Fallible<F> {
+impl<U, V, E, F, R> SerialCall<U, E> for Fallible<F, R>
+where
+    V: Send,
+    F: FnMut(U) -> Result<V, E> + Send,
+    R: ErrorPolicy<U, E>,
+{
     type Out = V;
 
     #[inline]
-    fn call(&mut self, item: U) -> Result<V, E> {
-        (self.0)(item)
+    fn call(&mut self, item: U, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<Option<V>, What<E>> {
+        let kept = self.policy.keep(&item);
+        match (self.call)(item) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.policy.decide(error, kept, index, end).map(|()| None),
+        }
     }
 }
 
@@ -245,14 +269,20 @@ where
         let SerialState { call, counts, next } = &mut *state;
         counts.waiting += me.now.saturating_duration_since(chunk.since);
         let mut items = Vec::with_capacity(chunk.items.len());
+        let (mut done, mut dropped) = (0, Vec::new());
+        let origin = &chunk.origin;
         let outcome = panics::catch(
             || me.stage_name(self.stage),
-            || -> Result<(), E> {
+            || -> Result<(), What<E>> {
                 for item in chunk.items.drain(..) {
                     if run.stopped() {
                         break;
                     }
-                    items.push(call.call(item)?);
+                    match call.call(item, || origin.index(done), &run.end)? {
+                        Some(value) => items.push(value),
+                        None => dropped.push(done),
+                    }
+                    done += 1;
                 }
                 Ok(())
             },
@@ -260,20 +290,20 @@ where
         let now = time::now();
         counts.busy += now.saturating_duration_since(me.now);
         counts.taken += items.len() as u64;
+        counts.failed += dropped.len() as u64;
         me.now = now;
         let what = match outcome {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(What::Error(error)),
+            Ok(outcome) => outcome.err(),
             Err(panic) => Some(What::Panic(panic)),
         };
-        let origin = chunk.origin.range(0, items.len());
+        let origin = chunk.origin.without(&dropped, done);
         let failure = match what {
             None => chunk.failure.take(),
             Some(what) => {
                 counts.miss(&what);
                 // What this stage has passed on before still goes on; nothing after it is needed.
                 run.end_source();
-                let index = chunk.origin.index(items.len());
+                let index = chunk.origin.index(done);
                 Some(Box::new(Failure { stage: self.stage, index, what }))
             }
         };

@@ -20,8 +20,8 @@ pub struct Failure<E> {
 pub enum What<E> {
     Error(E),
     Panic(Panic),
-    /// The channel that the sink sends into has no receiver left.
-    ReceiverGone,
+    /// A channel has no receiver left; with the error that was to be sent into it, if it was a failure that was.
+    ReceiverGone(Option<E>),
 }
 
 /// Why a run ended before its source did.
@@ -46,13 +46,16 @@ pub enum PipelineErrorKind<E> {
         /// The panic, with the stage's name, payload, text and location.
         panic: Panic,
     },
-    /// The channel that [`send`](super::Pipeline::send) sends into has no receiver left.
+    /// The channel that [`send`](super::Pipeline::send) or [`divert_errors`](super::Pipeline::divert_errors) sends into has no
+    /// receiver left.
     #[error("{stage} could not send item {index}: the channel has no receiver left")]
     ReceiverGone {
-        /// The name of the sink.
+        /// The name of the sink, or of the stage that failed.
         stage: String,
         /// The item's index in the source, from 0.
         index: u64,
+        /// The stage's error, if it was a failure that was to be sent.
+        source: Option<E>,
     },
     /// The token was cancelled or its deadline passed.
     #[error("{0}")]
@@ -116,10 +119,12 @@ impl<E> PipelineError<E> {
         }
     }
 
-    /// The error that the source, a stage or the sink returned, if that is what ended the run.
+    /// The error that the source, a stage or the sink returned, if that is what ended the run; the one that
+    /// [`divert_errors`](super::Pipeline::divert_errors) could not send, too.
     pub fn into_error(self) -> Option<E> {
         match self.into_kind() {
             PipelineErrorKind::Failed { source, .. } => Some(source),
+            PipelineErrorKind::ReceiverGone { source, .. } => source,
             _ => None,
         }
     }
@@ -149,7 +154,7 @@ impl<E: fmt::Display> fmt::Display for PipelineError<E> {
                 write!(formatter, "{stage} failed at item {index}: {source}")
             }
             PipelineErrorKind::Panicked { index, panic } => write!(formatter, "at item {index}: {panic}"),
-            PipelineErrorKind::ReceiverGone { stage, index } => {
+            PipelineErrorKind::ReceiverGone { stage, index, .. } => {
                 write!(formatter, "{stage} could not send item {index}: the channel has no receiver left")
             }
             PipelineErrorKind::Cancelled(cancelled) => fmt::Display::fmt(cancelled, formatter),
@@ -163,7 +168,8 @@ impl<E: fmt::Display> fmt::Display for PipelineError<E> {
 impl<E: std::error::Error + 'static> std::error::Error for PipelineError<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
-            PipelineErrorKind::Failed { source, .. } => Some(source),
+            PipelineErrorKind::Failed { source, .. }
+            | PipelineErrorKind::ReceiverGone { source: Some(source), .. } => Some(source),
             PipelineErrorKind::Panicked { panic, .. } => Some(panic),
             PipelineErrorKind::Cancelled(cancelled) => Some(cancelled),
             _ => None,

@@ -228,7 +228,7 @@ where
         body: impl FnOnce(Results<'_, T>) -> R,
     ) -> (Option<R>, Result<Report, PipelineError<M::Error>>) {
         self.settings.stage("iterator".into(), StageKind::Sink);
-        let core = match Core::new(self.plan, self.step, self.settings, token, |_, _| Owned) {
+        let core = match Core::new(self.plan, self.step, self.settings, token, |_| Owned) {
             Ok(core) => core,
             Err(error) => return (None, Err(error)),
         };
@@ -281,7 +281,7 @@ where
         M::Error: 'static,
     {
         self.settings.stage("iterator".into(), StageKind::Sink);
-        let core = Arc::new(Core::new(self.plan, self.step, self.settings, token, |_, _| Owned)?);
+        let core = Arc::new(Core::new(self.plan, self.step, self.settings, token, |_| Owned)?);
         let mut workers = Vec::new();
         let mut missing = 0;
         for number in 1..core.workers() {

@@ -5,7 +5,8 @@ use std::hash::Hash;
 
 use super::builder::Pipeline;
 use super::deliver::{Fallible, Sure};
-use super::keyed::{AfterFailure, ThroughKeyed};
+use super::error_policy::Stop;
+use super::keyed::ThroughKeyed;
 use super::plan::Also;
 use super::report::StageKind;
 use super::step::{KeyOf, Then, Through};
@@ -25,8 +26,8 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         let then = Then { first: self.step, second: KeyOf { stage, key } };
         let row = Pipeline { plan: self.plan, step: then, settings: self.settings, types: self.types };
         row.cut(name, StageKind::Parallel, |plan, step, stages| {
-            let after = AfterFailure::Stop;
-            ThroughKeyed { plan, step, stages, call, after, ordered }
+            let drops_rest = false;
+            ThroughKeyed { plan, step, stages, call, drops_rest, ordered }
         })
     }
 
@@ -74,7 +75,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.keyed_by(name, key, Sure(call), true)
     }
 
-    /// As [`keyed`](Self::keyed); the first error ends the run, unless [`after_failure`](Self::after_failure) says otherwise.
+    /// As [`keyed`](Self::keyed); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```
@@ -99,7 +100,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         F: Fn(T) -> Result<U, E> + Send + Sync,
         M: Also<E>,
     {
-        self.keyed_by(name, key, Fallible(call), true)
+        self.keyed_by(name, key, Fallible { call, policy: Stop }, true)
     }
 
     /// As [`keyed`](Self::keyed), but a result goes on as soon as it is there; those of equal keys keep their order only as far as this stage.
@@ -133,17 +134,15 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.keyed_by(name, key, Sure(call), false)
     }
 
-    /// As [`keyed_unordered`](Self::keyed_unordered); the first error ends the run, unless [`after_failure`](Self::after_failure) says
-    /// otherwise.
+    /// As [`keyed_unordered`](Self::keyed_unordered); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```
-    /// use gristmill::pipeline::AfterFailure;
     /// use gristmill::{CancellationToken, Pipeline};
     ///
     /// let report = Pipeline::from_iter(0..9)
     ///     .try_keyed_unordered("even", |n| *n, |n| if n % 2 == 0 { Ok(n) } else { Err("odd") })
-    ///     .after_failure(AfterFailure::Continue)
+    ///     .skip_errors()
     ///     .for_each("drop", drop)
     ///     .run(&CancellationToken::new())?;
     /// assert_eq!(report.stage("even").unwrap().failed(), 4);
@@ -161,25 +160,25 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         F: Fn(T) -> Result<U, E> + Send + Sync,
         M: Also<E>,
     {
-        self.keyed_by(name, key, Fallible(call), false)
+        self.keyed_by(name, key, Fallible { call, policy: Stop }, false)
     }
 }
 
-impl<P, S, F, T, M> Pipeline<ThroughKeyed<P, S, Fallible<F>>, Through, T, M> {
-    /// Says what becomes of the run, and of later items of the key, when an item fails in the keyed stage before this; by default the
-    /// run ends.
+impl<P, S, F, R, T, M> Pipeline<ThroughKeyed<P, S, Fallible<F, R>>, Through, T, M> {
+    /// Has the failure of an item in the keyed stage before drop all later items of its key, where the error policy goes on; other keys go
+    /// on in any case.
     ///
-    /// A panic always ends the run.
+    /// The later items are counted as [filtered](super::StageReport::filtered). Such a key is remembered until the run ends.
     ///
     /// # Examples
     /// ```
-    /// use gristmill::pipeline::AfterFailure;
     /// use gristmill::{CancellationToken, Pipeline};
     ///
     /// let steps = [("a", true), ("b", true), ("a", false), ("a", true), ("b", true)];
     /// let (done, report) = Pipeline::from_iter(steps)
     ///     .try_keyed("step", |(job, _)| *job, |(job, works)| if works { Ok(job) } else { Err("it broke") })
-    ///     .after_failure(AfterFailure::DropRest)
+    ///     .skip_errors()
+    ///     .drop_rest_of_key()
     ///     .collect::<Vec<_>>()
     ///     .run(&CancellationToken::new())?;
     /// assert_eq!(done, ["a", "b", "b"]);
@@ -187,8 +186,8 @@ impl<P, S, F, T, M> Pipeline<ThroughKeyed<P, S, Fallible<F>>, Through, T, M> {
     /// assert_eq!((stage.failed(), stage.filtered()), (1, 1));
     /// # Ok::<(), gristmill::PipelineError<&str>>(())
     /// ```
-    pub fn after_failure(mut self, after: AfterFailure) -> Self {
-        self.plan.after = after;
+    pub fn drop_rest_of_key(mut self) -> Self {
+        self.plan.drops_rest = true;
         self
     }
 }

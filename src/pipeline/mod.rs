@@ -22,6 +22,9 @@
 //! - The sink takes one item at a time, in the order of the source unless [`unordered`](Pipeline::unordered) is asked for.
 //! - The first error, panic or cancellation ends the run: what had been read is given up, `run` returns, no thread is left. The
 //!   error names the stage and the item's index; in an ordered run the sink has seen exactly the items before it.
+//! - A stage that can fail may be given a policy instead: items that fail are [skipped](Pipeline::skip_errors),
+//!   [recorded](Pipeline::collect_errors) up to so many, [sent](Pipeline::divert_errors) into a channel with their error, or a
+//!   [closure](Pipeline::handle_errors) decides. The others go on in order. Panics and cancellation end the run in any case.
 //! - An item that has been read is never kept back for company: a lone item goes through at once, unless a stage
 //!   [gathers batches](Pipeline::batch).
 //! - The counts of every stage close, however the run ends: [`StageReport::items_in`].
@@ -50,20 +53,29 @@ mod control;
 mod core;
 mod deliver;
 mod error;
+mod error_log;
+mod error_policy;
+mod failed_item;
 mod feed;
 mod gather;
+mod hand;
 mod iter;
 mod keyed;
 mod keys;
+mod last_stage;
 mod linked;
+mod origins;
 mod pace;
 mod plan;
+mod policies;
 mod puller;
 mod reader;
 mod ready;
 mod report;
 mod run;
+mod run_end;
 mod segment;
+mod sending;
 mod sink;
 mod sinks;
 mod source;
@@ -80,8 +92,9 @@ pub use bottleneck::{Bottleneck, Next};
 pub use builder::Pipeline;
 pub use control::{DrainTimedOut, PipelineControl};
 pub use error::{PipelineError, PipelineErrorKind};
+pub use error_log::ErrorLog;
+pub use failed_item::{FailedItem, ItemError};
 pub use iter::{PipelineIter, Results};
-pub use keyed::AfterFailure;
 pub use ready::{LocalPipeline, ReadyPipeline};
 pub use report::{Report, StageKind, StageReport};
 pub use undone::UndoneInputs;

@@ -126,11 +126,7 @@ where
     /// themselves. Items in flight are dropped, each exactly once, and counted in [`Report::unfinished`](super::Report::unfinished).
     pub fn run(self, token: &CancellationToken) -> Result<K::Outcome, PipelineError<M::Error>> {
         let Pipeline { plan, step, settings, .. } = self.pipeline;
-        let mut sink = self.sink;
-        let core = Core::new(plan, step, settings, token, |stage, run| {
-            sink.begin(&run.token);
-            Shared::new(stage, sink)
-        })?;
+        let core = Core::new(plan, step, settings, token, |stage| Shared::new(stage, self.sink))?;
         let missing = with_workers(&core, || core.serve());
         let (deliver, report, kind) = core.conclude(missing);
         finish(deliver.into_sink(), report, kind)
@@ -159,10 +155,7 @@ where
         let mut sink = self.sink;
         let mut counts = Counts::default();
         let stage = settings.stages.len() - 1;
-        let core = Core::new(plan, step, settings, token, |_, run| {
-            sink.begin(&run.token);
-            Owned
-        })?;
+        let core = Core::new(plan, step, settings, token, |_| Owned)?;
         let missing = with_workers(&core, || {
             let mut me = core.worker(true);
             let mut local = core.segment.local();

@@ -95,7 +95,7 @@ impl StageReport {
         self.filtered
     }
 
-    /// How many items failed here: the stage returned an error.
+    /// How many items failed here: the stage returned an error. Those that an error policy went on without are among them.
     pub fn failed(&self) -> u64 {
         self.failed
     }
@@ -173,7 +173,8 @@ impl Report {
         self.read
     }
 
-    /// How many of them are finished: their results are through the sink, or a stage filtered them out.
+    /// How many of them are finished: their results are through the sink, or a stage filtered them out, or they failed and an error
+    /// policy went on without them.
     pub fn finished(&self) -> u64 {
         self.finished
     }

@@ -20,6 +20,7 @@ use crate::sync::{Mutex, Padded};
 use crate::wakeup::WakeUp;
 
 use super::error::{Failure, What};
+use super::run_end::RunEnd;
 
 /// Why a run ended before its source did.
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub struct Run<E> {
     pub(super) source_token: CancellationToken,
     /// The caller's, or a child of it that a control may cancel.
     pub(super) caller: CancellationToken,
+    /// Both tokens, for stages and sinks.
+    pub(super) end: RunEnd,
     pub(super) sleepers: WakeUp,
     /// Where the thread that owns a thread-bound sink parks; apart, because results are for it alone.
     pub(super) owner: WakeUp,
@@ -78,6 +81,7 @@ pub struct Run<E> {
 impl<E> Run<E> {
     pub(super) fn new(window: usize, workers: usize, caller: CancellationToken) -> Self {
         let token = caller.child();
+        let end = RunEnd::new(&token, &caller);
         Self {
             window,
             workers,
@@ -98,6 +102,7 @@ impl<E> Run<E> {
             source_token: token.child(),
             token,
             caller,
+            end,
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
             hungry: Padded(AtomicBool::new(false)),
@@ -153,9 +158,10 @@ impl<E> Run<E> {
         self.stop.load(Ordering::SeqCst) || self.caller.is_cancelled()
     }
 
-    /// Ends the run if an error comes after the caller's cancellation: it is a reaction then, and not the cause.
+    /// Ends the run if an error comes after the caller's cancellation, or somebody stops receiving: it is a reaction then, and not the
+    /// cause.
     pub(super) fn halt_if_reaction(&self, failure: &Failure<E>) -> bool {
-        let reaction = matches!(failure.what, What::Error(_)) && self.caller.is_cancelled();
+        let reaction = !matches!(failure.what, What::Panic(_)) && self.caller.is_cancelled();
         if reaction {
             self.halt_cancelled();
         }

@@ -11,10 +11,12 @@ use crate::panics;
 use crate::sync::atomic::Ordering;
 use crate::sync::time::{self, Duration, Instant};
 
-use super::chunk::{Chunk, Origin};
+use super::chunk::Chunk;
 use super::deliver::Deliver;
 use super::error::{Failure, What};
 use super::feed::Feed;
+use super::hand::InHand;
+use super::origins::Origins;
 use super::pace::{Overdue, Pace};
 use super::run::Run;
 use super::step::Step;
@@ -41,72 +43,13 @@ pub(super) struct Segment<P, S, D, T, U, E> {
     pub(super) pace: Pace,
 }
 
-/// A chunk in a worker's hands, apart from its items.
-struct InHand<E> {
-    /// The place of the first item whose result has not been delivered.
-    first: usize,
-    origin: Origin,
-    /// What has not been given away of the chunk's credit, and how many of its items stand for it.
-    credit: usize,
-    left: usize,
-    /// The failure that follows the last item.
-    after: Option<Box<Failure<E>>>,
-    /// Items that are done, and of these the ones whose results have been delivered.
-    done: usize,
-    delivered: usize,
-    /// Time spent, and the longest time between two looks at the clock.
-    spent: Duration,
-    worst: Duration,
-}
-
-impl<E> InHand<E> {
-    /// The place of the item that comes next.
-    fn place(&self) -> usize {
-        self.first + (self.done - self.delivered)
-    }
-
-    /// The credit of the next `items` items: theirs alone where every item stands for one source item. Otherwise all of it goes
-    /// with the last, so that the window never counts too few.
-    fn take_credit(&mut self, run: &Run<E>, items: usize) -> usize {
-        let credit = match (self.left == items, self.origin.is_dense()) {
-            (true, _) => self.credit,
-            (false, true) => items,
-            (false, false) => {
-                run.note_piece();
-                0
-            }
-        };
-        self.credit -= credit;
-        self.left -= items;
-        credit
-    }
-
-    /// The items that are not done, as a chunk to give back.
-    fn cut_off<T>(&mut self, run: &Run<E>, items: Vec<T>, since: Instant) -> Chunk<T, E> {
-        let span = items.len();
-        let front = self.take_credit(run, self.left - span);
-        let credit = std::mem::replace(&mut self.credit, front);
-        self.left = self.done - self.delivered;
-        Chunk {
-            first: self.place(),
-            span,
-            items,
-            origin: self.origin.range(self.done, span),
-            credit,
-            failure: self.after.take(),
-            spent: Duration::ZERO,
-            since,
-        }
-    }
-}
-
 /// What a worker keeps for a segment.
 #[derive(Debug)]
 pub struct SegmentLocal<L, S, U> {
     pub(super) up: L,
     step: S,
     results: Vec<U>,
-    origins: Vec<u64>,
+    origins: Origins,
     entered: u64,
     busy: Duration,
     waiting: Duration,
@@ -135,7 +78,7 @@ where
             up: self.up.local(),
             step: self.step.local(),
             results: Vec::new(),
-            origins: Vec::new(),
+            origins: Origins::default(),
             entered: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
@@ -253,11 +196,20 @@ where
             || me.stage_name(me.step.panicked.get()),
             || -> Result<(), Box<Failure<E>>> {
                 let SegmentLocal { step, results, origins, .. } = &mut *local;
+                let locate_next = |hand: &InHand<E>| {
+                    if S::NEEDS_INDEX {
+                        me.step.index.set(hand.origin.index(hand.done));
+                    }
+                };
+                locate_next(hand);
                 let mut finish = |results: &mut Vec<S::Out>| {
-                    if !S::ONE_TO_ONE {
-                        origins.resize(results.len(), hand.origin.index(hand.done));
+                    if !S::AT_MOST_ONE {
+                        origins.note_many(&hand.origin, hand.done, results.len());
+                    } else if !S::ONE_TO_ONE {
+                        origins.note(&hand.origin, hand.delivered, hand.done, results.len());
                     }
                     hand.done += 1;
+                    locate_next(hand);
                 };
                 if sample {
                     if let Some(item) = rest.next() {
@@ -294,9 +246,9 @@ where
             Ok(Err(failure)) => Failure { index, ..*failure },
             Err(panic) => Failure { stage: me.step.panicked.get(), index, what: What::Panic(panic) },
         };
-        if !S::ONE_TO_ONE {
+        if !S::AT_MOST_ONE {
             // What the failed item gave before it failed.
-            local.origins.resize(local.results.len(), index);
+            local.origins.note_many(&hand.origin, hand.done, local.results.len());
         }
         local.entered += 1;
         let counts = match &failure.what {
@@ -316,11 +268,7 @@ where
         since: Instant,
     ) -> Chunk<S::Out, E> {
         let items = std::mem::take(&mut local.results);
-        let origin = if S::ONE_TO_ONE {
-            hand.origin.range(hand.delivered, items.len())
-        } else {
-            Origin::Listed(std::mem::take(&mut local.origins))
-        };
+        let origin = local.origins.take(&hand.origin, hand.delivered, items.len());
         let (first, span) = (hand.first, hand.done - hand.delivered);
         let credit = hand.take_credit(run, span);
         hand.first += span;

@@ -1,18 +1,20 @@
 //! What takes the results: one item at a time, in order or not.
 
-use std::convert::Infallible;
-
-use crate::cancel::CancellationToken;
-use crate::sync::channel::{Receiver, Select, Sender, TrySendError};
+use crate::sync::channel::Sender;
 
 use super::error::What;
+use super::error_policy::{ErrorPolicy, Stop};
 use super::report::Report;
+use super::run_end::RunEnd;
+use super::sending::{NotSent, send};
 
 /// Why a sink did not take an item.
 #[derive(Debug)]
 pub enum Refused<E> {
     /// It failed.
     Failed(What<E>),
+    /// It failed, and the run goes on without the item.
+    Skipped,
     /// The run is over.
     Stopped,
 }
@@ -22,11 +24,8 @@ pub trait Sink<T, E> {
     /// What a run that succeeds gives.
     type Outcome;
 
-    /// The run begins: `token` ends waits.
-    fn begin(&mut self, token: &CancellationToken);
-
-    /// Takes one item.
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>>;
+    /// Takes one item; `index` tells its index in the source, and the run's `end` ends waits.
+    fn accept(&mut self, item: T, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<(), Refused<E>>;
 
     /// Everything has been taken.
     fn finish(self, report: Report) -> Self::Outcome;
@@ -39,10 +38,8 @@ pub struct ForEach<F>(pub(super) F);
 impl<T, E, F: FnMut(T)> Sink<T, E> for ForEach<F> {
     type Outcome = Report;
 
-    fn begin(&mut self, _: &CancellationToken) {}
-
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), Refused<E>> {
         (self.0)(item);
         Ok(())
     }
@@ -52,18 +49,28 @@ impl<T, E, F: FnMut(T)> Sink<T, E> for ForEach<F> {
     }
 }
 
-/// Calls a closure that may fail for each item.
+/// Calls a closure that may fail for each item, with a policy for those that do.
 #[derive(Debug)]
-pub struct TryForEach<F>(pub(super) F);
+pub struct TryForEach<F, R = Stop> {
+    pub(super) call: F,
+    pub(super) policy: R,
+}
 
-impl<T, E, F: FnMut(T) -> Result<(), E>> Sink<T, E> for TryForEach<F> {
+impl<T, E, F, R> Sink<T, E> for TryForEach<F, R>
+where
+    F: FnMut(T) -> Result<(), E>,
+    R: ErrorPolicy<T, E>,
+{
     type Outcome = Report;
 
-    fn begin(&mut self, _: &CancellationToken) {}
-
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
-        (self.0)(item).map_err(|error| Refused::Failed(What::Error(error)))
+    fn accept(&mut self, item: T, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<(), Refused<E>> {
+        let kept = self.policy.keep(&item);
+        let Err(error) = (self.call)(item) else { return Ok(()) };
+        match self.policy.decide(error, kept, index, end) {
+            Ok(()) => Err(Refused::Skipped),
+            Err(what) => Err(Refused::Failed(what)),
+        }
     }
 
     fn finish(self, report: Report) -> Report {
@@ -78,10 +85,8 @@ pub struct Collect<C>(pub(super) C);
 impl<T, E, C: Extend<T>> Sink<T, E> for Collect<C> {
     type Outcome = (C, Report);
 
-    fn begin(&mut self, _: &CancellationToken) {}
-
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), Refused<E>> {
         self.0.extend(std::iter::once(item));
         Ok(())
     }
@@ -102,10 +107,8 @@ pub struct Fold<A, F> {
 impl<T, E, A, F: FnMut(A, T) -> A> Sink<T, E> for Fold<A, F> {
     type Outcome = (A, Report);
 
-    fn begin(&mut self, _: &CancellationToken) {}
-
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), Refused<E>> {
         if let Some(value) = self.value.take() {
             self.value = Some((self.call)(value, item));
         }
@@ -127,10 +130,8 @@ pub struct Reduce<T, F> {
 impl<T, E, F: FnMut(T, T) -> T> Sink<T, E> for Reduce<T, F> {
     type Outcome = (Option<T>, Report);
 
-    fn begin(&mut self, _: &CancellationToken) {}
-
     #[inline]
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<(), Refused<E>> {
         self.value = Some(match self.value.take() {
             Some(value) => (self.call)(value, item),
             None => item,
@@ -145,42 +146,16 @@ impl<T, E, F: FnMut(T, T) -> T> Sink<T, E> for Reduce<T, F> {
 
 /// Sends the items into a channel.
 #[derive(Debug)]
-pub struct Send<T> {
-    sender: Sender<T>,
-    cancelled: Option<Receiver<Infallible>>,
-}
-
-impl<T> Send<T> {
-    pub(super) fn new(sender: Sender<T>) -> Self {
-        Self { sender, cancelled: None }
-    }
-}
+pub struct Send<T>(pub(super) Sender<T>);
 
 impl<T, E> Sink<T, E> for Send<T> {
     type Outcome = Report;
 
-    fn begin(&mut self, token: &CancellationToken) {
-        self.cancelled = Some(token.cancelled());
-    }
-
-    fn accept(&mut self, item: T) -> Result<(), Refused<E>> {
-        let mut item = item;
-        let mut cancelled = false;
-        loop {
-            item = match self.sender.try_send(item) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Disconnected(_)) => return Err(Refused::Failed(What::ReceiverGone)),
-                Err(TrySendError::Full(_)) if cancelled => return Err(Refused::Stopped),
-                Err(TrySendError::Full(item)) => item,
-            };
-            let mut select = Select::new();
-            let send = select.send(&self.sender);
-            if let Some(cancelled) = &self.cancelled {
-                select.recv(cancelled);
-            }
-            // One more try after a cancellation: the channel may have room by now.
-            cancelled = select.ready() != send;
-        }
+    fn accept(&mut self, item: T, _: impl FnOnce() -> u64, end: &RunEnd) -> Result<(), Refused<E>> {
+        send(&self.0, item, end).map_err(|not_sent| match not_sent {
+            NotSent::ReceiverGone(_) => Refused::Failed(What::ReceiverGone(None)),
+            NotSent::RunEnded(_) => Refused::Stopped,
+        })
     }
 
     fn finish(self, report: Report) -> Report {

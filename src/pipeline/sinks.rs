@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use crate::sync::channel::Sender;
 
 use super::builder::Pipeline;
+use super::error_policy::Stop;
 use super::plan::Also;
 use super::ready::{LocalPipeline, ReadyPipeline};
 use super::report::StageKind;
@@ -50,7 +51,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.ready(name, ForEach(call))
     }
 
-    /// As [`for_each`](Self::for_each); the first error ends the run.
+    /// As [`for_each`](Self::for_each); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```
@@ -75,7 +76,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         F: FnMut(T) -> Result<(), E> + Send,
         M: Also<E>,
     {
-        self.ready(name, TryForEach(call))
+        self.ready(name, TryForEach { call, policy: Stop })
     }
 
     /// Calls `call` with each result, in order, on the thread that calls `run`; it need not be `Send`.
@@ -105,7 +106,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.local(name, ForEach(call))
     }
 
-    /// As [`for_each_local`](Self::for_each_local); the first error ends the run.
+    /// As [`for_each_local`](Self::for_each_local); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```
@@ -126,7 +127,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         F: FnMut(T) -> Result<(), E>,
         M: Also<E>,
     {
-        self.local(name, TryForEach(call))
+        self.local(name, TryForEach { call, policy: Stop })
     }
 
     /// Collects the results, in order.
@@ -226,6 +227,6 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     where
         T: Send,
     {
-        self.ready("send", SendTo::new(sender))
+        self.ready("send", SendTo(sender))
     }
 }

@@ -8,10 +8,12 @@ use crate::sync::Mutex;
 
 use super::builder::Pipeline;
 use super::deliver::{Fallible, Sure};
+use super::error_policy::Stop;
 use super::plan::{Also, ThroughSerial};
 use super::report::StageKind;
 use super::step::{
-    Filter, FilterMap, FlatMap, Inspect, Map, MapInit, SerialUnordered, Then, Through, TryMap, TryMapInit,
+    Filter, FilterMap, FlatMap, Inspect, Judged, Map, MapInit, SerialUnordered, Then, Through, TryMap,
+    TryMapInit,
 };
 
 /// Neighbouring parallel stages run as one: an item goes through all of them on one worker, without a queue between.
@@ -52,7 +54,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.then(name, StageKind::Parallel, |stage| Map { stage, call })
     }
 
-    /// Turns each item into another, on all workers; the first error ends the run.
+    /// Turns each item into another, on all workers; the first error ends the run, unless an [error policy](Self::skip_errors) follows it.
     ///
     /// All stages of a pipeline that can fail share one error type; `map_err` brings others to it.
     ///
@@ -67,16 +69,17 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     ///     .unwrap_err();
     /// assert_eq!((error.stage(), error.index()), (Some("parse"), Some(1)));
     /// ```
+    #[allow(clippy::type_complexity)] // like an iterator adaptor's
     pub fn try_map<U, E, F>(
         self,
         name: impl Into<Cow<'static, str>>,
         call: F,
-    ) -> Pipeline<P, Then<S, TryMap<F>>, U, M::With>
+    ) -> Pipeline<P, Then<S, Judged<TryMap<F>>>, U, M::With>
     where
         F: Fn(T) -> Result<U, E> + Send + Sync,
         M: Also<E>,
     {
-        self.then(name, StageKind::Parallel, |stage| TryMap { stage, call })
+        self.then(name, StageKind::Parallel, |stage| Judged { stage, attempt: TryMap(call), policy: Stop })
     }
 
     /// Keeps the items for which `call` is true, on all workers.
@@ -188,7 +191,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         self.then(name, StageKind::Parallel, |stage| MapInit { stage, init, call, state: PhantomData })
     }
 
-    /// As [`map_init`](Self::map_init); the first error ends the run.
+    /// As [`map_init`](Self::map_init); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```
@@ -207,13 +210,14 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         name: impl Into<Cow<'static, str>>,
         init: N,
         call: F,
-    ) -> Pipeline<P, Then<S, TryMapInit<N, Z, F>>, U, M::With>
+    ) -> Pipeline<P, Then<S, Judged<TryMapInit<N, Z, F>>>, U, M::With>
     where
         N: Fn() -> Z + Send + Sync,
         F: Fn(&mut Z, T) -> Result<U, E> + Send + Sync,
         M: Also<E>,
     {
-        self.then(name, StageKind::Parallel, |stage| TryMapInit { stage, init, call, state: PhantomData })
+        let attempt = TryMapInit { init, call, state: PhantomData };
+        self.then(name, StageKind::Parallel, |stage| Judged { stage, attempt, policy: Stop })
     }
 
     /// Looks at each item as it passes, on all workers.
@@ -324,7 +328,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         })
     }
 
-    /// As [`serial`](Self::serial); the first error ends the run.
+    /// As [`serial`](Self::serial); the first error ends the run, unless an error policy follows it.
     ///
     /// # Examples
     /// ```
@@ -357,7 +361,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
             plan,
             step,
             stages,
-            call: Fallible(call),
+            call: Fallible { call, policy: Stop },
         })
     }
 }

@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::cancel::CancellationToken;
 use crate::sync::atomic::Ordering;
 use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{hint, thread};
 
 use super::run::Run;
+use super::run_end::RunEnd;
 use super::step::StepContext;
 
 /// Looks for work before parking; every eighth gives the core away. (Measured: 1, 64 and 1000 looks cost 10.7, 10.1 and 9.5 ns
@@ -36,7 +36,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(names: Arc<[String]>, owner: bool, token: CancellationToken) -> Self {
+    pub(super) fn new(names: Arc<[String]>, owner: bool, end: RunEnd) -> Self {
         let stages = names.len();
         Self {
             names,
@@ -44,7 +44,7 @@ impl Worker {
             searching: false,
             now: time::now(),
             idle: Duration::ZERO,
-            step: StepContext::new(stages, token),
+            step: StepContext::new(stages, end),
             failed: vec![0; stages],
             panicked: vec![0; stages],
             sampled_at: None,

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 
-use gristmill::pipeline::AfterFailure;
 use gristmill::{CancellationToken, Pipeline, PipelineErrorKind};
 use proptest::prelude::*;
 
@@ -211,17 +210,29 @@ fn panic_in_the_key_its_hash_or_its_eq_is_one_of_the_stage_at_that_item() {
 #[test]
 fn failures_drop_the_item_or_the_rest_of_their_key_as_chosen() {
     for (workers, window) in grid() {
-        for after in [AfterFailure::Continue, AfterFailure::DropRest] {
+        for drops_rest in [false, true] {
             for ordered in [true, false] {
                 let bad = |number: u64| number % 100 == 50;
                 let call = |number: u64| if bad(number) { Err("bad") } else { Ok(number) };
                 let pipeline = Pipeline::from_iter(0..1000_u64).workers(workers).window(window);
-                let outcome = if ordered {
-                    let pipeline = pipeline.try_keyed("check", |number| number % 13, call);
-                    pipeline.after_failure(after).batch(7).collect::<Vec<_>>().run(&CancellationToken::new())
-                } else {
-                    let pipeline = pipeline.try_keyed_unordered("check", |number| number % 13, call);
-                    pipeline.after_failure(after).batch(7).collect::<Vec<_>>().run(&CancellationToken::new())
+                let token = CancellationToken::new();
+                let outcome = match (ordered, drops_rest) {
+                    (true, false) => {
+                        let keyed = pipeline.try_keyed("check", |number| number % 13, call);
+                        keyed.skip_errors().batch(7).collect::<Vec<_>>().run(&token)
+                    }
+                    (true, true) => {
+                        let keyed = pipeline.try_keyed("check", |number| number % 13, call);
+                        keyed.skip_errors().drop_rest_of_key().batch(7).collect::<Vec<_>>().run(&token)
+                    }
+                    (false, false) => {
+                        let keyed = pipeline.try_keyed_unordered("check", |number| number % 13, call);
+                        keyed.skip_errors().batch(7).collect::<Vec<_>>().run(&token)
+                    }
+                    (false, true) => {
+                        let keyed = pipeline.try_keyed_unordered("check", |number| number % 13, call);
+                        keyed.skip_errors().drop_rest_of_key().batch(7).collect::<Vec<_>>().run(&token)
+                    }
                 };
                 let (batches, report) = outcome.unwrap();
                 let mut dead = HashMap::new();
@@ -229,7 +240,7 @@ fn failures_drop_the_item_or_the_rest_of_their_key_as_chosen() {
                     .filter(|number| {
                         let is_dead = dead.entry(number % 13).or_insert(false);
                         let passes = !*is_dead && !bad(*number);
-                        *is_dead |= after == AfterFailure::DropRest && bad(*number);
+                        *is_dead |= drops_rest && bad(*number);
                         passes
                     })
                     .collect();
@@ -240,7 +251,7 @@ fn failures_drop_the_item_or_the_rest_of_their_key_as_chosen() {
                 assert_eq!(results, expected);
                 counts_close(&report);
                 let stage = report.stage("check").unwrap();
-                let failed = if after == AfterFailure::Continue { 10 } else { stage.failed() };
+                let failed = if drops_rest { stage.failed() } else { 10 };
                 assert_eq!(
                     (stage.failed(), stage.failed() + stage.filtered()),
                     (failed, 1000 - expected.len() as u64)

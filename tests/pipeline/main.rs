@@ -10,6 +10,8 @@ mod bottleneck;
 mod cancellation;
 mod counts;
 mod draining;
+mod error_policies;
+mod error_policy_model;
 mod errors;
 mod heavy;
 mod iterators;

@@ -2,15 +2,16 @@
 
 use super::super::deliver::{Fallible, Relay, Sure};
 use super::super::error::{Failure, What};
+use super::super::error_policy::ErrorPolicy;
 use super::super::pace::Pace;
 use super::super::run::Run;
+use super::super::run_end::RunEnd;
 use super::super::segment::{Segment, SegmentLocal};
 use super::super::step::{Hashed, Step};
 use super::super::tally::Tally;
 use super::super::upstream::{Advance, Upstream};
 use super::super::worker::Worker;
 use super::dispatch::Dispatch;
-use super::failure::AfterFailure;
 use super::line::{Entry, Line, Place};
 use super::ring::{End, Ended};
 use super::share::Share;
@@ -23,25 +24,34 @@ pub trait KeyedCall<U, E>: Send + Sync {
     /// What it gives.
     type Out: Send;
 
-    /// Runs it on one item.
-    fn call(&self, item: U) -> Result<Self::Out, E>;
+    /// Runs it on one item, as that of a serial stage.
+    fn call(&self, item: U, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<Option<Self::Out>, What<E>>;
 }
 
 impl<U, V: Send, E, F: Fn(U) -> V + Send + Sync> KeyedCall<U, E> for Sure<F> {
     type Out = V;
 
     #[inline]
-    fn call(&self, item: U) -> Result<V, E> {
-        Ok((self.0)(item))
+    fn call(&self, item: U, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<Option<V>, What<E>> {
+        Ok(Some((self.0)(item)))
     }
 }
 
-impl<U, V: Send, E, F: Fn(U) -> Result<V, E> + Send + Sync> KeyedCall<U, E> for Fallible<F> {
+impl<U, V, E, F, R> KeyedCall<U, E> for Fallible<F, R>
+where
+    V: Send,
+    F: Fn(U) -> Result<V, E> + Send + Sync,
+    R: ErrorPolicy<U, E>,
+{
     type Out = V;
 
     #[inline]
-    fn call(&self, item: U) -> Result<V, E> {
-        (self.0)(item)
+    fn call(&self, item: U, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<Option<V>, What<E>> {
+        let kept = self.policy.keep(&item);
+        match (self.call)(item) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.policy.decide(error, kept, index, end).map(|()| None),
+        }
     }
 }
 
@@ -89,7 +99,7 @@ type KeyedSegment<P, S, K, T, U, V, E> = Segment<P, S, Dispatch<K, U, V, E>, T, 
 pub struct KeyedLinked<P, S, K, T, U, G, V, E> {
     pub(super) segment: KeyedSegment<P, S, K, T, U, V, E>,
     pub(super) call: G,
-    pub(super) after: AfterFailure,
+    pub(super) drops_rest: bool,
     pub(super) pace: Pace,
 }
 
@@ -194,28 +204,24 @@ where
             counts.dropped += 1;
             return Some(End::Dropped);
         }
-        let error = match self.call.call(item) {
-            Ok(value) => {
+        let what = match self.call.call(item, || index, &run.end) {
+            Ok(Some(value)) => {
                 counts.passed += 1;
                 return Some(End::Result(value));
             }
-            Err(error) => error,
+            Ok(None) => {
+                counts.failed += 1;
+                if self.drops_rest {
+                    *is_dead = true;
+                    line.kill();
+                }
+                return Some(End::Dropped);
+            }
+            Err(what) => what,
         };
         counts.failed += 1;
-        let failure = Failure { stage: self.segment.deliver.stage, index, what: What::Error(error) };
-        if run.halt_if_reaction(&failure) {
-            return None;
-        }
-        match self.after {
-            AfterFailure::Stop => return Some(End::Failed(Box::new(failure))),
-            AfterFailure::Continue => {}
-            AfterFailure::DropRest => {
-                *is_dead = true;
-                line.kill();
-            }
-        }
-        drop(failure);
-        Some(End::Dropped)
+        let failure = Failure { stage: self.segment.deliver.stage, index, what };
+        if run.halt_if_reaction(&failure) { None } else { Some(End::Failed(Box::new(failure))) }
     }
 }
 

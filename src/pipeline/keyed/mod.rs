@@ -5,7 +5,6 @@
 //! segment below in chunks. A busy key holds up no worker and no other key.
 
 mod dispatch;
-mod failure;
 mod line;
 mod linked;
 mod ring;
@@ -22,9 +21,9 @@ use super::segment::Segment;
 use super::step::{Hashed, Step};
 
 use self::dispatch::Dispatch;
-use self::linked::{KeyedCall, KeyedLinked};
+use self::linked::KeyedLinked;
 
-pub use failure::AfterFailure;
+pub(super) use self::linked::KeyedCall;
 
 /// A segment that ends in a keyed stage.
 #[derive(Debug)]
@@ -34,7 +33,8 @@ pub struct ThroughKeyed<P, S, G> {
     /// The stages of the segment; the keyed one is the next.
     pub(super) stages: Range<usize>,
     pub(super) call: G,
-    pub(super) after: AfterFailure,
+    /// A failure that the run goes on without drops all later items of its key.
+    pub(super) drops_rest: bool,
     pub(super) ordered: bool,
 }
 
@@ -55,6 +55,6 @@ where
         let up = self.plan.build(Arc::clone(&feed));
         let dispatch = Dispatch::new(self.stages.end, self.ordered, below);
         let segment = Segment::new(up, self.stages, feed, self.step, dispatch, true);
-        KeyedLinked { segment, call: self.call, after: self.after, pace: Pace::new() }
+        KeyedLinked { segment, call: self.call, drops_rest: self.drops_rest, pace: Pace::new() }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::sync::Mutex;
 
-use super::{Passed, Step, StepContext, Tally, pass};
+use super::{Attempt, Passed, Step, StepContext, Tally};
 
 /// One closure call for each item.
 #[derive(Debug)]
@@ -36,32 +36,17 @@ impl<T, U: Send, E, F: Fn(T) -> U + Send + Sync> Step<T, E> for Map<F> {
 
 /// One closure call for each item, which may fail.
 #[derive(Debug)]
-pub struct TryMap<F> {
-    pub(in super::super) stage: usize,
-    pub(in super::super) call: F,
-}
+pub struct TryMap<F>(pub(in super::super) F);
 
-impl<T, U: Send, E, F: Fn(T) -> Result<U, E> + Send + Sync> Step<T, E> for TryMap<F> {
+impl<T, U: Send, E, F: Fn(T) -> Result<U, E> + Send + Sync> Attempt<T, E> for TryMap<F> {
     type Out = U;
     type Local = ();
-    const ONE_TO_ONE: bool = true;
 
     fn local(&self) {}
 
     #[inline]
-    fn apply<const SAMPLED: bool>(
-        &self,
-        context: &StepContext,
-        (): &mut (),
-        item: T,
-        next: &mut impl FnMut(U) -> Passed<E>,
-    ) -> Passed<E> {
-        let outcome = context.call::<SAMPLED, _>(self.stage, || (self.call)(item));
-        pass(self.stage, outcome, next)
-    }
-
-    fn settle(&self, (): &(), entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered)
+    fn attempt(&self, (): &mut (), item: T) -> Result<U, E> {
+        (self.0)(item)
     }
 }
 

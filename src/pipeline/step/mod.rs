@@ -6,18 +6,21 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::cancel::CancellationToken;
 use crate::sync::time::{self, Duration};
 
-use super::error::{Failure, What};
+use super::error::Failure;
+use super::error_policy::{ErrorPolicy, Stop};
+use super::run_end::RunEnd;
 use super::tally::Tally;
 
 mod init;
+mod judged;
 mod key;
 mod map;
 mod select;
 
 pub(super) use init::{MapInit, TryMapInit};
+pub(super) use judged::Judged;
 pub(super) use key::{Hashed, KeyOf};
 pub(super) use map::{Inspect, Map, SerialUnordered, TryMap};
 pub(super) use select::{Filter, FilterMap, FlatMap};
@@ -27,10 +30,12 @@ pub(super) use select::{Filter, FilterMap, FlatMap};
 pub struct StepContext {
     /// Set while unwinding: the stage whose closure panicked.
     pub(super) panicked: Cell<usize>,
+    /// The source index of the item; set for steps that [need it](Step::NEEDS_INDEX).
+    pub(super) index: Cell<u64>,
     /// Time of the sampled calls, by stage.
     pub(super) sampled: RefCell<Vec<Duration>>,
-    /// Cancelled when the run is over: for a step that may go on for long inside one item.
-    token: CancellationToken,
+    /// For a step that may go on for long inside one item.
+    end: RunEnd,
 }
 
 /// Notes the stage when user code unwinds; forgotten when it returns, so it costs nothing then.
@@ -46,8 +51,9 @@ impl Drop for OnUnwind<'_> {
 }
 
 impl StepContext {
-    pub(super) fn new(stages: usize, token: CancellationToken) -> Self {
-        Self { panicked: Cell::new(0), sampled: RefCell::new(vec![Duration::ZERO; stages]), token }
+    pub(super) fn new(stages: usize, end: RunEnd) -> Self {
+        let sampled = RefCell::new(vec![Duration::ZERO; stages]);
+        Self { panicked: Cell::new(0), index: Cell::new(0), sampled, end }
     }
 
     /// Runs a stage's closure.
@@ -67,14 +73,18 @@ impl StepContext {
 /// The outcome of one item: failed, or gone as far as it goes.
 pub(super) type Passed<E> = Result<(), Box<Failure<E>>>;
 
-/// Goes on with what a stage gave, or with its error.
-#[inline]
-fn pass<U, E>(stage: usize, outcome: Result<U, E>, next: &mut impl FnMut(U) -> Passed<E>) -> Passed<E> {
-    match outcome {
-        Ok(value) => next(value),
-        // The segment knows the index.
-        Err(error) => Err(Box::new(Failure { stage, index: 0, what: What::Error(error) })),
-    }
+/// The closure of a stage that may fail.
+pub trait Attempt<T, E>: Send + Sync {
+    /// What comes out.
+    type Out: Send;
+    /// What each worker keeps for it.
+    type Local;
+
+    /// The state a worker starts with; runs no user code.
+    fn local(&self) -> Self::Local;
+
+    /// Runs it on one item.
+    fn attempt(&self, local: &mut Self::Local, item: T) -> Result<Self::Out, E>;
 }
 
 /// One stage, or several fused into one.
@@ -85,6 +95,10 @@ pub trait Step<T, E>: Send + Sync {
     type Local;
     /// Whether every item that does not fail gives exactly one.
     const ONE_TO_ONE: bool;
+    /// Whether no item gives more than one.
+    const AT_MOST_ONE: bool = Self::ONE_TO_ONE;
+    /// Whether it reads the [index](StepContext::index) of the item.
+    const NEEDS_INDEX: bool = false;
 
     /// The state a worker starts with; runs no user code.
     fn local(&self) -> Self::Local;
@@ -144,6 +158,8 @@ where
     type Out = B::Out;
     type Local = (A::Local, B::Local);
     const ONE_TO_ONE: bool = A::ONE_TO_ONE && B::ONE_TO_ONE;
+    const AT_MOST_ONE: bool = A::AT_MOST_ONE && B::AT_MOST_ONE;
+    const NEEDS_INDEX: bool = A::NEEDS_INDEX || B::NEEDS_INDEX;
 
     fn local(&self) -> Self::Local {
         (self.first.local(), self.second.local())

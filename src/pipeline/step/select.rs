@@ -14,6 +14,7 @@ impl<T: Send, E, F: Fn(&T) -> bool + Send + Sync> Step<T, E> for Filter<F> {
     // How many were kept.
     type Local = u64;
     const ONE_TO_ONE: bool = false;
+    const AT_MOST_ONE: bool = true;
 
     fn local(&self) -> u64 {
         0
@@ -54,6 +55,7 @@ impl<T, U: Send, E, F: Fn(T) -> Option<U> + Send + Sync> Step<T, E> for FilterMa
     // How many were kept.
     type Local = u64;
     const ONE_TO_ONE: bool = false;
+    const AT_MOST_ONE: bool = true;
 
     fn local(&self) -> u64 {
         0
@@ -116,7 +118,7 @@ where
         while let Some(value) = context.call::<SAMPLED, _>(self.stage, || items.next()) {
             *emitted += 1;
             next(value)?;
-            if context.token.is_cancelled() {
+            if context.end.has_come() {
                 break; // the run is over, and nobody wants the rest
             }
         }
