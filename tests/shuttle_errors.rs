@@ -278,3 +278,30 @@ fn reaction_to_a_cancellation_is_told_to_nobody() {
         });
     }
 }
+
+#[test]
+fn receiver_that_goes_in_reaction_to_the_cancellation_is_not_the_cause() {
+    for diverts in [false, true] {
+        check(&format!("receiver goes after a cancellation, diverts: {diverts}"), move || {
+            let (sender, failed) = bounded(1);
+            let (results, taken) = bounded(1);
+            let token = CancellationToken::new();
+            let canceller = spawn({
+                let token = token.clone();
+                move || {
+                    token.cancel();
+                    drop((failed, taken));
+                }
+            });
+            let error = Pipeline::from_iter(0..4)
+                .workers(2)
+                .try_map("map", move |item: usize| if diverts { Err(item) } else { Ok(item) })
+                .divert_errors(sender)
+                .send(results)
+                .run(&token)
+                .unwrap_err();
+            assert!(error.is_cancelled(), "{error:?}");
+            canceller.join().unwrap();
+        });
+    }
+}
