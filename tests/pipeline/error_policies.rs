@@ -518,17 +518,17 @@ fn receiver_that_goes_in_reaction_to_the_cancellation_is_not_the_cause() {
             for diverts in [false, true] {
                 let token = CancellationToken::new();
                 let (sender, failed) = crossbeam_channel::bounded(1);
-                let (results, taken) = crossbeam_channel::bounded(1);
+                let (results, outlet) = crossbeam_channel::bounded(1);
                 let fail = move |number: u64| if diverts { Err(Torn(number)) } else { Ok(number) };
                 let map = Pipeline::from_iter(0..10).workers(2).try_map("map", fail).divert_errors(sender);
                 std::thread::scope(|scope| {
                     let token = &token;
                     scope.spawn(move || {
-                        while !failed.is_full() && !taken.is_full() {
+                        while !failed.is_full() && !outlet.is_full() {
                             std::thread::yield_now();
                         }
                         token.cancel();
-                        drop((failed, taken));
+                        drop((failed, outlet));
                     });
                     let error = map.send(results).run(token).unwrap_err();
                     assert!(error.is_cancelled(), "{error:?}");
