@@ -219,13 +219,13 @@ fn receiver_that_leaves_half_way_ends_the_run_with_the_failure_that_was_not_sent
             .for_each("drop", drop)
             .run(&CancellationToken::new())
             .unwrap_err();
-        let received = leaving.join().unwrap().unwrap();
+        let first = leaving.join().unwrap().unwrap();
         let index = error.index().unwrap();
-        assert!(index % 2 == 1 && index != received);
+        assert!(index % 2 == 1 && index != first);
         assert_eq!(error.report().finished(), index);
         match error.into_kind() {
             PipelineErrorKind::ReceiverGone { source, .. } => {
-                assert_eq!(source.map(|error| error as u64), Some(index))
+                assert_eq!(source.map(|error| error as u64), Some(index));
             }
             other => panic!("{other:?}"),
         }
@@ -275,6 +275,33 @@ fn reaction_to_a_cancellation_is_told_to_nobody() {
                 Ok(report) => assert_eq!((report.finished(), told.len()), (6, 3)),
                 Err(error) => assert!(error.is_cancelled(), "{error:?}"),
             }
+        });
+    }
+}
+
+#[test]
+fn receiver_that_goes_in_reaction_to_the_cancellation_is_not_the_cause() {
+    for diverts in [false, true] {
+        check(&format!("receiver goes after a cancellation, diverts: {diverts}"), move || {
+            let (sender, failed) = bounded(1);
+            let (results, outlet) = bounded(1);
+            let token = CancellationToken::new();
+            let canceller = spawn({
+                let token = token.clone();
+                move || {
+                    token.cancel();
+                    drop((failed, outlet));
+                }
+            });
+            let error = Pipeline::from_iter(0..4)
+                .workers(2)
+                .try_map("map", move |item: usize| if diverts { Err(item) } else { Ok(item) })
+                .divert_errors(sender)
+                .send(results)
+                .run(&token)
+                .unwrap_err();
+            assert!(error.is_cancelled(), "{error:?}");
+            canceller.join().unwrap();
         });
     }
 }
