@@ -1,7 +1,7 @@
 //! `pgzip`: compresses and decompresses files in the format of `gzip`, on all cores.
 //!
-//! Shows a [`Pipeline`](gristmill::Pipeline) whose items are heavy: blocks of a file are compressed on every core, each worker
-//! with a compressor of its own, and are written in order. No more of the file is in memory than the window has blocks.
+//! Shows a [`Pipeline`](gristmill::Pipeline) whose items are heavy: blocks of a file are compressed on every core and written in
+//! order. No more of the file is in memory than the window has blocks.
 //!
 //! What is written is one gzip member, as `pigz` does it: each block is compressed with the last 32 KiB before it as its
 //! dictionary and ends on a byte boundary, so the blocks can simply be put behind each other. A member for each block would do
