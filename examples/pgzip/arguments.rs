@@ -13,6 +13,7 @@ use crate::level::Level;
 /// file keeps owner, mode and times. It appears under its name only when it is complete, and only then is the old one removed.
 ///
 /// The compressed file holds neither name nor time: the same content always gives the same bytes.
+#[allow(clippy::struct_excessive_bools)] // each is a flag of gzip
 #[derive(Debug, Parser)]
 #[command(name = "pgzip", version, after_help = STATUS_HELP, verbatim_doc_comment)]
 pub(crate) struct Arguments {

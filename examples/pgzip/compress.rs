@@ -29,7 +29,7 @@ pub(crate) fn compress(
         .workers(workers)
         .window(workers * WINDOW_PER_WORKER)
         .try_map("deflate", |block| deflate(&block, level))
-        .try_for_each("write", |part| member.write(part))
+        .try_for_each("write", |part| member.write(&part))
         .run(token)
 }
 
@@ -129,7 +129,7 @@ impl<'output> Member<'output> {
         Self { output, level, started: false, crc: Crc::new(), length: 0 }
     }
 
-    fn write(&mut self, part: Part) -> io::Result<()> {
+    fn write(&mut self, part: &Part) -> io::Result<()> {
         if !self.started {
             self.started = true;
             // RFC 1952: magic, deflate, no flags, no time, how it was compressed, Unix.

@@ -41,7 +41,7 @@ struct Members<'token> {
 enum State<R> {
     /// Before a member; with `true`, before the first.
     Between(R, bool),
-    Inside(GzDecoder<R>),
+    Inside(Box<GzDecoder<R>>),
     Ended,
 }
 
@@ -58,7 +58,7 @@ impl<'token> Members<'token> {
             self.state = match std::mem::replace(&mut self.state, State::Ended) {
                 State::Ended => return Ok(None),
                 State::Between(mut input, is_first) => match next(&mut input, is_first)? {
-                    Next::Member => State::Inside(GzDecoder::new(input)),
+                    Next::Member => State::Inside(Box::new(GzDecoder::new(input))),
                     Next::End => State::Ended,
                     Next::Garbage => {
                         self.has_garbage = true;
