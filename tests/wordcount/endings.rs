@@ -44,7 +44,8 @@ fn ctrl_c_ends_a_wait_for_standard_input() {
 #[test]
 fn closed_stdout_ends_the_run_quietly() {
     let tree = Tree::new();
-    tree.file("text", (0..40_000).map(|index| format!("w{index} ")).collect::<String>());
+    let words: Vec<_> = (0..40_000).map(|index| format!("w{index}")).collect();
+    tree.file("text", words.join(" "));
     let mut command = wordcount(["-n", "0"]);
     command.arg(tree.root());
     let mut run = Running::start(command);

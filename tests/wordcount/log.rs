@@ -119,7 +119,7 @@ fn memory_stays_bounded_on_a_long_stream() {
     let mut run = Running::start(command);
     let mut stdin = run.child().stdin.take().expect("it is piped");
     let lines = "2026-01-02T03:04:05Z INFO the wheel turns and turns and turns\n".repeat(1000);
-    let count = (40 << 20) / lines.len();
+    let count = (24 << 20) / lines.len();
     for _ in 0..count {
         stdin.write_all(lines.as_bytes()).expect("it reads");
     }
