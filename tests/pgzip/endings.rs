@@ -9,19 +9,25 @@ use rustix::process::Signal;
 use crate::example::{Running, Tree};
 use crate::support::{noise, pgzip};
 
-/// Runs on a file that takes hours, until the file it writes has appeared, and sends it the signal.
-fn signalled(signal: Signal) -> (String, String, Option<i32>) {
-    let tree = Tree::new();
-    let path = tree.endless_file("endless");
+/// A run on a file that takes hours; the file that it writes has appeared.
+fn in_the_middle(tree: &Tree) -> Running {
+    tree.endless_file("endless");
     let mut command = pgzip(["endless"]);
     command.current_dir(tree.root());
-    let run = Running::start(command);
+    let mut run = Running::start(command);
     while fs::read_dir(tree.root()).expect("readable").count() < 2 {
+        assert!(!run.has_ended(), "{:?}", run.finish());
         std::thread::yield_now();
     }
+    run
+}
+
+fn signalled(signal: Signal) -> (String, String, Option<i32>) {
+    let tree = Tree::new();
+    let run = in_the_middle(&tree);
     run.signal(signal);
     let outcome = run.finish();
-    assert!(path.is_file(), "what was not compressed is kept");
+    assert!(tree.path("endless").is_file(), "what was not compressed is kept");
     assert_eq!(fs::read_dir(tree.root()).expect("readable").count(), 1, "nothing is left beside it");
     outcome
 }
@@ -40,13 +46,7 @@ fn sigterm_ends_the_run_with_its_own_status() {
 #[test]
 fn any_number_of_ctrl_c_leaves_nothing_half_written() {
     let tree = Tree::new();
-    tree.endless_file("endless");
-    let mut command = pgzip(["endless"]);
-    command.current_dir(tree.root());
-    let mut run = Running::start(command);
-    while fs::read_dir(tree.root()).expect("readable").count() < 2 {
-        std::thread::yield_now();
-    }
+    let mut run = in_the_middle(&tree);
     while !run.has_ended() {
         run.signal(Signal::INT);
         std::thread::yield_now();
