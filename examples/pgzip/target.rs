@@ -4,7 +4,7 @@ use std::fs::{FileTimes, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
@@ -14,14 +14,14 @@ pub(crate) struct Scratch(Arc<Mutex<Option<PathBuf>>>);
 
 impl Scratch {
     pub(crate) fn remove(&self) {
-        if let Some(path) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(path) = self.path().take() {
             // There is nobody left to tell.
             let _ = std::fs::remove_file(path);
         }
     }
 
-    fn set(&self, path: Option<PathBuf>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = path;
+    fn path(&self) -> MutexGuard<'_, Option<PathBuf>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -37,9 +37,12 @@ impl NewFile {
     /// In the folder of `path`, so that it need not be copied to get its name.
     pub(crate) fn new(path: PathBuf, scratch: &Scratch) -> io::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        // Locked first: there is no moment in which the file is there and not known.
+        let mut known = scratch.path();
         let file =
             tempfile::Builder::new().prefix(".pgzip-").tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        scratch.set(Some(file.path().to_owned()));
+        *known = Some(file.path().to_owned());
+        drop(known);
         Ok(Self { file, path, scratch: scratch.clone() })
     }
 
@@ -55,7 +58,7 @@ impl NewFile {
         file.set_times(times)?;
         let named =
             if replace { self.file.persist(&self.path) } else { self.file.persist_noclobber(&self.path) };
-        self.scratch.set(None);
+        *self.scratch.path() = None;
         named.map(drop).map_err(|refused| refused.error)
     }
 }
