@@ -14,6 +14,7 @@
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
 //! cargo bench --bench versus -- fan-                          # one sender to many receivers, and many to one
+//! cargo bench --bench versus -- pgzip                         # the example beside pigz, at levels 1, 6 and 9
 //! ```
 //!
 //! Every case of a group runs once per round, the rounds interleave the cases, and each round starts with another
@@ -59,6 +60,7 @@ mod versus {
     pub(crate) mod memory;
     pub(crate) mod nested;
     pub(crate) mod over_slice;
+    pub(crate) mod pgzip;
     pub(crate) mod round_trip;
     pub(crate) mod semaphore;
     pub(crate) mod start_stop;
@@ -68,11 +70,11 @@ use clap::Parser;
 use std::process::ExitCode;
 use versus::{
     completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory, nested,
-    options::Options, over_slice, round_trip, semaphore, start_stop,
+    options::Options, over_slice, pgzip, round_trip, semaphore, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 15] = [
+const GROUPS: [fn(&mut Bench); 16] = [
     map::run,
     fused::run,
     keyed::run,
@@ -88,6 +90,7 @@ const GROUPS: [fn(&mut Bench); 15] = [
     group::run,
     completed::run,
     fan::run,
+    pgzip::run,
 ];
 
 fn main() -> ExitCode {

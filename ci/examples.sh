@@ -141,6 +141,73 @@ END
     refuses_an_unknown_argument "$routes"
 }
 
+check_pgzip() {
+    local pgzip=$1 status=0
+    find src tests -type f -exec cat {} + >"$scratch/text"
+    # The tool that people use today takes every level for whole and gives the same bytes; and so the other way round.
+    for level in 1 6 9; do
+        "$pgzip" "-$level" -c "$scratch/text" >"$scratch/text.gz"
+        gzip -t "$scratch/text.gz"
+        gzip -dc "$scratch/text.gz" | cmp - "$scratch/text"
+    done
+    gzip -l "$scratch/text.gz" | grep -q " $(wc -c <"$scratch/text") "
+    { gzip -1 <"$scratch/text"; gzip -9 <"$scratch/text"; } | "$pgzip" -d | cmp - <(cat "$scratch/text" "$scratch/text")
+    # Files are replaced, and what is cut off leaves nothing.
+    "$pgzip" -f "$scratch/text"
+    [[ -e $scratch/text.gz && ! -e $scratch/text ]]
+    head -c 100000 "$scratch/text.gz" >"$scratch/half.gz"
+    "$pgzip" -d "$scratch/half.gz" 2>"$scratch/error" || status=$?
+    [[ $status == 1 && -e $scratch/half.gz && ! -e $scratch/half ]]
+    grep -q '^pgzip: .*/half.gz: unexpected end of file' "$scratch/error"
+    "$pgzip" -d "$scratch/text.gz"
+    [[ -e $scratch/text && ! -e $scratch/text.gz ]]
+    refuses_an_unknown_argument "$pgzip"
+}
+
+check_wordcount() {
+    local wordcount=$1
+    # As the shell counts: the words of the sources, whose apostrophes and letters of other alphabets are put aside.
+    mkdir -p "$scratch/plain"
+    for file in $(find src tests -name '*.rs'); do
+        LC_ALL=C tr -c 'A-Za-z0-9\n' ' ' <"$file" >"$scratch/plain/${file//\//-}"
+    done
+    cat "$scratch"/plain/* | tr 'A-Z' 'a-z' | tr -s ' \n' '\n' | sed '/^$/d' | LC_ALL=C sort | uniq -c |
+        LC_ALL=C sort -k1,1nr -k2,2 | sed -n 1,200p >"$scratch/theirs"
+    "$wordcount" --top 200 "$scratch/plain" 2>/dev/null | diff - "$scratch/theirs"
+    # A stream of a million lines of a log.
+    python3 -c 'print("192.0.2.1 - - \"GET /mill?wheel=2 HTTP/1.1\" 200 512\n" * 1000000, end="")' |
+        "$wordcount" --log path 2>/dev/null | diff - <(echo '1000000 /mill')
+    refuses_an_unknown_argument "$wordcount"
+}
+
+check_thumbnails() {
+    local thumbnails=$1 status=0
+    # Images from nothing but a library that every Python has.
+    mkdir -p "$scratch/images/folder"
+    python3 - "$scratch/images" <<'END'
+import struct, sys, zlib
+def png(width, height):
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes((x * 7 + y * 3) % 256 for x in range(width * 3)) for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+for number in range(12):
+    open(f"{sys.argv[1]}/folder/{number}.png", "wb").write(png(300 + number, 200))
+open(f"{sys.argv[1]}/cut off.png", "wb").write(png(100, 100)[:500])
+END
+    "$thumbnails" --size 64 "$scratch/images" "$scratch/small" >"$scratch/table" 2>"$scratch/broken" || status=$?
+    [[ $status == 1 && $(wc -l <"$scratch/broken") == 1 ]]
+    grep -q '^thumbnails: cut off.png: ' "$scratch/broken"
+    [[ $(find "$scratch/small" -type f | wc -l) == 12 ]]
+    # The width, as it stands in the header of each.
+    for file in "$scratch"/small/folder/*.png; do
+        [[ $(od -An -tu1 -j19 -N1 "$file" | tr -d ' ') == 64 ]]
+    done
+    grep -q '^limited by \|^nothing was short' "$scratch/table"
+    tail -n 1 "$scratch/table" | grep -qx '12 thumbnails written, 1 images could not be read'
+    refuses_an_unknown_argument "$thumbnails"
+}
+
 # A program that is used wrongly says how it is meant, on standard error only, and ends with 2.
 refuses_an_unknown_argument() {
     local status=0

@@ -14,8 +14,8 @@ x86_64-unknown-linux-gnu | aarch64-unknown-linux-gnu | x86_64-apple-darwin | aar
 esac
 
 # Without those that go through a million of something: they look at memory in the long run, mostly on one thread; without the
-# example's, which start a process each; and without the pipeline's, which take a quarter of an hour.
-mapfile -t tests < <(real_thread_tests | sed '/^--test$/{N;/_memory$\|treesum$\|pipeline$/d}')
+# examples', which start a process each; and without the pipeline's, which take a quarter of an hour.
+mapfile -t tests < <(real_thread_tests | sed '/^--test$/{N;/_memory$\|treesum$\|pgzip$\|wordcount$\|thumbnails$\|pipeline$/d}')
 export CARGO_TARGET_DIR=$builds/thread-sanitizer
 # The sanitizer looks for races in the paths taken; the plain run checks the answers on many more cases.
 export PROPTEST_CASES=24

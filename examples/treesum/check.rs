@@ -12,8 +12,9 @@ use crate::hash::{Content, Hasher};
 use crate::input::{self, Input};
 use crate::list::{Line, List, Listed};
 use crate::name;
-use crate::output::{Output, reason};
+use crate::output::Output;
 use crate::progress::Progress;
+use crate::reason::reason;
 
 pub(crate) fn check(list_path: &Path, arguments: &Arguments, token: &CancellationToken) -> Status {
     let progress = Progress::new(arguments.progress);

@@ -7,7 +7,8 @@ use gristmill::{Cancelled, Pipeline, PipelineError, PipelineErrorKind, Report};
 
 use crate::arguments::Arguments;
 use crate::input;
-use crate::output::{Output, reason};
+use crate::output::Output;
+use crate::reason::reason;
 use crate::signals::Interrupted;
 
 /// The number that the process leaves behind.
@@ -20,17 +21,6 @@ pub(crate) const FAILED: Status = Status(1);
 const TIMED_OUT: Status = Status(124);
 /// What a shell makes of a program that a closed pipe killed, which is what happens to `sha256sum`.
 const STDOUT_CLOSED: Status = Status(128 + 13);
-
-impl Status {
-    /// What a shell makes of a program that `signal` killed.
-    pub(crate) fn of_signal(signal: i32) -> Self {
-        Self(u8::try_from(128 + signal).unwrap_or(u8::MAX))
-    }
-
-    pub(crate) fn code(self) -> i32 {
-        self.0.into()
-    }
-}
 
 impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
@@ -88,7 +78,7 @@ fn say_stopped(error: &io::Error, output: &Output) -> Status {
 fn say_cancelled(cancelled: &Cancelled, output: &Output) -> Status {
     let signal = cancelled.cause().and_then(|cause| cause.downcast_ref::<Interrupted>());
     let (what, status) = match signal {
-        Some(Interrupted { signal }) => ("interrupted", Status::of_signal(*signal)),
+        Some(interrupted) => ("interrupted", Status(interrupted.status())),
         None => ("timed out", TIMED_OUT),
     };
     output.say(format!("{what}: {}", output.done()).as_bytes());

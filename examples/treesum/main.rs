@@ -25,6 +25,7 @@ mod ending;
 #[cfg(unix)]
 mod hash;
 #[cfg(unix)]
+#[path = "../common/input.rs"]
 mod input;
 #[cfg(unix)]
 mod list;
@@ -35,10 +36,15 @@ mod output;
 #[cfg(unix)]
 mod progress;
 #[cfg(unix)]
+#[path = "../common/reason.rs"]
+mod reason;
+#[cfg(unix)]
+#[path = "../common/signals.rs"]
 mod signals;
 #[cfg(unix)]
 mod sum;
 #[cfg(unix)]
+#[path = "../common/walk.rs"]
 mod walk;
 
 #[cfg(unix)]
@@ -51,7 +57,7 @@ fn main() -> std::process::ExitCode {
         Some(limit) => CancellationToken::with_timeout(limit),
         None => CancellationToken::new(),
     };
-    let _watch = match signals::cancel_on_signal(&token) {
+    let _watch = match signals::cancel_on_signal(&token, || {}) {
         Ok(watch) => watch,
         Err(error) => {
             eprintln!("treesum: cannot watch for signals: {error}");

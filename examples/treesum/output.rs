@@ -71,12 +71,3 @@ impl Output {
         self.progress.suspend(|| drop(io::stderr().write_all(text)));
     }
 }
-
-/// The system's text alone: `No such file or directory`, without the number that Rust adds.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match error.raw_os_error() {
-        Some(code) => text.trim_end_matches(&format!(" (os error {code})")).to_owned(),
-        None => text,
-    }
-}

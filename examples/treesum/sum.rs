@@ -11,8 +11,9 @@ use crate::ending::{self, FAILED, SUCCESS, Status};
 use crate::hash::{Content, Hasher};
 use crate::input::{self, Input};
 use crate::name;
-use crate::output::{Output, reason};
+use crate::output::Output;
 use crate::progress::Progress;
+use crate::reason::reason;
 use crate::walk::{Failure, Walk};
 
 pub(crate) fn sum(arguments: &Arguments, token: &CancellationToken) -> Status {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::support::{Running, Tree, assert_whole_lines, outcome, treesum};
+use crate::support::{Running, Tree, assert_whole_lines, many_files, outcome, treesum};
 
 /// One quick file, and then one that takes hours.
 fn endless_tree() -> Tree {
@@ -41,7 +41,7 @@ fn sigterm_ends_the_run_with_its_own_status() {
 #[test]
 fn interrupted_run_has_printed_a_prefix_in_whole_lines() {
     let tree = Tree::new();
-    tree.many_files();
+    many_files(&tree);
     let whole = outcome(treesum([tree.root()])).0;
     let mut run = Running::start(treesum([tree.root()]));
     let first = run.read_line();
@@ -60,7 +60,7 @@ fn interrupted_run_has_printed_a_prefix_in_whole_lines() {
 #[test]
 fn second_ctrl_c_ends_a_run_that_is_stuck() {
     let tree = Tree::new();
-    tree.many_files();
+    many_files(&tree);
     let mut run = Running::start(treesum([tree.root()]));
     let first = run.read_line();
     // Nobody reads on: the run stops inside a write that no token can end. Signals that come together count once.
@@ -121,7 +121,7 @@ fn long_timeout_does_not_hold_up_the_end() {
 #[test]
 fn closed_stdout_ends_the_run_quietly() {
     let tree = Tree::new();
-    tree.many_files();
+    many_files(&tree);
     let mut run = Running::start(treesum([tree.root()]));
     run.read_line();
     drop(run.stdout.take());
@@ -131,7 +131,7 @@ fn closed_stdout_ends_the_run_quietly() {
 #[test]
 fn closed_stdout_ends_a_check_quietly() {
     let tree = Tree::new();
-    tree.many_files();
+    many_files(&tree);
     let list = tree.file("list", outcome(treesum([tree.root()])).0);
     let mut command = treesum(["--check"]);
     command.arg(list);

@@ -7,6 +7,8 @@
 mod arguments;
 mod check;
 mod endings;
+#[path = "../support/example.rs"]
+mod example;
 mod memory;
 mod progress;
 mod sums;

@@ -11,7 +11,8 @@ use std::process::Command;
 
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
-use crate::support::{Running, Tree, outcome, program, tool, treesum};
+use crate::example::program;
+use crate::support::{Running, Tree, many_files, outcome, tool, treesum};
 
 const SHA256_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const SHA256_OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -218,7 +219,7 @@ fn file_that_fails_while_being_read_is_named() {
 fn what_may_not_be_read_is_named() {
     let tree = Tree::new();
     let program_copy = tree.path("program");
-    fs::copy(program(), &program_copy).expect("a copy that other users may run");
+    fs::copy(program("treesum"), &program_copy).expect("a copy that other users may run");
     let closed =
         |path: PathBuf| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("own file");
     tree.file("tree/1", "abc");
@@ -248,7 +249,7 @@ fn what_may_not_be_read_is_named() {
 #[test]
 fn file_that_vanishes_during_the_walk_is_named() {
     let tree = Tree::new();
-    let files = tree.many_files();
+    let files = many_files(&tree);
     let mut command = treesum(["--window", "16"]);
     command.arg(tree.root());
     let mut run = Running::start(command);
@@ -267,7 +268,10 @@ fn deep_tree_needs_few_open_files() {
     let tree = Tree::new();
     tree.file("d/".repeat(500) + "deep", "abc");
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 32 && exec \"$0\" --workers 2 \"$1\""]).arg(program()).arg(tree.root());
+    command
+        .args(["-c", "ulimit -n 32 && exec \"$0\" --workers 2 \"$1\""])
+        .arg(program("treesum"))
+        .arg(tree.root());
     let (stdout, stderr, status) = outcome(command);
     assert_eq!((stdout.lines().count(), stderr.as_str(), status), (1, "", Some(0)));
 }

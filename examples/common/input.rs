@@ -1,7 +1,8 @@
 //! Reads that a token can end.
+#![allow(dead_code)] // each example uses a part
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -56,6 +57,12 @@ impl Read for Input<'_> {
             self.wait_until_readable()?;
         }
         self.file.read(buffer)
+    }
+}
+
+impl Seek for Input<'_> {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.file.seek(position)
     }
 }
 

@@ -7,13 +7,18 @@ use gristmill::CancellationToken;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use crate::ending::Status;
-
 /// The cause that the token carries when a signal cancelled it.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("interrupted")]
 pub(crate) struct Interrupted {
-    pub(crate) signal: i32,
+    signal: i32,
+}
+
+impl Interrupted {
+    /// What a shell makes of a program that the signal killed.
+    pub(crate) fn status(self) -> u8 {
+        u8::try_from(128 + self.signal).unwrap_or(u8::MAX)
+    }
 }
 
 /// Dropping it ends the watch and joins its thread.
@@ -23,15 +28,21 @@ pub(crate) struct Watch {
     thread: Option<JoinHandle<()>>,
 }
 
-pub(crate) fn cancel_on_signal(token: &CancellationToken) -> io::Result<Watch> {
+/// The second signal calls `clean_up`, which has to be quick: nothing is dropped after it.
+pub(crate) fn cancel_on_signal(
+    token: &CancellationToken,
+    clean_up: impl Fn() + Send + 'static,
+) -> io::Result<Watch> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let handle = signals.handle();
     let token = token.clone();
     let watch = move || {
         for signal in signals.forever() {
             // A run that is already stopping and is asked again may be stuck in a read that nothing can end.
-            if !token.cancel_with(Interrupted { signal }) {
-                std::process::exit(Status::of_signal(signal).code());
+            let interrupted = Interrupted { signal };
+            if !token.cancel_with(interrupted) {
+                clean_up();
+                std::process::exit(interrupted.status().into());
             }
         }
     };

@@ -9,8 +9,9 @@ use std::slice;
 
 use gristmill::CancellationToken;
 
-/// Something on the way that could not be read.
-#[derive(Debug)]
+/// Something that could not be read, on the way or at its end.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
 pub(crate) struct Failure {
     pub(crate) path: PathBuf,
     pub(crate) error: io::Error,
