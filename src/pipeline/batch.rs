@@ -24,6 +24,7 @@ use super::feed::Feed;
 use super::gather::{Cut, Gather};
 use super::run::Run;
 use super::tally::Tally;
+use super::timed::Pulse;
 use super::worker::Worker;
 
 /// The batch that is being filled.
@@ -34,6 +35,8 @@ struct Held<U> {
     credit: usize,
     /// A piece of the run stands for them, because there is no credit.
     piece: bool,
+    /// When the earliest of what goes next had been read.
+    read: Option<Instant>,
 }
 
 struct State<G, U> {
@@ -45,6 +48,7 @@ struct State<G, U> {
     failed: u64,
     busy: Duration,
     waiting: Duration,
+    pulse: Pulse,
     /// The place of the next batch in the order of the segment below.
     next: usize,
     /// Nothing more will come.
@@ -80,12 +84,13 @@ impl<G, U, E> Batch<G, U, E> {
     pub(super) fn new(stage: usize, gather: G, below: Arc<Feed<Vec<U>, E>>) -> Self {
         let empty = State {
             gather,
-            held: Held { items: Vec::new(), index: 0, credit: 0, piece: false },
+            held: Held { items: Vec::new(), index: 0, credit: 0, piece: false, read: None },
             taken: 0,
             passed: 0,
             failed: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
+            pulse: Pulse::default(),
             next: 0,
             over: false,
         };
@@ -129,7 +134,9 @@ impl<G, U, E> Batch<G, U, E> {
             state.next += span;
             state.passed += span as u64;
             let items = full.batches;
-            let passed = Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since };
+            let read = state.held.read.unwrap_or(since);
+            let passed =
+                Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read };
             self.below.put(run, passed);
         }
         if had_piece {
@@ -152,7 +159,9 @@ where
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool {
         let mut state = self.state.lock();
         let state = &mut *state;
+        me.log.enter(self.stage, me.now);
         state.waiting += me.now.saturating_duration_since(chunk.since);
+        let mut timed = state.pulse.start(me.now);
         let mut full = Full { batches: Vec::new(), indices: Vec::new() };
         let mut place = 0;
         let outcome = panics::catch(
@@ -171,6 +180,7 @@ where
                     }
                     state.held.items.push(item);
                     place += 1;
+                    timed = timed.and_then(|start| state.pulse.end(start, 1));
                     if matches!(cut, Cut::After | Cut::Around) {
                         full.close(&mut state.held);
                     }
@@ -181,6 +191,7 @@ where
         state.busy += now.saturating_duration_since(me.now);
         state.taken += place as u64;
         me.now = now;
+        me.log.leave(place, now);
         let failure = match outcome {
             Ok(()) => chunk.failure.take(),
             Err(panic) => {
@@ -205,7 +216,14 @@ where
             None => state.held.index,
         };
         let dense = chunk.origin.is_dense();
+        let goes_on = !full.batches.is_empty();
+        state.held.read = state.held.read.or(Some(chunk.read));
         self.pass(run, state, full, failure, (chunk.credit, dense, end), now);
+        state.held.read = match state.held.read {
+            _ if state.held.items.is_empty() => None,
+            _ if goes_on => Some(chunk.read),
+            earlier => earlier,
+        };
         if chunk.credit == 0 {
             run.release(0); // it was a piece itself
         }
@@ -229,6 +247,7 @@ where
 
     fn conclude(&self, tally: &mut Tally) {
         let state = self.state.lock();
+        tally.timed[self.stage].add(&state.pulse.calls);
         let report = &mut tally.stages[self.stage];
         report.items_in += state.taken + state.failed;
         report.items_out += state.passed;

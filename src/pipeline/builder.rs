@@ -68,6 +68,8 @@ fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
             ordered: true,
             stages: vec![StageReport::new(Cow::Borrowed("source"), StageKind::Source)],
             segment_start: 1,
+            serial_points: Vec::new(),
+            timeline: false,
             invalid: None,
         },
         types: PhantomData,

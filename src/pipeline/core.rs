@@ -4,21 +4,26 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::cancel::CancellationToken;
+use crate::observe::Quantiles;
 use crate::panics;
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::sync::thread;
-use crate::sync::time::{self, Instant};
+use crate::sync::time;
 
-use super::deliver::Deliver;
+use super::board::Board;
+use super::deliver::{Counts, Deliver};
 use super::error::{Failure, PipelineError, PipelineErrorKind, What};
 use super::feed::Feed;
+use super::logbook::Logbook;
 use super::plan::{Plan, Settings};
+use super::queues::Samples;
 use super::report::Report;
 use super::run::{Ending, Run};
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::tally::Tally;
+use super::timeline::Timeline;
 use super::upstream::Upstream;
 use super::worker::Worker;
 
@@ -43,7 +48,6 @@ where
     tally: Mutex<Tally>,
     names: Arc<[String]>,
     ordered: bool,
-    started: Instant,
 }
 
 impl<P, S, D, E> Core<P, S, D, E>
@@ -74,20 +78,20 @@ where
         };
         let names: Arc<[String]> = settings.stages.iter().map(|stage| stage.name().to_owned()).collect();
         let workers = settings.workers.unwrap_or_else(thread::available_cores).min(settings.window).max(1);
-        let run = Run::new(settings.window.max(1), workers, token);
-        let started = time::now();
+        let board = Board::new(settings.stages.len(), &settings.serial_points, workers, settings.timeline);
+        let run = Run::new(settings.window.max(1), workers, token, board);
         let last = settings.stages.len() - 1;
         let tally = Tally::new(settings.stages);
         if let Some(setting) = invalid {
-            let report = make_report(&run, tally, started, 0, 0);
+            let report = make_report(&run, tally, 0, 0);
             return Err(PipelineError::new(PipelineErrorKind::InvalidSetting { setting }, report));
         }
         let feed = Arc::new(Feed::new());
         let up = plan.build(Arc::clone(&feed));
         let deliver = deliver(last, &run);
         let segment = Segment::new(up, settings.segment_start..last, feed, step, deliver, settings.ordered);
-        segment.up.begin(&run);
-        Ok(Self { run, segment, tally: Mutex::new(tally), names, ordered: settings.ordered, started })
+        segment.begin(&run);
+        Ok(Self { run, segment, tally: Mutex::new(tally), names, ordered: settings.ordered })
     }
 
     pub(super) fn workers(&self) -> usize {
@@ -95,7 +99,8 @@ where
     }
 
     pub(super) fn worker(&self, owner: bool) -> Worker {
-        Worker::new(Arc::clone(&self.names), owner, self.run.token.clone())
+        let log = Logbook::new(Arc::clone(&self.run.board));
+        Worker::new(Arc::clone(&self.names), owner, self.run.token.clone(), log)
     }
 
     /// The whole life of a worker without a sink of its own.
@@ -121,12 +126,14 @@ where
         }
     }
 
-    /// Adds results that were handed to a lazy iterator to the count of the last stage.
-    pub(super) fn count_given(&self, items: u64) {
-        if let Some(last) = self.tally.lock().stages.last_mut() {
-            last.items_in += items;
-            last.items_out += items;
-        }
+    /// The number of the last stage.
+    pub(super) fn sink(&self) -> usize {
+        self.names.len() - 1
+    }
+
+    /// Adds what the owner of a thread-bound sink has counted.
+    pub(super) fn count_sink(&self, counts: &Counts) {
+        counts.add_to(self.sink(), &mut self.tally.lock());
     }
 
     /// Adds up what a worker counted; drops its state.
@@ -135,13 +142,14 @@ where
         tally.idle += me.idle;
         tally.failed.clone_from(&me.failed);
         self.segment.settle(me, &local, &mut tally);
+        me.log.settle(&mut tally);
         drop(tally);
         drop(local); // user data: outside the lock
     }
 
     /// Ends the run, once all its workers have: gives the delivery back, and how the run went.
     pub(super) fn conclude(self, missing: usize) -> (D, Report, Option<PipelineErrorKind<E>>) {
-        let Self { run, segment, tally, names, ordered, started } = self;
+        let Self { run, segment, tally, names, ordered } = self;
         let mut tally = tally.into_inner();
         segment.conclude(&mut tally);
         let finished = run.finished();
@@ -158,7 +166,7 @@ where
             let index = run.read.load(Ordering::SeqCst) as u64;
             run.halt(Ending::Failed(Box::new(Failure { stage: 0, index, what: What::Panic(panic) })));
         }
-        let mut report = make_report(&run, tally, started, run.workers - missing, missing);
+        let mut report = make_report(&run, tally, run.workers - missing, missing);
         let kind = match run.take_ending() {
             None | Some(Ending::Abandoned) => None,
             // The last item had left before anybody looked at the token.
@@ -181,9 +189,13 @@ where
     }
 }
 
-fn make_report<E>(run: &Run<E>, tally: Tally, started: Instant, workers: usize, missing: usize) -> Report {
+fn make_report<E>(run: &Run<E>, tally: Tally, workers: usize, missing: usize) -> Report {
     let read = run.read.load(Ordering::SeqCst) as u64;
     let mut stages = tally.stages;
+    for (stage, timed) in stages.iter_mut().zip(&tally.timed) {
+        stage.latency = timed.quantiles();
+    }
+    let samples = std::mem::replace(&mut *run.board.samples.lock(), Samples::new(0));
     if let Some(source) = stages.first_mut() {
         source.items_in = read;
         source.items_out = read - source.failed;
@@ -192,9 +204,12 @@ fn make_report<E>(run: &Run<E>, tally: Tally, started: Instant, workers: usize, 
         stages,
         workers,
         missing_workers: missing,
-        elapsed: time::now().saturating_duration_since(started),
+        elapsed: run.board.since_start(time::now()),
         idle: tally.idle,
         read,
         finished: run.through(),
+        latency: Quantiles::of_all(&tally.latency),
+        queue_samples: samples.into_samples(),
+        timeline: run.board.timeline.then(|| Arc::new(Timeline::new(tally.spans))),
     }
 }

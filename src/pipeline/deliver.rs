@@ -5,17 +5,18 @@
 
 use std::sync::Arc;
 
+use crate::observe::Histogram;
 use crate::panics;
-use crate::sync::time::{self, Duration};
+use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Mutex, Padded};
 
 use super::chunk::Chunk;
 use super::error::{Failure, What};
 use super::feed::Feed;
-use super::report::StageReport;
 use super::run::Run;
 use super::sink::{Refused, Sink};
 use super::tally::Tally;
+use super::timed::{Pulse, nanoseconds};
 use super::worker::Worker;
 
 /// Takes a segment's results.
@@ -42,10 +43,33 @@ pub(super) struct Counts {
     failed: u64,
     busy: Duration,
     waiting: Duration,
+    pulse: Pulse,
+    /// Of the items that left the pipeline here, since they were read.
+    latency: Histogram,
 }
 
 impl Counts {
-    pub(super) fn add_to(&self, report: &mut StageReport) {
+    /// A chunk is handed out whose items the caller takes himself.
+    pub(super) fn hand_out<U, E>(&mut self, chunk: &Chunk<U, E>, now: Instant) {
+        let items = chunk.items.len() as u64;
+        self.taken += items;
+        self.waiting += now.saturating_duration_since(chunk.since);
+        self.latency.record(nanoseconds(now.saturating_duration_since(chunk.read)), items);
+    }
+
+    /// The caller has spent so long with that many of them, and left some.
+    pub(super) fn used(&mut self, spent: Duration, items: usize, left: usize) {
+        self.busy += spent;
+        self.taken -= left as u64;
+        if let Some(items) = u32::try_from(items).ok().filter(|items| *items > 0) {
+            self.pulse.calls.record(spent / items);
+        }
+    }
+
+    pub(super) fn add_to(&self, stage: usize, tally: &mut Tally) {
+        tally.timed[stage].add(&self.pulse.calls);
+        tally.latency.add(&self.latency);
+        let report = &mut tally.stages[stage];
         report.items_in += self.taken + self.failed;
         report.items_out += self.taken;
         report.failed += self.failed;
@@ -63,8 +87,10 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     counts: &mut Counts,
     chunk: &mut Chunk<U, E>,
 ) -> bool {
+    me.log.enter(stage, me.now);
     counts.waiting += me.now.saturating_duration_since(chunk.since);
     let mut taken = 0;
+    let mut timed = counts.pulse.start(me.now);
     let outcome = panics::catch(
         || me.stage_name(stage),
         || -> Result<(), Refused<E>> {
@@ -74,6 +100,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 }
                 sink.accept(item)?;
                 taken += 1;
+                timed = timed.and_then(|start| counts.pulse.end(start, 1));
             }
             Ok(())
         },
@@ -81,7 +108,9 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     let now = time::now();
     counts.busy += now.saturating_duration_since(me.now);
     counts.taken += taken as u64;
+    counts.latency.record(nanoseconds(now.saturating_duration_since(chunk.read)), taken as u64);
     me.now = now;
+    me.log.leave(taken, now);
     let what = match outcome {
         Ok(Ok(())) => {
             let Some(failure) = chunk.failure.take() else {
@@ -133,7 +162,7 @@ impl<U, E, K: Sink<U, E> + Send> Deliver<U, E> for Shared<K> {
     }
 
     fn conclude(&self, tally: &mut Tally) {
-        self.state.lock().1.add_to(&mut tally.stages[self.stage]);
+        self.state.lock().1.add_to(self.stage, tally);
     }
 }
 
@@ -228,7 +257,9 @@ where
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool {
         let mut state = self.state.lock();
         let SerialState { call, counts, next } = &mut *state;
+        me.log.enter(self.stage, me.now);
         counts.waiting += me.now.saturating_duration_since(chunk.since);
+        let mut timed = counts.pulse.start(me.now);
         let mut items = Vec::with_capacity(chunk.items.len());
         let outcome = panics::catch(
             || me.stage_name(self.stage),
@@ -238,6 +269,7 @@ where
                         break;
                     }
                     items.push(call.call(item)?);
+                    timed = timed.and_then(|start| counts.pulse.end(start, 1));
                 }
                 Ok(())
             },
@@ -246,6 +278,7 @@ where
         counts.busy += now.saturating_duration_since(me.now);
         counts.taken += items.len() as u64;
         me.now = now;
+        me.log.leave(items.len(), now);
         let what = match outcome {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(What::Error(error)),
@@ -280,6 +313,7 @@ where
             failure,
             spent: Duration::ZERO,
             since: now,
+            read: chunk.read,
         };
         *next += span;
         self.below.put(run, passed);
@@ -288,7 +322,7 @@ where
     }
 
     fn conclude(&self, tally: &mut Tally) {
-        self.state.lock().counts.add_to(&mut tally.stages[self.stage]);
+        self.state.lock().counts.add_to(self.stage, tally);
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) struct Settings {
     pub(super) stages: Vec<StageReport>,
     /// The number of the first stage after the last serial one.
     pub(super) segment_start: usize,
+    /// The numbers of the stages that end a row of fused ones.
+    pub(super) serial_points: Vec<usize>,
+    pub(super) timeline: bool,
     /// A setting of a stage that makes no sense.
     pub(super) invalid: Option<&'static str>,
 }

@@ -21,6 +21,7 @@ use super::report::StageReport;
 use super::run::Run;
 use super::source::{Readiness, Reading, Source};
 use super::tally::Tally;
+use super::timed::Pulse;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
@@ -45,6 +46,7 @@ struct Trusted<S> {
     /// Items read without a pause since `trust` last fell.
     good: usize,
     penalty: usize,
+    pulse: Pulse,
 }
 
 /// The head of a pipeline: the source, and what of it is in the reader's hands.
@@ -69,7 +71,7 @@ pub struct ReaderLocal<T> {
 
 impl<S, T> Reader<S, T> {
     pub(super) fn new(source: S, readiness: Readiness) -> Self {
-        let trusted = Trusted { source, trust: 1, good: 0, penalty: FIRST_PENALTY };
+        let trusted = Trusted { source, trust: 1, good: 0, penalty: FIRST_PENALTY, pulse: Pulse::default() };
         Self { source: Padded(Mutex::new(trusted)), readiness, open: Padded(Mutex::new((0, Vec::new()))) }
     }
 
@@ -135,6 +137,8 @@ impl<S, T> Reader<S, T> {
         }
         let start = run.read.load(Ordering::Relaxed);
         let mut items = std::mem::take(&mut local.spare);
+        me.log.enter(SOURCE, me.now);
+        let mut timed = trusted.pulse.start(me.now);
         let (mut got, mut ended, mut failure) = (0, false, None);
         while got < want && !ended && !run.source_ended() && !run.stopped() {
             if !items.is_empty() && !polled && !alone {
@@ -146,6 +150,7 @@ impl<S, T> Reader<S, T> {
             let reading =
                 panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, first, &mut items));
             got += items.len() - before;
+            timed = timed.and_then(|start| trusted.pulse.end(start, items.len() - before));
             run.read.store(start + got, Ordering::SeqCst);
             let what = match reading {
                 Ok(Reading::Full) => continue,
@@ -165,6 +170,7 @@ impl<S, T> Reader<S, T> {
         let spent = now.saturating_duration_since(me.now);
         local.busy += spent;
         me.now = now;
+        me.log.leave(got, now);
         if spent > PAUSE {
             (trusted.trust, trusted.good) = (1, 0);
             trusted.penalty = (trusted.penalty * 4).min(HIGHEST_PENALTY);
@@ -212,7 +218,7 @@ fn source_chunk<T, E>(
 ) -> Chunk<T, E> {
     let count = items.len();
     let origin = Origin::Dense(first as u64);
-    Chunk { first, span: count, items, origin, credit: count, failure, spent, since }
+    Chunk { first, span: count, items, origin, credit: count, failure, spent, since, read: since }
 }
 
 impl<S, E> Upstream<E> for Reader<S, S::Item>
@@ -290,5 +296,7 @@ where
         report.failed += local.failed;
     }
 
-    fn conclude(&self, _: &mut Tally) {}
+    fn conclude(&self, tally: &mut Tally) {
+        tally.timed[SOURCE].add(&self.source.lock().pulse.calls);
+    }
 }

@@ -185,8 +185,8 @@ where
                 core.settle(&me, local);
             });
         });
-        let (Owned, mut report, kind) = core.conclude(missing);
-        counts.add_to(&mut report.stages[stage]);
+        core.count_sink(&counts);
+        let (Owned, report, kind) = core.conclude(missing);
         finish(sink, report, kind)
     }
 }

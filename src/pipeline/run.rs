@@ -14,11 +14,14 @@
 //!
 //! Lock order: `ending` is a leaf.
 
+use std::sync::Arc;
+
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, Padded};
 use crate::wakeup::WakeUp;
 
+use super::board::Board;
 use super::error::{Failure, What};
 
 /// Why a run ended before its source did.
@@ -70,10 +73,11 @@ pub struct Run<E> {
     pub(super) owner: WakeUp,
     /// A worker went idle: a long chunk should be split. Cleared by whoever looks.
     pub(super) hungry: Padded<AtomicBool>,
+    pub(super) board: Arc<Board>,
 }
 
 impl<E> Run<E> {
-    pub(super) fn new(window: usize, workers: usize, token: &CancellationToken) -> Self {
+    pub(super) fn new(window: usize, workers: usize, token: &CancellationToken, board: Board) -> Self {
         Self {
             window,
             workers,
@@ -96,6 +100,7 @@ impl<E> Run<E> {
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
             hungry: Padded(AtomicBool::new(false)),
+            board: Arc::new(board),
         }
     }
 
@@ -283,6 +288,20 @@ impl<E> Run<E> {
         !self.source_ended()
             && !self.reading.load(Ordering::SeqCst)
             && self.room() >= self.read_chunk.load(Ordering::SeqCst)
+    }
+
+    /// How many items have been read and have not left, chunks that are being delivered included; a hint.
+    pub(super) fn in_flight(&self) -> usize {
+        // `read` first: what leaves in between makes it too small, and never larger than the window lets it be.
+        let read = self.read.load(Ordering::Acquire);
+        read.saturating_sub(self.released.load(Ordering::Acquire))
+    }
+
+    /// Whether the source waits for room in the window; a hint.
+    pub(super) fn is_full(&self) -> bool {
+        !self.source_ended()
+            && !self.reading.load(Ordering::Relaxed)
+            && self.room() < self.read_chunk.load(Ordering::Relaxed)
     }
 
     /// How many items are through, once all workers have ended.

@@ -15,19 +15,18 @@ use super::chunk::{Chunk, Origin};
 use super::deliver::Deliver;
 use super::error::{Failure, What};
 use super::feed::Feed;
+use super::hand::InHand;
 use super::pace::{Overdue, Pace};
 use super::run::Run;
 use super::step::Step;
 use super::tally::Tally;
+use super::timed::EVERY;
 use super::turn::Turn;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
 /// Items between two looks at the clock once a worker has asked for work: the chunk may turn heavy, and it asks only once.
 const ASKED_BLOCK: usize = 8;
-
-/// Time between two samples of single calls.
-const SAMPLE_EVERY: Duration = Duration::from_micros(50);
 
 /// A row of fused stages, and what it delivers to.
 pub(super) struct Segment<P, S, D, T, U, E> {
@@ -41,65 +40,6 @@ pub(super) struct Segment<P, S, D, T, U, E> {
     pub(super) pace: Pace,
 }
 
-/// A chunk in a worker's hands, apart from its items.
-struct InHand<E> {
-    /// The place of the first item whose result has not been delivered.
-    first: usize,
-    origin: Origin,
-    /// What has not been given away of the chunk's credit, and how many of its items stand for it.
-    credit: usize,
-    left: usize,
-    /// The failure that follows the last item.
-    after: Option<Box<Failure<E>>>,
-    /// Items that are done, and of these the ones whose results have been delivered.
-    done: usize,
-    delivered: usize,
-    /// Time spent, and the longest time between two looks at the clock.
-    spent: Duration,
-    worst: Duration,
-}
-
-impl<E> InHand<E> {
-    /// The place of the item that comes next.
-    fn place(&self) -> usize {
-        self.first + (self.done - self.delivered)
-    }
-
-    /// The credit of the next `items` items: theirs alone where every item stands for one source item. Otherwise all of it goes
-    /// with the last, so that the window never counts too few.
-    fn take_credit(&mut self, run: &Run<E>, items: usize) -> usize {
-        let credit = match (self.left == items, self.origin.is_dense()) {
-            (true, _) => self.credit,
-            (false, true) => items,
-            (false, false) => {
-                run.note_piece();
-                0
-            }
-        };
-        self.credit -= credit;
-        self.left -= items;
-        credit
-    }
-
-    /// The items that are not done, as a chunk to give back.
-    fn cut_off<T>(&mut self, run: &Run<E>, items: Vec<T>, since: Instant) -> Chunk<T, E> {
-        let span = items.len();
-        let front = self.take_credit(run, self.left - span);
-        let credit = std::mem::replace(&mut self.credit, front);
-        self.left = self.done - self.delivered;
-        Chunk {
-            first: self.place(),
-            span,
-            items,
-            origin: self.origin.range(self.done, span),
-            credit,
-            failure: self.after.take(),
-            spent: Duration::ZERO,
-            since,
-        }
-    }
-}
-
 /// What a worker keeps for a segment.
 #[derive(Debug)]
 pub struct SegmentLocal<L, S, U> {
@@ -110,6 +50,8 @@ pub struct SegmentLocal<L, S, U> {
     entered: u64,
     busy: Duration,
     waiting: Duration,
+    /// From when on single calls are to be timed again.
+    sample_at: Option<Instant>,
 }
 
 impl<P, S, D, E> Segment<P, S, D, P::Item, S::Out, E>
@@ -139,7 +81,15 @@ where
             entered: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
+            sample_at: None,
         }
+    }
+
+    /// The run begins.
+    pub(super) fn begin(&self, run: &Run<E>) {
+        self.feed.queued.begin(&run.board, self.stages.start);
+        self.turn.queued.begin(&run.board, self.stages.end);
+        self.up.begin(run);
     }
 
     /// Does one piece of work, here or further up; false if there is none.
@@ -174,14 +124,16 @@ where
         local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
         chunk: Chunk<P::Item, E>,
     ) {
-        let Chunk { first, mut items, origin, credit, failure: after, spent, since, .. } = chunk;
+        let Chunk { first, mut items, origin, credit, failure: after, spent, since, read, .. } = chunk;
         local.waiting += me.now.saturating_duration_since(since);
         if self.turn.is_cut(first) {
             return; // a failure before it ends the run; the items are given up
         }
         let (left, worst) = (items.len(), Duration::ZERO);
-        let mut hand = InHand { first, origin, credit, after, left, done: 0, delivered: 0, spent, worst };
+        let mut hand =
+            InHand { first, origin, credit, after, left, done: 0, delivered: 0, spent, worst, read };
         let (mut block, mut asked) = (self.pace.block(), false);
+        self.enter(me);
         let mut rest = items.drain(..);
         local.results.reserve(left);
         let failure = loop {
@@ -214,16 +166,19 @@ where
             }
             if self.turn.is_at_head(hand.first) {
                 // Ours to deliver already: what is ready goes before the next block starts.
+                me.log.leave(hand.done - hand.delivered, me.now);
                 let ready = Self::results(run, local, &mut hand, None, me.now);
                 if !self.hand_on(run, me, local, Some(ready)) {
                     return;
                 }
+                self.enter(me);
             }
         };
         drop(rest);
         self.up.recycle(&mut local.up, items);
         self.learn(run, &hand);
         let failure = failure.or(hand.after.take());
+        me.log.leave(hand.done - hand.delivered, me.now);
         let ready = Self::results(run, local, &mut hand, failure, me.now);
         let (turn, owner_waits) = self.turn.offer(ready, &mut local.results);
         if owner_waits {
@@ -232,7 +187,14 @@ where
         self.hand_on(run, me, local, turn);
     }
 
-    /// Runs the stages over up to `block` items (and one more, if its calls are to be timed), and looks at the clock.
+    /// Notes that the worker is at this row; one without stages is no place to be at.
+    fn enter(&self, me: &mut Worker) {
+        if !self.stages.is_empty() {
+            me.log.enter(self.stages.start, me.now);
+        }
+    }
+
+    /// Runs the stages over up to `block` items, the first with its calls timed if that is due, and looks at the clock.
     fn run_block(
         &self,
         me: &mut Worker,
@@ -243,7 +205,10 @@ where
         block: usize,
     ) -> Result<(), Box<Failure<E>>> {
         let before = hand.done;
-        let sample = me.sample_due(SAMPLE_EVERY);
+        let mut sample = !self.stages.is_empty() && local.sample_at.is_none_or(|at| me.now >= at);
+        if sample {
+            local.sample_at = Some(me.now + EVERY);
+        }
         let outcome = panics::catch(
             || me.stage_name(me.step.panicked.get()),
             || -> Result<(), Box<Failure<E>>> {
@@ -254,16 +219,24 @@ where
                     }
                     hand.done += 1;
                 };
-                if sample {
-                    if let Some(item) = rest.next() {
-                        self.step.apply::<true>(&me.step, step, item, &mut |value| {
-                            results.push(value);
-                            Ok(())
-                        })?;
-                        finish(results);
+                let (mut plain, mut last) = (block, me.now);
+                while sample {
+                    let Some(item) = rest.next() else { break };
+                    self.step.apply::<true>(&me.step, step, item, &mut |value| {
+                        results.push(value);
+                        Ok(())
+                    })?;
+                    finish(results);
+                    plain -= 1;
+                    // The next one is timed too if this one was heavy.
+                    let now = time::now();
+                    sample = plain > 0 && now >= last + EVERY;
+                    last = now;
+                    if run.wants_attention() {
+                        return Ok(());
                     }
                 }
-                for item in rest.by_ref().take(block) {
+                for item in rest.by_ref().take(plain) {
                     self.step.apply::<false>(&me.step, step, item, &mut |value| {
                         results.push(value);
                         Ok(())
@@ -316,7 +289,7 @@ where
         let credit = hand.take_credit(run, span);
         hand.first += span;
         hand.delivered = hand.done;
-        Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since }
+        Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read: hand.read }
     }
 
     /// Delivers what it is this worker's turn to deliver, and what becomes so by it; false when the run is over.
@@ -367,7 +340,7 @@ where
         tally: &mut Tally,
     ) {
         self.step.settle(&local.step, local.entered, tally);
-        tally.divide(self.stages.clone(), local.busy, &me.step.sampled.borrow());
+        tally.divide(self.stages.clone(), local.busy, &me.step.timed.borrow());
         if !self.stages.is_empty() {
             tally.stages[self.stages.start].waiting += local.waiting;
         }

@@ -8,6 +8,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{hint, thread};
 
+use super::logbook::Logbook;
 use super::run::Run;
 use super::step::StepContext;
 
@@ -15,6 +16,9 @@ use super::step::StepContext;
 /// per item for ten-nanosecond items on two cores; on one core 64 do no harm.)
 /// Under a model checker every look is a step, and two show all that many would.
 const LOOKS: u32 = if cfg!(any(gristmill_shuttle, gristmill_loom)) { 2 } else { 64 };
+
+/// The look at which an idle worker notes why: not at the first, so that one that finds work at once pays nothing.
+const LOOK_AROUND: u32 = if LOOKS < 8 { 1 } else { 8 };
 
 /// What one worker keeps for a run.
 #[derive(Debug)]
@@ -29,12 +33,11 @@ pub struct Worker {
     pub(super) step: StepContext,
     /// Failures and panics by stage.
     pub(super) failed: Vec<u64>,
-    /// When this worker last timed single calls.
-    pub(super) sampled_at: Option<Instant>,
+    pub(super) log: Logbook,
 }
 
 impl Worker {
-    pub(super) fn new(names: Arc<[String]>, owner: bool, token: CancellationToken) -> Self {
+    pub(super) fn new(names: Arc<[String]>, owner: bool, token: CancellationToken, log: Logbook) -> Self {
         let stages = names.len();
         Self {
             names,
@@ -44,7 +47,7 @@ impl Worker {
             idle: Duration::ZERO,
             step: StepContext::new(stages, token),
             failed: vec![0; stages],
-            sampled_at: None,
+            log,
         }
     }
 
@@ -55,16 +58,6 @@ impl Worker {
 
     pub(super) fn stage_name(&self, stage: usize) -> String {
         self.names[stage].clone()
-    }
-
-    /// Whether single calls should be timed now; at most once per `every`.
-    #[inline]
-    pub(super) fn sample_due(&mut self, every: Duration) -> bool {
-        let due = self.sampled_at.is_none_or(|at| self.now.saturating_duration_since(at) >= every);
-        if due {
-            self.sampled_at = Some(self.now);
-        }
-        due
     }
 
     /// Called with work in hand, before user code runs: from here on nobody may count on this worker to look for work.
@@ -80,6 +73,7 @@ impl Worker {
         let now = time::now();
         self.idle += now.saturating_duration_since(self.now);
         self.now = now;
+        self.log.end_idle(now);
         let place = if self.owner { &run.owner } else { &run.sleepers };
         place.found(|| false);
         run.offer_work();
@@ -96,6 +90,7 @@ impl Worker {
         let mut looks = 0;
         let mut result = None;
         while !run.finished() && !run.stopped() {
+            self.log.sample(run, self.now);
             match work(self) {
                 ControlFlow::Continue(true) => {
                     looks = 0;
@@ -113,6 +108,9 @@ impl Worker {
                 place.start_searching();
             }
             looks += 1;
+            if looks == LOOK_AROUND {
+                self.log.look_around(run, self.now, time::now());
+            }
             if looks < LOOKS {
                 if looks % 8 == 0 {
                     thread::yield_now();

@@ -9,6 +9,7 @@ mod borrowed;
 mod bottleneck;
 mod cancellation;
 mod errors;
+mod figures;
 mod heavy;
 mod iterators;
 mod lone;

@@ -7,10 +7,11 @@
 use std::cell::{Cell, RefCell};
 
 use crate::cancel::CancellationToken;
-use crate::sync::time::{self, Duration};
+use crate::sync::time;
 
 use super::error::{Failure, What};
 use super::tally::Tally;
+use super::timed::Calls;
 
 mod init;
 mod map;
@@ -25,8 +26,8 @@ pub(super) use select::{Filter, FilterMap, FlatMap};
 pub struct StepContext {
     /// Set while unwinding: the stage whose closure panicked.
     pub(super) panicked: Cell<usize>,
-    /// Time of the sampled calls, by stage.
-    pub(super) sampled: RefCell<Vec<Duration>>,
+    /// The calls that were timed, by stage.
+    pub(super) timed: RefCell<Vec<Calls>>,
     /// Cancelled when the run is over: for a step that may go on for long inside one item.
     token: CancellationToken,
 }
@@ -45,18 +46,42 @@ impl Drop for OnUnwind<'_> {
 
 impl StepContext {
     pub(super) fn new(stages: usize, token: CancellationToken) -> Self {
-        Self { panicked: Cell::new(0), sampled: RefCell::new(vec![Duration::ZERO; stages]), token }
+        Self { panicked: Cell::new(0), timed: RefCell::new(vec![Calls::default(); stages]), token }
     }
 
-    /// Runs a stage's closure.
+    /// Runs a stage's closure on one item.
     #[inline]
     fn call<const SAMPLED: bool, R>(&self, stage: usize, body: impl FnOnce() -> R) -> R {
+        self.open::<SAMPLED>(stage);
+        let value = self.part::<SAMPLED, R>(stage, body);
+        self.close::<SAMPLED>(stage);
+        value
+    }
+
+    /// An item comes for which the stage's code is called several times: each with [`part`](Self::part), then [`close`](Self::close).
+    #[inline]
+    fn open<const SAMPLED: bool>(&self, stage: usize) {
+        if SAMPLED {
+            self.timed.borrow_mut()[stage].open();
+        }
+    }
+
+    #[inline]
+    fn close<const SAMPLED: bool>(&self, stage: usize) {
+        if SAMPLED {
+            self.timed.borrow_mut()[stage].close();
+        }
+    }
+
+    /// Runs a part of what a stage does with one item.
+    #[inline]
+    fn part<const SAMPLED: bool, R>(&self, stage: usize, body: impl FnOnce() -> R) -> R {
         let start = SAMPLED.then(time::now);
         let guard = OnUnwind { context: self, stage };
         let value = body();
         std::mem::forget(guard);
         if let Some(start) = start {
-            self.sampled.borrow_mut()[stage] += time::now().saturating_duration_since(start);
+            self.timed.borrow_mut()[stage].part(time::now().saturating_duration_since(start));
         }
         value
     }
