@@ -42,10 +42,10 @@ struct Held<U> {
 struct State<G, U> {
     gather: G,
     held: Held<U>,
-    /// Items that came in and did not fail, and batches that went out.
+    /// Items that went on, and the batches that they went in.
     taken: u64,
     passed: u64,
-    failed: u64,
+    panicked: u64,
     busy: Duration,
     waiting: Duration,
     pulse: Pulse,
@@ -87,7 +87,7 @@ impl<G, U, E> Batch<G, U, E> {
             held: Held { items: Vec::new(), index: 0, credit: 0, piece: false, read: None },
             taken: 0,
             passed: 0,
-            failed: 0,
+            panicked: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
             pulse: Pulse::default(),
@@ -133,6 +133,7 @@ impl<G, U, E> Batch<G, U, E> {
             let first = state.next;
             state.next += span;
             state.passed += span as u64;
+            state.taken += full.batches.iter().map(|batch| batch.len() as u64).sum::<u64>();
             let items = full.batches;
             let read = state.held.read.unwrap_or(since);
             let passed =
@@ -189,13 +190,12 @@ where
         );
         let now = time::now();
         state.busy += now.saturating_duration_since(me.now);
-        state.taken += place as u64;
         me.now = now;
         me.log.leave(place, now);
         let failure = match outcome {
             Ok(()) => chunk.failure.take(),
             Err(panic) => {
-                state.failed += 1;
+                state.panicked += 1;
                 // What this stage has gathered before still goes on; nothing after it is needed.
                 run.end_source();
                 let index = chunk.origin.index(place);
@@ -249,9 +249,9 @@ where
         let state = self.state.lock();
         tally.timed[self.stage].add(&state.pulse.calls);
         let report = &mut tally.stages[self.stage];
-        report.items_in += state.taken + state.failed;
+        report.items_in += state.taken + state.panicked;
         report.items_out += state.passed;
-        report.failed += state.failed;
+        report.panicked += state.panicked;
         report.busy += state.busy;
         report.waiting += state.waiting;
     }

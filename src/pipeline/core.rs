@@ -22,7 +22,7 @@ use super::report::Report;
 use super::run::{Ending, Run};
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
-use super::tally::Tally;
+use super::tally::{Tally, close_counts};
 use super::timeline::Timeline;
 use super::upstream::Upstream;
 use super::worker::Worker;
@@ -105,16 +105,16 @@ where
 
     /// The whole life of a worker without a sink of its own.
     pub(super) fn serve(&self) {
+        let mut me = self.worker(false);
+        let mut local = self.segment.local();
         self.guard(|| {
-            let mut me = self.worker(false);
-            let mut local = self.segment.local();
             let _: Option<()> = me.work(
                 &self.run,
                 |me| ControlFlow::Continue(self.segment.work(&self.run, me, &mut local)),
                 || false,
             );
-            self.settle(&me, local);
         });
+        self.settle(&me, local);
     }
 
     /// Runs a worker's body. What panics there is not a stage (these are caught one by one) but a destructor: of an item, or of a
@@ -131,20 +131,21 @@ where
         self.names.len() - 1
     }
 
-    /// Adds what the owner of a thread-bound sink has counted.
+    /// Adds what a sink outside of the segments has counted: the caller's own, or a lazy iterator.
     pub(super) fn count_sink(&self, counts: &Counts) {
         counts.add_to(self.sink(), &mut self.tally.lock());
     }
 
-    /// Adds up what a worker counted; drops its state.
+    /// Adds up what a worker counted, however it ended; drops its state.
     pub(super) fn settle(&self, me: &Worker, local: Local<P, S, E>) {
         let mut tally = self.tally.lock();
         tally.idle += me.idle;
         tally.failed.clone_from(&me.failed);
+        tally.panicked.clone_from(&me.panicked);
         self.segment.settle(me, &local, &mut tally);
         me.log.settle(&mut tally);
         drop(tally);
-        drop(local); // user data: outside the lock
+        self.guard(|| drop(local)); // user data: outside the lock
     }
 
     /// Ends the run, once all its workers have: gives the delivery back, and how the run went.
@@ -198,8 +199,9 @@ fn make_report<E>(run: &Run<E>, tally: Tally, workers: usize, missing: usize) ->
     let samples = std::mem::replace(&mut *run.board.samples.lock(), Samples::new(0));
     if let Some(source) = stages.first_mut() {
         source.items_in = read;
-        source.items_out = read - source.failed;
+        source.items_out = read - source.failed - source.panicked;
     }
+    close_counts(&mut stages);
     Report {
         stages,
         workers,

@@ -41,6 +41,7 @@ pub trait Deliver<U, E>: Sync {
 pub(super) struct Counts {
     taken: u64,
     failed: u64,
+    panicked: u64,
     busy: Duration,
     waiting: Duration,
     pulse: Pulse,
@@ -66,13 +67,22 @@ impl Counts {
         }
     }
 
+    /// One item did not get through.
+    fn miss<E>(&mut self, what: &What<E>) {
+        match what {
+            What::Panic(_) => self.panicked += 1,
+            _ => self.failed += 1,
+        }
+    }
+
     pub(super) fn add_to(&self, stage: usize, tally: &mut Tally) {
         tally.timed[stage].add(&self.pulse.calls);
         tally.latency.add(&self.latency);
         let report = &mut tally.stages[stage];
-        report.items_in += self.taken + self.failed;
+        report.items_in += self.taken + self.failed + self.panicked;
         report.items_out += self.taken;
         report.failed += self.failed;
+        report.panicked += self.panicked;
         report.busy += self.busy;
         report.waiting += self.waiting;
     }
@@ -127,7 +137,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     };
     run.count_in_part(chunk.origin.sources_before(taken, chunk.credit));
     if let Some(what) = what {
-        counts.failed += 1;
+        counts.miss(&what);
         let failure = Box::new(Failure { stage, index: chunk.origin.index(taken), what });
         if !run.halt_if_reaction(&failure) {
             run.fail(failure);
@@ -288,7 +298,7 @@ where
         let failure = match what {
             None => chunk.failure.take(),
             Some(what) => {
-                counts.failed += 1;
+                counts.miss(&what);
                 // What this stage has passed on before still goes on; nothing after it is needed.
                 run.end_source();
                 let index = chunk.origin.index(items.len());

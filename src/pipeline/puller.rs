@@ -59,7 +59,7 @@ where
         }
         if let Some((me, local)) = self.working.take() {
             self.core.count_sink(&self.counts);
-            self.core.guard(|| self.core.settle(&me, local));
+            self.core.settle(&me, local);
         }
     }
 }

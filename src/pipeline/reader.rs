@@ -67,6 +67,7 @@ pub struct ReaderLocal<T> {
     seen: Option<(usize, Instant)>,
     busy: Duration,
     failed: u64,
+    panicked: u64,
 }
 
 impl<S, T> Reader<S, T> {
@@ -188,7 +189,10 @@ impl<S, T> Reader<S, T> {
             run.opened.store(false, Ordering::SeqCst);
         }
         if let Some(failure) = &failure {
-            local.failed += 1;
+            match failure.what {
+                What::Panic(_) => local.panicked += 1,
+                _ => local.failed += 1,
+            }
             if run.halt_if_reaction(failure) {
                 return None;
             }
@@ -234,7 +238,7 @@ where
     }
 
     fn local(&self) -> Self::Local {
-        ReaderLocal { spare: Vec::new(), seen: None, busy: Duration::ZERO, failed: 0 }
+        ReaderLocal { spare: Vec::new(), seen: None, busy: Duration::ZERO, failed: 0, panicked: 0 }
     }
 
     fn advance(
@@ -294,6 +298,7 @@ where
         let report: &mut StageReport = &mut tally.stages[SOURCE];
         report.busy += local.busy;
         report.failed += local.failed;
+        report.panicked += local.panicked;
     }
 
     fn conclude(&self, tally: &mut Tally) {

@@ -164,9 +164,9 @@ where
             Owned
         })?;
         let missing = with_workers(&core, || {
+            let mut me = core.worker(true);
+            let mut local = core.segment.local();
             core.guard(|| {
-                let mut me = core.worker(true);
-                let mut local = core.segment.local();
                 let _: Option<()> = me.work(
                     &core.run,
                     |me| {
@@ -182,10 +182,10 @@ where
                     },
                     || core.segment.turn.is_ready(),
                 );
-                core.settle(&me, local);
             });
+            core.count_sink(&counts);
+            core.settle(&me, local);
         });
-        core.count_sink(&counts);
         let (Owned, report, kind) = core.conclude(missing);
         finish(sink, report, kind)
     }

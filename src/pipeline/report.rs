@@ -42,7 +42,10 @@ pub struct StageReport {
     pub(super) kind: StageKind,
     pub(super) items_in: u64,
     pub(super) items_out: u64,
+    pub(super) filtered: u64,
     pub(super) failed: u64,
+    pub(super) panicked: u64,
+    pub(super) undone: u64,
     pub(super) busy: Duration,
     pub(super) waiting: Duration,
     pub(super) starved: Duration,
@@ -57,7 +60,10 @@ impl StageReport {
             kind,
             items_in: 0,
             items_out: 0,
+            filtered: 0,
             failed: 0,
+            panicked: 0,
+            undone: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
             starved: Duration::ZERO,
@@ -76,19 +82,43 @@ impl StageReport {
         self.kind
     }
 
-    /// How many items entered; for the source, how many it was asked for and gave.
+    /// How many items came to the stage; for the source, how many it was asked for and gave, or failed to give.
+    ///
+    /// However the run ended, each of them is counted once more: `items_in = passed + filtered + failed + panicked + undone`.
     pub fn items_in(&self) -> u64 {
         self.items_in
     }
 
-    /// How many items left; for the sink, how many it took without failing.
+    /// How many items left; for the sink, how many it took without failing. What leaves a stage comes to the next one.
+    ///
+    /// It is what [`passed`](Self::passed), unless the stage makes several items of one (`flat_map`) or one of several (a batch).
     pub fn items_out(&self) -> u64 {
         self.items_out
     }
 
-    /// How many items failed or panicked here.
+    /// How many of the items that came were worked on and not dropped.
+    pub fn passed(&self) -> u64 {
+        self.items_in - self.filtered - self.failed - self.panicked - self.undone
+    }
+
+    /// How many items the stage dropped, because it is there to do that.
+    pub fn filtered(&self) -> u64 {
+        self.filtered
+    }
+
+    /// How many items failed here: the stage returned an error.
     pub fn failed(&self) -> u64 {
         self.failed
+    }
+
+    /// How many items the stage panicked at.
+    pub fn panicked(&self) -> u64 {
+        self.panicked
+    }
+
+    /// How many items came to the stage and were given up by the end of the run: they waited for it, or for company in it.
+    pub fn undone(&self) -> u64 {
+        self.undone
     }
 
     /// Time spent inside the stage, summed over the workers.

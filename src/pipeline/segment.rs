@@ -267,7 +267,11 @@ where
             local.origins.resize(local.results.len(), index);
         }
         local.entered += 1;
-        me.failed[failure.stage] += 1;
+        let counts = match &failure.what {
+            What::Panic(_) => &mut me.panicked,
+            _ => &mut me.failed,
+        };
+        counts[failure.stage] += 1;
         Err(Box::new(failure))
     }
 

@@ -51,7 +51,7 @@ impl Report {
             stage.kind.to_string(),
             stage.items_in.to_string(),
             stage.items_out.to_string(),
-            stage.failed.to_string(),
+            (stage.failed + stage.panicked).to_string(),
             short(stage.busy),
             format!("{:.0}", self.utilisation(stage) * 100.0),
             format!("{:.0}", self.share(stage.starved)),

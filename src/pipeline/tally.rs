@@ -10,8 +10,10 @@ use crate::sync::time::Duration;
 #[derive(Debug)]
 pub struct Tally {
     pub(super) stages: Vec<StageReport>,
-    /// Failures and panics of the worker that is being settled, by stage; taken off what left the stage.
+    /// Failures of the worker that is being settled, by stage; taken off what left the stage.
     pub(super) failed: Vec<u64>,
+    /// Its panics, likewise.
+    pub(super) panicked: Vec<u64>,
     /// Time that workers had nothing to do.
     pub(super) idle: Duration,
     /// The calls that were timed, by stage.
@@ -24,19 +26,41 @@ pub struct Tally {
 
 impl Tally {
     pub(super) fn new(stages: Vec<StageReport>) -> Self {
-        let failed = vec![0; stages.len()];
-        let timed = vec![Calls::default(); stages.len()];
-        Self { stages, failed, idle: Duration::ZERO, timed, latency: Histogram::default(), spans: Vec::new() }
+        let none = vec![0; stages.len()];
+        Self {
+            timed: vec![Calls::default(); stages.len()],
+            stages,
+            failed: none.clone(),
+            panicked: none,
+            idle: Duration::ZERO,
+            latency: Histogram::default(),
+            spans: Vec::new(),
+        }
     }
 
-    /// Adds one worker's items to a parallel stage. `emitted` is what it counted; without it, what entered and did not fail also left.
-    pub(super) fn parallel(&mut self, stage: usize, entered: u64, emitted: Option<u64>) -> u64 {
-        let failed = self.failed[stage];
-        let left = emitted.unwrap_or(entered - failed);
+    /// Adds one worker's items to a parallel stage: what entered and did not fail also left. Gives how many did.
+    pub(super) fn parallel(&mut self, stage: usize, entered: u64) -> u64 {
+        let left = entered - self.failed[stage] - self.panicked[stage];
+        self.add(stage, entered, left)
+    }
+
+    /// The same for a stage that has counted the items that it kept; it has dropped the others.
+    pub(super) fn filtering(&mut self, stage: usize, entered: u64, kept: u64) -> u64 {
+        self.stages[stage].filtered += entered - self.failed[stage] - self.panicked[stage] - kept;
+        self.add(stage, entered, kept)
+    }
+
+    /// The same for a stage that makes any number of items of one, and has counted them.
+    pub(super) fn multiplying(&mut self, stage: usize, entered: u64, emitted: u64) -> u64 {
+        self.add(stage, entered, emitted)
+    }
+
+    fn add(&mut self, stage: usize, entered: u64, left: u64) -> u64 {
         let report = &mut self.stages[stage];
         report.items_in += entered;
         report.items_out += left;
-        report.failed += failed;
+        report.failed += self.failed[stage];
+        report.panicked += self.panicked[stage];
         left
     }
 
@@ -50,5 +74,15 @@ impl Tally {
             self.stages[stage].busy += busy.mul_f64(share);
             self.timed[stage].add(&timed[stage]);
         }
+    }
+}
+
+/// What a stage let out has come to the next; what that has not ended with is undone.
+pub(super) fn close_counts(stages: &mut [StageReport]) {
+    for next in 1..stages.len() {
+        let arrived = stages[next - 1].items_out;
+        let stage = &mut stages[next];
+        stage.undone = arrived.saturating_sub(stage.items_in);
+        stage.items_in += stage.undone;
     }
 }

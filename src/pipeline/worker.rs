@@ -31,8 +31,10 @@ pub struct Worker {
     pub(super) now: Instant,
     pub(super) idle: Duration,
     pub(super) step: StepContext,
-    /// Failures and panics by stage.
+    /// Failures by stage.
     pub(super) failed: Vec<u64>,
+    /// Panics by stage.
+    pub(super) panicked: Vec<u64>,
     pub(super) log: Logbook,
 }
 
@@ -47,6 +49,7 @@ impl Worker {
             idle: Duration::ZERO,
             step: StepContext::new(stages, token),
             failed: vec![0; stages],
+            panicked: vec![0; stages],
             log,
         }
     }

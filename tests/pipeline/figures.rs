@@ -220,7 +220,7 @@ fn iterator_that_is_dropped_early_counts_what_was_taken() {
         drop(results);
     });
     let iterator = outcome.unwrap().stages().last().unwrap().clone();
-    assert_eq!((iterator.items_in(), iterator.busy(), iterator.latency().count()), (0, Duration::ZERO, 0));
+    assert_eq!((iterator.items_out(), iterator.busy(), iterator.latency().count()), (0, Duration::ZERO, 0));
 }
 
 #[test]

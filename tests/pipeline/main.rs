@@ -8,6 +8,7 @@ mod batches;
 mod borrowed;
 mod bottleneck;
 mod cancellation;
+mod counts;
 mod errors;
 mod figures;
 mod heavy;

@@ -22,7 +22,7 @@ fn assert_cracked(outcome: Result<Report, PipelineError>, stage: &str, index: u6
     assert!(error.is_panic());
     assert_eq!((error.stage(), error.index()), (Some(stage), Some(index)));
     assert_eq!(error.report().finished(), index);
-    assert_eq!(error.report().stage(stage).unwrap().failed(), 1);
+    assert_eq!(error.report().stage(stage).unwrap().panicked(), 1);
     let PipelineErrorKind::Panicked { panic, .. } = error.into_kind() else { unreachable!() };
     let payload = catch_unwind(AssertUnwindSafe(|| panic.resume())).unwrap_err();
     assert_eq!(payload.downcast_ref(), Some(&Stone(index)));

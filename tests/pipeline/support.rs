@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use gristmill::Report;
+
 /// So long that only a hang reaches it.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
@@ -79,4 +81,15 @@ impl Drop for Item {
 /// Hides how many items are left, as `lines()` does: such a source is taken to wait for somebody.
 pub(crate) fn vague<I: Iterator>(source: I) -> impl Iterator<Item = I::Item> {
     source.filter(|_| true)
+}
+
+/// What leaves a stage comes to the next, and nothing that came is lost count of. `passed` underflows, and panics, if more ended than came.
+#[track_caller]
+pub(crate) fn counts_close(report: &Report) {
+    for pair in report.stages().windows(2) {
+        assert_eq!(pair[0].items_out(), pair[1].items_in(), "{report}");
+        assert!(pair[1].passed() <= pair[1].items_in(), "{report}");
+    }
+    let sink = report.stages().last().expect("a pipeline has a sink");
+    assert_eq!(sink.passed(), sink.items_out(), "{report}");
 }

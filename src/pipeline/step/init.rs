@@ -41,7 +41,7 @@ where
     }
 
     fn settle(&self, _: &Option<S>, entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered, None)
+        tally.parallel(self.stage, entered)
     }
 }
 
@@ -81,6 +81,6 @@ where
     }
 
     fn settle(&self, _: &Option<S>, entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered, None)
+        tally.parallel(self.stage, entered)
     }
 }

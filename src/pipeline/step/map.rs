@@ -30,7 +30,7 @@ impl<T, U: Send, E, F: Fn(T) -> U + Send + Sync> Step<T, E> for Map<F> {
     }
 
     fn settle(&self, (): &(), entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered, None)
+        tally.parallel(self.stage, entered)
     }
 }
 
@@ -61,7 +61,7 @@ impl<T, U: Send, E, F: Fn(T) -> Result<U, E> + Send + Sync> Step<T, E> for TryMa
     }
 
     fn settle(&self, (): &(), entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered, None)
+        tally.parallel(self.stage, entered)
     }
 }
 
@@ -92,7 +92,7 @@ impl<T: Send, E, F: Fn(&T) + Send + Sync> Step<T, E> for Inspect<F> {
     }
 
     fn settle(&self, (): &(), entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered, None)
+        tally.parallel(self.stage, entered)
     }
 }
 
@@ -126,6 +126,6 @@ impl<T, U: Send, E, F: FnMut(T) -> U + Send> Step<T, E> for SerialUnordered<F> {
     }
 
     fn settle(&self, (): &(), entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered, None)
+        tally.parallel(self.stage, entered)
     }
 }

@@ -42,7 +42,7 @@ impl<T: Send, E, F: Fn(&T) -> bool + Send + Sync> Step<T, E> for Filter<F> {
     }
 
     fn settle(&self, kept: &u64, entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered, Some(*kept))
+        tally.filtering(self.stage, entered, *kept)
     }
 }
 
@@ -81,7 +81,7 @@ impl<T, U: Send, E, F: Fn(T) -> Option<U> + Send + Sync> Step<T, E> for FilterMa
     }
 
     fn settle(&self, kept: &u64, entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered, Some(*kept))
+        tally.filtering(self.stage, entered, *kept)
     }
 }
 
@@ -131,6 +131,6 @@ where
     }
 
     fn settle(&self, emitted: &u64, entered: u64, tally: &mut Tally) -> u64 {
-        tally.parallel(self.stage, entered, Some(*emitted))
+        tally.multiplying(self.stage, entered, *emitted)
     }
 }
