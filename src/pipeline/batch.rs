@@ -162,9 +162,9 @@ where
         let state = &mut *state;
         me.log.enter(self.stage, me.now);
         state.waiting += me.now.saturating_duration_since(chunk.since);
-        let mut timed = state.pulse.start(me.now);
         let mut full = Full { batches: Vec::new(), indices: Vec::new() };
         let mut place = 0;
+        let mut plain = state.pulse.plain();
         let outcome = panics::catch(
             || me.stage_name(self.stage),
             || {
@@ -172,6 +172,7 @@ where
                     if run.stopped() {
                         break;
                     }
+                    let start = (plain == 0).then(time::now);
                     let cut = state.gather.look(&item, state.held.items.len());
                     if matches!(cut, Cut::Before | Cut::Around) {
                         full.close(&mut state.held);
@@ -181,7 +182,10 @@ where
                     }
                     state.held.items.push(item);
                     place += 1;
-                    timed = timed.and_then(|start| state.pulse.end(start, 1));
+                    match start {
+                        Some(start) => plain = state.pulse.timed(start, 1),
+                        None => plain -= 1,
+                    }
                     if matches!(cut, Cut::After | Cut::Around) {
                         full.close(&mut state.held);
                     }
@@ -189,7 +193,9 @@ where
             },
         );
         let now = time::now();
-        state.busy += now.saturating_duration_since(me.now);
+        let spent = now.saturating_duration_since(me.now);
+        state.busy += spent;
+        state.pulse.learn(spent, place, plain);
         me.now = now;
         me.log.leave(place, now);
         let failure = match outcome {

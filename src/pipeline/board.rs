@@ -62,7 +62,6 @@ pub(super) struct Board {
     pub(super) stations: Vec<Station>,
     queues: Vec<Arc<Padded<AtomicUsize>>>,
     lines: Vec<Padded<Line>>,
-    joined: AtomicUsize,
     /// The lengths of the queues over time. Workers only try the lock.
     pub(super) samples: Mutex<Samples>,
     /// Whether spans are recorded.
@@ -77,15 +76,9 @@ impl Board {
             stations: stations(stages, serial_points),
             queues: (0..stages).map(|_| Arc::default()).collect(),
             lines: (0..workers).map(|_| line()).collect(),
-            joined: AtomicUsize::new(0),
             samples: Mutex::new(Samples::new(stages)),
             timeline,
         }
-    }
-
-    /// A worker's number, from 0.
-    pub(super) fn join(&self) -> usize {
-        self.joined.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn since_start(&self, now: Instant) -> Duration {

@@ -11,19 +11,19 @@ use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 use crate::sync::time;
 
-use super::board::Board;
+use super::board::{Board, Station};
 use super::deliver::{Counts, Deliver};
 use super::error::{Failure, PipelineError, PipelineErrorKind, What};
 use super::feed::Feed;
 use super::logbook::Logbook;
 use super::plan::{Plan, Settings};
 use super::queues::Samples;
-use super::report::Report;
+use super::report::{Report, StageReport};
 use super::run::{Ending, Run};
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::tally::{Tally, close_counts};
-use super::timeline::Timeline;
+use super::timeline::{Row, Timeline};
 use super::upstream::Upstream;
 use super::worker::Worker;
 
@@ -98,14 +98,15 @@ where
         self.run.workers
     }
 
-    pub(super) fn worker(&self, owner: bool) -> Worker {
-        let log = Logbook::new(Arc::clone(&self.run.board));
+    /// The state of a worker: number 0 is the caller's thread.
+    pub(super) fn worker(&self, number: usize, owner: bool) -> Worker {
+        let log = Logbook::new(Arc::clone(&self.run.board), number);
         Worker::new(Arc::clone(&self.names), owner, self.run.token.clone(), log)
     }
 
     /// The whole life of a worker without a sink of its own.
-    pub(super) fn serve(&self) {
-        let mut me = self.worker(false);
+    pub(super) fn serve(&self, number: usize) {
+        let mut me = self.worker(number, false);
         let mut local = self.segment.local();
         self.guard(|| {
             let _: Option<()> = me.work(
@@ -190,7 +191,8 @@ where
     }
 }
 
-fn make_report<E>(run: &Run<E>, tally: Tally, workers: usize, missing: usize) -> Report {
+fn make_report<E>(run: &Run<E>, mut tally: Tally, workers: usize, missing: usize) -> Report {
+    tally.divide();
     let read = run.read.load(Ordering::SeqCst) as u64;
     let mut stages = tally.stages;
     for (stage, timed) in stages.iter_mut().zip(&tally.timed) {
@@ -202,16 +204,32 @@ fn make_report<E>(run: &Run<E>, tally: Tally, workers: usize, missing: usize) ->
         source.items_out = read - source.failed - source.panicked;
     }
     close_counts(&mut stages);
+    let elapsed = run.board.since_start(time::now());
+    let queue_samples = samples.into_samples();
+    let timeline = run.board.timeline.then(|| {
+        let mut lanes = tally.spans;
+        lanes.sort_by_key(|(worker, _)| *worker);
+        let row = |station: &Station| {
+            let names: Vec<&str> = stages[station.first..station.end].iter().map(StageReport::name).collect();
+            Row { stage: station.first, name: names.join(" + ") }
+        };
+        Arc::new(Timeline {
+            elapsed,
+            rows: run.board.stations.iter().map(row).collect(),
+            lanes: lanes.into_iter().map(|(_, spans)| spans).collect(),
+            samples: queue_samples.clone(),
+        })
+    });
     Report {
         stages,
         workers,
         missing_workers: missing,
-        elapsed: run.board.since_start(time::now()),
+        elapsed,
         idle: tally.idle,
         read,
         finished: run.through(),
         latency: Quantiles::of_all(&tally.latency),
-        queue_samples: samples.into_samples(),
-        timeline: run.board.timeline.then(|| Arc::new(Timeline::new(tally.spans))),
+        queue_samples,
+        timeline,
     }
 }

@@ -62,8 +62,8 @@ impl Counts {
     pub(super) fn used(&mut self, spent: Duration, items: usize, left: usize) {
         self.busy += spent;
         self.taken -= left as u64;
-        if let Some(items) = u32::try_from(items).ok().filter(|items| *items > 0) {
-            self.pulse.calls.record(spent / items);
+        if let Some(each) = u32::try_from(items).ok().and_then(|items| spent.checked_div(items)) {
+            self.pulse.calls.record(each, items as u64);
         }
     }
 
@@ -100,7 +100,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     me.log.enter(stage, me.now);
     counts.waiting += me.now.saturating_duration_since(chunk.since);
     let mut taken = 0;
-    let mut timed = counts.pulse.start(me.now);
+    let mut plain = counts.pulse.plain();
     let outcome = panics::catch(
         || me.stage_name(stage),
         || -> Result<(), Refused<E>> {
@@ -108,15 +108,23 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 if run.stopped() {
                     return Err(Refused::Stopped);
                 }
-                sink.accept(item)?;
+                if plain > 0 {
+                    plain -= 1;
+                    sink.accept(item)?;
+                } else {
+                    let start = time::now();
+                    sink.accept(item)?;
+                    plain = counts.pulse.timed(start, 1);
+                }
                 taken += 1;
-                timed = timed.and_then(|start| counts.pulse.end(start, 1));
             }
             Ok(())
         },
     );
     let now = time::now();
-    counts.busy += now.saturating_duration_since(me.now);
+    let spent = now.saturating_duration_since(me.now);
+    counts.busy += spent;
+    counts.pulse.learn(spent, taken, plain);
     counts.taken += taken as u64;
     counts.latency.record(nanoseconds(now.saturating_duration_since(chunk.read)), taken as u64);
     me.now = now;
@@ -269,7 +277,7 @@ where
         let SerialState { call, counts, next } = &mut *state;
         me.log.enter(self.stage, me.now);
         counts.waiting += me.now.saturating_duration_since(chunk.since);
-        let mut timed = counts.pulse.start(me.now);
+        let mut plain = counts.pulse.plain();
         let mut items = Vec::with_capacity(chunk.items.len());
         let outcome = panics::catch(
             || me.stage_name(self.stage),
@@ -278,14 +286,22 @@ where
                     if run.stopped() {
                         break;
                     }
-                    items.push(call.call(item)?);
-                    timed = timed.and_then(|start| counts.pulse.end(start, 1));
+                    if plain > 0 {
+                        plain -= 1;
+                        items.push(call.call(item)?);
+                    } else {
+                        let start = time::now();
+                        items.push(call.call(item)?);
+                        plain = counts.pulse.timed(start, 1);
+                    }
                 }
                 Ok(())
             },
         );
         let now = time::now();
-        counts.busy += now.saturating_duration_since(me.now);
+        let spent = now.saturating_duration_since(me.now);
+        counts.busy += spent;
+        counts.pulse.learn(spent, items.len(), plain);
         counts.taken += items.len() as u64;
         me.now = now;
         me.log.leave(items.len(), now);

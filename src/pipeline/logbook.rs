@@ -29,10 +29,10 @@ pub(super) struct Logbook {
 }
 
 impl Logbook {
-    pub(super) fn new(board: Arc<Board>) -> Self {
+    pub(super) fn new(board: Arc<Board>, worker: usize) -> Self {
         let zero = vec![Duration::ZERO; board.stations.len()];
         Self {
-            worker: board.join(),
+            worker,
             entered: None,
             sample_at: board.started,
             spans: board.timeline.then(|| Spans::new(board.workers())),

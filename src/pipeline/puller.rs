@@ -47,7 +47,7 @@ where
     E: Send,
 {
     pub(super) fn new(core: C) -> Self {
-        let working = Some((core.worker(true), core.segment.local()));
+        let working = Some((core.worker(0, true), core.segment.local()));
         Self { core, working, current: None, counts: Counts::default(), handed: None }
     }
 

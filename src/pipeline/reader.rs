@@ -139,7 +139,7 @@ impl<S, T> Reader<S, T> {
         let start = run.read.load(Ordering::Relaxed);
         let mut items = std::mem::take(&mut local.spare);
         me.log.enter(SOURCE, me.now);
-        let mut timed = trusted.pulse.start(me.now);
+        let (mut calls, mut plain) = (0, trusted.pulse.plain());
         let (mut got, mut ended, mut failure) = (0, false, None);
         while got < want && !ended && !run.source_ended() && !run.stopped() {
             if !items.is_empty() && !polled && !alone {
@@ -148,10 +148,15 @@ impl<S, T> Reader<S, T> {
             let limit = if polled { want - got } else { trusted.trust.min(want - got) };
             let before = items.len();
             let first = may_wait && got == 0;
+            let timed = (plain == 0).then(time::now);
             let reading =
                 panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, first, &mut items));
             got += items.len() - before;
-            timed = timed.and_then(|start| trusted.pulse.end(start, items.len() - before));
+            calls += 1;
+            match timed {
+                Some(start) => plain = trusted.pulse.timed(start, items.len() - before),
+                None => plain -= 1,
+            }
             run.read.store(start + got, Ordering::SeqCst);
             let what = match reading {
                 Ok(Reading::Full) => continue,
@@ -170,6 +175,7 @@ impl<S, T> Reader<S, T> {
         let now = time::now();
         let spent = now.saturating_duration_since(me.now);
         local.busy += spent;
+        trusted.pulse.learn(spent, calls, plain);
         me.now = now;
         me.log.leave(got, now);
         if spent > PAUSE {

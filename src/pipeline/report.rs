@@ -154,12 +154,14 @@ impl StageReport {
         self.blocked
     }
 
-    /// How long the stage worked on one item, over the whole run: percentiles up to 1/32 above the exact ones, of those items that were
-    /// timed.
+    /// How long the stage worked on one item, over the whole run: percentiles up to 1/32 above the exact ones, as far as the items that were
+    /// timed tell.
     ///
-    /// Items of a parallel stage are timed on each worker, and those of another stage in all, about every 50 microseconds: so some
-    /// of the light ones, and every one that follows a timed one of 50 microseconds or more. The longest of
-    /// all is missing where it came among light ones and was not timed. Reading the clock takes some 30 nanoseconds, which are in every time.
+    /// About one item for every 50 microseconds of work is timed, drawn at random, by each worker where the stage is parallel; and every
+    /// one where an item takes as long. Each stands for as many as went by since the one before, and [`count`](Quantiles::count) is
+    /// the number of items that they stand for in all. A lone heavy item among light ones may so be missing, in `max` too. Reading the clock
+    /// takes some 30 nanoseconds, which are in every time.
+    ///
     /// Where a source is read in bursts, the time of an item is the average of its burst; the time that a source waits for somebody
     /// counts. For results that are pulled out of an iterator it is the caller's time with them, the average of a chunk.
     pub fn latency(&self) -> Quantiles {

