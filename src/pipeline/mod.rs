@@ -45,6 +45,8 @@ mod bottleneck;
 mod builder;
 mod chunk;
 mod core;
+#[cfg(feature = "serde")]
+mod data;
 mod deliver;
 mod error;
 mod feed;
