@@ -66,18 +66,54 @@ pub(super) struct Board {
     pub(super) samples: Mutex<Samples>,
     /// Whether spans are recorded.
     pub(super) timeline: bool,
+    /// The names of the stations.
+    pub(super) row_names: Vec<Arc<str>>,
+    live: Option<Live>,
+}
+
+/// What is counted only where somebody watches.
+#[derive(Debug)]
+struct Live {
+    /// By worker and stage: the items that it has dealt with.
+    items: Vec<Padded<Vec<AtomicU64>>>,
+    finished: Padded<AtomicU64>,
+    /// The length of the run in nanoseconds; 0 while it goes on.
+    ended: AtomicU64,
+}
+
+/// What a board is for.
+#[derive(Debug)]
+pub(super) struct Layout<'a> {
+    /// The names of the stages.
+    pub(super) names: &'a [String],
+    pub(super) serial_points: &'a [usize],
+    pub(super) workers: usize,
+    pub(super) timeline: bool,
+    pub(super) watched: bool,
 }
 
 impl Board {
-    pub(super) fn new(stages: usize, serial_points: &[usize], workers: usize, timeline: bool) -> Self {
+    pub(super) fn new(layout: &Layout<'_>) -> Self {
+        let Layout { names, serial_points, workers, timeline, watched } = *layout;
+        let stages = names.len();
+        let stations = stations(stages, serial_points);
+        let row_name = |station: &Station| names[station.first..station.end].join(" + ").into();
+        let counts = || Padded((0..stages).map(|_| AtomicU64::new(0)).collect());
+        let live = || Live {
+            items: (0..workers).map(|_| counts()).collect(),
+            finished: Padded::default(),
+            ended: AtomicU64::new(0),
+        };
         let line = || Padded(Line { at: AtomicUsize::new(NOWHERE), since: AtomicU64::new(0) });
         Self {
             started: time::now(),
-            stations: stations(stages, serial_points),
+            row_names: stations.iter().map(row_name).collect(),
+            stations,
             queues: (0..stages).map(|_| Arc::default()).collect(),
             lines: (0..workers).map(|_| line()).collect(),
             samples: Mutex::new(Samples::new(stages)),
             timeline,
+            live: watched.then(live),
         }
     }
 
@@ -96,6 +132,54 @@ impl Board {
     #[inline]
     pub(super) fn leave(&self, worker: usize) {
         self.lines[worker].at.store(NOWHERE, Ordering::Relaxed);
+    }
+
+    /// The worker has dealt with so many items there.
+    #[inline]
+    pub(super) fn count(&self, worker: usize, stage: usize, items: usize) {
+        if let Some(live) = &self.live {
+            // Only this worker writes it: no read-modify-write is needed.
+            let count = &live.items[worker][stage];
+            count.store(count.load(Ordering::Relaxed) + items as u64, Ordering::Release);
+        }
+    }
+
+    /// So many items have left.
+    #[inline]
+    pub(super) fn finish(&self, items: usize) {
+        if let Some(live) = &self.live {
+            live.finished.fetch_add(items as u64, Ordering::Release);
+        }
+    }
+
+    /// The run is over.
+    pub(super) fn end(&self, elapsed: Duration) {
+        if let Some(live) = &self.live {
+            live.ended.store(nanoseconds(elapsed).max(1), Ordering::Release);
+        }
+    }
+
+    /// How long the run was, if it is over.
+    pub(super) fn ended(&self) -> Option<Duration> {
+        let ended = self.live.as_ref()?.ended.load(Ordering::Acquire);
+        (ended > 0).then(|| Duration::from_nanos(ended))
+    }
+
+    pub(super) fn finished(&self) -> u64 {
+        self.live.as_ref().map_or(0, |live| live.finished.load(Ordering::Acquire))
+    }
+
+    /// How many items have been dealt with at the station of that first stage.
+    pub(super) fn dealt_with(&self, stage: usize) -> u64 {
+        let counts = self.live.iter().flat_map(|live| &live.items);
+        counts.map(|counts| counts[stage].load(Ordering::Acquire)).sum()
+    }
+
+    /// Where each worker is, and since when.
+    pub(super) fn places(&self) -> impl Iterator<Item = (usize, Duration)> {
+        self.lines.iter().map(|line| {
+            (line.at.load(Ordering::Relaxed), Duration::from_nanos(line.since.load(Ordering::Relaxed)))
+        })
     }
 
     pub(super) fn workers(&self) -> usize {

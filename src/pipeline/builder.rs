@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use crate::sync::channel::Receiver;
 
+use super::monitor::PipelineMonitor;
 use super::plan::{Also, FromSource, Settings, Sure};
 use super::report::{StageKind, StageReport};
 use super::source::{Incoming, Items, Readiness, TryItems};
@@ -70,6 +71,7 @@ fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
             segment_start: 1,
             serial_points: Vec::new(),
             timeline: false,
+            monitor: None,
             invalid: None,
         },
         types: PhantomData,
@@ -279,6 +281,15 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// ```
     pub fn workers(mut self, threads: usize) -> Self {
         self.settings.workers = Some(threads);
+        self
+    }
+
+    /// Lets `monitor` show what the pipeline does while it runs, and call back when a condition comes true.
+    ///
+    /// # Cost
+    /// A few words are written for each chunk of items.
+    pub fn monitored_by(mut self, monitor: &PipelineMonitor) -> Self {
+        self.settings.monitor = Some(monitor.clone());
         self
     }
 

@@ -11,14 +11,15 @@ use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 use crate::sync::time;
 
-use super::board::{Board, Station};
+use super::board::{Board, Layout, Station};
 use super::deliver::{Counts, Deliver};
 use super::error::{Failure, PipelineError, PipelineErrorKind, What};
 use super::feed::Feed;
 use super::logbook::Logbook;
+use super::monitor::PipelineMonitor;
 use super::plan::{Plan, Settings};
 use super::queues::Samples;
-use super::report::{Report, StageReport};
+use super::report::Report;
 use super::run::{Ending, Run};
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
@@ -48,6 +49,7 @@ where
     tally: Mutex<Tally>,
     names: Arc<[String]>,
     ordered: bool,
+    monitor: Option<PipelineMonitor>,
 }
 
 impl<P, S, D, E> Core<P, S, D, E>
@@ -78,8 +80,15 @@ where
         };
         let names: Arc<[String]> = settings.stages.iter().map(|stage| stage.name().to_owned()).collect();
         let workers = settings.workers.unwrap_or_else(thread::available_cores).min(settings.window).max(1);
-        let board = Board::new(settings.stages.len(), &settings.serial_points, workers, settings.timeline);
-        let run = Run::new(settings.window.max(1), workers, token, board);
+        let monitor = settings.monitor;
+        let board = Arc::new(Board::new(&Layout {
+            names: &names,
+            serial_points: &settings.serial_points,
+            workers,
+            timeline: settings.timeline,
+            watched: monitor.is_some(),
+        }));
+        let run = Run::new(settings.window.max(1), workers, token, Arc::clone(&board));
         let last = settings.stages.len() - 1;
         let tally = Tally::new(settings.stages);
         if let Some(setting) = invalid {
@@ -91,7 +100,10 @@ where
         let deliver = deliver(last, &run);
         let segment = Segment::new(up, settings.segment_start..last, feed, step, deliver, settings.ordered);
         segment.begin(&run);
-        Ok(Self { run, segment, tally: Mutex::new(tally), names, ordered: settings.ordered })
+        if let Some(monitor) = &monitor {
+            monitor.begin(&board);
+        }
+        Ok(Self { run, segment, tally: Mutex::new(tally), names, ordered: settings.ordered, monitor })
     }
 
     pub(super) fn workers(&self) -> usize {
@@ -100,7 +112,7 @@ where
 
     /// The state of a worker: number 0 is the caller's thread.
     pub(super) fn worker(&self, number: usize, owner: bool) -> Worker {
-        let log = Logbook::new(Arc::clone(&self.run.board), number);
+        let log = Logbook::new(Arc::clone(&self.run.board), number, self.monitor.clone());
         Worker::new(Arc::clone(&self.names), owner, self.run.token.clone(), log)
     }
 
@@ -151,7 +163,7 @@ where
 
     /// Ends the run, once all its workers have: gives the delivery back, and how the run went.
     pub(super) fn conclude(self, missing: usize) -> (D, Report, Option<PipelineErrorKind<E>>) {
-        let Self { run, segment, tally, names, ordered } = self;
+        let Self { run, segment, tally, names, ordered, monitor } = self;
         let mut tally = tally.into_inner();
         segment.conclude(&mut tally);
         let finished = run.finished();
@@ -167,6 +179,10 @@ where
         for panic in leftovers.into_iter().filter_map(Result::err) {
             let index = run.read.load(Ordering::SeqCst) as u64;
             run.halt(Ending::Failed(Box::new(Failure { stage: 0, index, what: What::Panic(panic) })));
+        }
+        run.board.end(run.board.since_start(time::now()));
+        if let Some(monitor) = monitor {
+            monitor.check();
         }
         let mut report = make_report(&run, tally, run.workers - missing, missing);
         let kind = match run.take_ending() {
@@ -209,13 +225,11 @@ fn make_report<E>(run: &Run<E>, mut tally: Tally, workers: usize, missing: usize
     let timeline = run.board.timeline.then(|| {
         let mut lanes = tally.spans;
         lanes.sort_by_key(|(worker, _)| *worker);
-        let row = |station: &Station| {
-            let names: Vec<&str> = stages[station.first..station.end].iter().map(StageReport::name).collect();
-            Row { stage: station.first, name: names.join(" + ") }
-        };
+        let row =
+            |(station, name): (&Station, &Arc<str>)| Row { stage: station.first, name: name.to_string() };
         Arc::new(Timeline {
             elapsed,
-            rows: run.board.stations.iter().map(row).collect(),
+            rows: run.board.stations.iter().zip(&run.board.row_names).map(row).collect(),
             lanes: lanes.into_iter().map(|(_, spans)| spans).collect(),
             samples: queue_samples.clone(),
         })

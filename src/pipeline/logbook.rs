@@ -6,9 +6,17 @@ use crate::sync::time::{Duration, Instant};
 
 use super::board::Board;
 use super::flow::{Flow, judge};
+use super::monitor::PipelineMonitor;
 use super::run::Run;
 use super::tally::Tally;
 use super::timeline::Spans;
+
+/// Time between two looks at the rules of a monitor, by each worker.
+const CHECK_EVERY: Duration = if cfg!(any(gristmill_shuttle, gristmill_loom)) {
+    Duration::from_micros(2)
+} else {
+    Duration::from_millis(10)
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -18,6 +26,8 @@ pub(super) struct Logbook {
     entered: Option<(usize, Instant)>,
     /// When the queues are to be looked at next.
     sample_at: Instant,
+    monitor: Option<PipelineMonitor>,
+    check_at: Instant,
     spans: Option<Spans>,
     /// What each station did when this worker last looked around, and when that was; until it finds work it is taken to last.
     flows: Vec<Flow>,
@@ -29,12 +39,14 @@ pub(super) struct Logbook {
 }
 
 impl Logbook {
-    pub(super) fn new(board: Arc<Board>, worker: usize) -> Self {
+    pub(super) fn new(board: Arc<Board>, worker: usize, monitor: Option<PipelineMonitor>) -> Self {
         let zero = vec![Duration::ZERO; board.stations.len()];
         Self {
             worker,
             entered: None,
             sample_at: board.started,
+            monitor,
+            check_at: board.started,
             spans: board.timeline.then(|| Spans::new(board.workers())),
             flows: Vec::new(),
             seen: None,
@@ -57,6 +69,7 @@ impl Logbook {
     pub(super) fn leave(&mut self, items: usize, now: Instant) {
         self.board.leave(self.worker);
         let Some((stage, start)) = self.entered.take() else { return };
+        self.board.count(self.worker, stage, items);
         if let Some(spans) = &mut self.spans {
             spans.add(stage, self.board.since_start(start), self.board.since_start(now), items);
         }
@@ -76,6 +89,17 @@ impl Logbook {
             let at = self.board.since_start(now);
             let next = samples.take(at, run.in_flight(), |stage| self.board.queued(stage));
             self.sample_at = now + next.saturating_sub(at);
+        }
+    }
+
+    /// Asks the rules of the monitor if it is time to. Not while the worker searches: others count on it to look for work.
+    #[inline]
+    pub(super) fn check<E>(&mut self, run: &Run<E>, now: Instant) {
+        if let Some(monitor) = self.monitor.as_ref().filter(|_| now >= self.check_at) {
+            self.check_at = now + CHECK_EVERY;
+            // It may take long, and whoever has just made room or results relies on this worker.
+            run.offer_work();
+            monitor.check();
         }
     }
 

@@ -77,7 +77,7 @@ pub struct Run<E> {
 }
 
 impl<E> Run<E> {
-    pub(super) fn new(window: usize, workers: usize, token: &CancellationToken, board: Board) -> Self {
+    pub(super) fn new(window: usize, workers: usize, token: &CancellationToken, board: Arc<Board>) -> Self {
         Self {
             window,
             workers,
@@ -100,7 +100,7 @@ impl<E> Run<E> {
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
             hungry: Padded(AtomicBool::new(false)),
-            board: Arc::new(board),
+            board,
         }
     }
 
@@ -223,6 +223,7 @@ impl<E> Run<E> {
         if items == 0 {
             self.pieces.fetch_sub(1, Ordering::SeqCst);
         } else {
+            self.board.finish(items);
             self.released.fetch_add(items, Ordering::SeqCst);
         }
         if self.source_ended() {
@@ -248,6 +249,7 @@ impl<E> Run<E> {
     /// Items of a chunk that was cut short are through; their room is not needed any more.
     pub(super) fn count_in_part(&self, items: usize) {
         self.in_part.fetch_add(items, Ordering::Relaxed);
+        self.board.finish(items);
     }
 
     fn wake_if_finished(&self) {

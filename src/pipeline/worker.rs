@@ -97,6 +97,7 @@ impl Worker {
             match work(self) {
                 ControlFlow::Continue(true) => {
                     looks = 0;
+                    self.log.check(run, self.now);
                     continue;
                 }
                 ControlFlow::Continue(false) => {}
