@@ -57,7 +57,7 @@ struct Inner {
 ///     "enough",
 ///     |now| now.finished() >= 100,
 ///     |_| false, // once is enough
-///     move |_| stop.cancel(),
+///     move |_| _ = stop.cancel(),
 /// );
 /// let outcome = Pipeline::from_iter(0..).monitored_by(&monitor).window(10).for_each("drop", drop).run(&token);
 /// assert!(outcome.is_err_and(|error| error.is_cancelled()));

@@ -15,6 +15,7 @@ mod heavy;
 mod iterators;
 mod lone;
 mod model;
+mod monitor;
 mod panics;
 mod sources;
 mod state;
