@@ -12,6 +12,7 @@
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
+//! cargo bench --bench versus -- observed                      # a pipeline that is looked at
 //! cargo bench --bench versus -- fan-                          # one sender to many receivers, and many to one
 //! ```
 //!
@@ -56,6 +57,7 @@ mod versus {
     pub(crate) mod map;
     pub(crate) mod memory;
     pub(crate) mod nested;
+    pub(crate) mod observed;
     pub(crate) mod over_slice;
     pub(crate) mod round_trip;
     pub(crate) mod semaphore;
@@ -65,14 +67,15 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    completed, crowd, fan, flood, fused, group, harness::Bench, lone, map, memory, nested, options::Options,
-    over_slice, round_trip, semaphore, start_stop,
+    completed, crowd, fan, flood, fused, group, harness::Bench, lone, map, memory, nested, observed,
+    options::Options, over_slice, round_trip, semaphore, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 14] = [
+const GROUPS: [fn(&mut Bench); 15] = [
     map::run,
     fused::run,
+    observed::run,
     lone::run,
     crowd::run,
     memory::run,
