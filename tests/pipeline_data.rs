@@ -42,7 +42,8 @@ fn spans_hold_every_item_of_every_row_in_order_of_time() {
         let spans = || (0..timeline.workers()).flat_map(|worker| timeline.spans(worker));
         // The source, the row of two stages, the serial one, the row of one, the sink.
         for (stage, items) in [(0, 20_000), (1, 20_000), (3, 10_000), (4, 10_000), (5, 10_000)] {
-            let sum: u64 = spans().filter(|span| span.stage() == stage).map(|span| span.items()).sum();
+            let sum: u64 =
+                spans().filter(|span| span.stage() == stage).map(gristmill::pipeline::Span::items).sum();
             assert_eq!(sum, items, "stage {stage}");
         }
         assert!(spans().all(|span| span.start() <= span.end() && span.end() <= report.elapsed()));
@@ -87,7 +88,8 @@ mod data {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "camelCase")]
     struct Trace {
-        trace_events: Vec<Event>,
+        #[serde(rename = "traceEvents")]
+        events: Vec<Event>,
         display_time_unit: String,
         other_data: BTreeMap<String, u64>,
     }
@@ -110,7 +112,7 @@ mod data {
         assert_eq!(trace.other_data["short_spans_left_out"], 0);
         let (mut items, mut threads, mut counters) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
         let elapsed = report.elapsed().as_secs_f64() * 1e6;
-        for event in trace.trace_events {
+        for event in trace.events {
             match event {
                 Event::X { name, cat, ts, dur, pid, tid, args } => {
                     assert!(ts >= 0.0 && dur >= 0.0 && ts + dur <= elapsed + 1.0);

@@ -1,7 +1,7 @@
 //! How often each duration was measured, over a whole run, in memory that does not grow with it.
 //!
 //! Log-linear buckets: each power of two is divided into [`PARTS`] equal ones, so that a bucket is never wider than 1/32 of the values
-//! in it; below 64 each value has a bucket of its own. This is the bucketing of HdrHistogram (G. Tene, <https://hdrhistogram.org>).
+//! in it; below 64 each value has a bucket of its own. This is the bucketing of `HdrHistogram` (G. Tene, <https://hdrhistogram.org>).
 
 /// Buckets for each power of two, as a power of two.
 const BITS: u32 = 5;

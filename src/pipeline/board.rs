@@ -99,7 +99,7 @@ impl Board {
         let stations = stations(stages, serial_points);
         let row_name = |station: &Station| names[station.first..station.end].join(" + ").into();
         let counts = || Padded((0..stages).map(|_| AtomicU64::new(0)).collect());
-        let live = || Live {
+        let counters = || Live {
             items: (0..workers).map(|_| counts()).collect(),
             finished: Padded::default(),
             ended: AtomicU64::new(0),
@@ -113,7 +113,7 @@ impl Board {
             lines: (0..workers).map(|_| line()).collect(),
             samples: Mutex::new(Samples::new(stages)),
             timeline,
-            live: watched.then(live),
+            live: watched.then(counters),
         }
     }
 

@@ -166,7 +166,8 @@ struct LeftOut {
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Trace<'a> {
-    trace_events: Vec<Event<'a>>,
+    #[serde(rename = "traceEvents")]
+    events: Vec<Event<'a>>,
     display_time_unit: &'static str,
     other_data: LeftOut,
 }
@@ -224,7 +225,7 @@ impl Timeline {
         }
         let (short_spans_left_out, time) = self.left_out();
         let other_data = LeftOut { short_spans_left_out, time_left_out_ns: nanoseconds(time) };
-        let trace = Trace { trace_events: events, display_time_unit: "ns", other_data };
+        let trace = Trace { events, display_time_unit: "ns", other_data };
         serde_json::to_writer(writer, &trace).map_err(io::Error::from)
     }
 

@@ -43,14 +43,14 @@ impl QueueSample {
 #[derive(Debug)]
 pub(super) struct Samples {
     stages: usize,
-    samples: Vec<QueueSample>,
+    kept: Vec<QueueSample>,
     period: Duration,
     next: Duration,
 }
 
 impl Samples {
     pub(super) fn new(stages: usize) -> Self {
-        Self { stages, samples: Vec::new(), period: FIRST_PERIOD, next: Duration::ZERO }
+        Self { stages, kept: Vec::new(), period: FIRST_PERIOD, next: Duration::ZERO }
     }
 
     /// Takes a sample if one is due; gives when the next one is.
@@ -63,21 +63,21 @@ impl Samples {
         if at < self.next {
             return self.next;
         }
-        if self.samples.len() == MOST {
+        if self.kept.len() == MOST {
             let mut number = 0;
-            self.samples.retain(|_| {
+            self.kept.retain(|_| {
                 number += 1;
                 number % 2 == 1
             });
             self.period = self.period.saturating_mul(2);
         }
-        self.samples.push(QueueSample { at, in_flight, queued: (0..self.stages).map(queued).collect() });
+        self.kept.push(QueueSample { at, in_flight, queued: (0..self.stages).map(queued).collect() });
         self.next = at.saturating_add(self.period);
         self.next
     }
 
     pub(super) fn into_samples(self) -> Vec<QueueSample> {
-        self.samples
+        self.kept
     }
 }
 

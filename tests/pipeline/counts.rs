@@ -137,7 +137,7 @@ fn check(grid: (usize, usize), ordered: bool, stage: usize, end: End) {
     let ends = |expected| if end == expected { 1..=grid.0 as u64 } else { 0..=0 };
     match end {
         End::Success => {
-            assert_eq!(sums(|stage| stage.undone()), 0, "{said}\n{report}");
+            assert_eq!(sums(gristmill::pipeline::StageReport::undone), 0, "{said}\n{report}");
             assert_eq!((stages[2].filtered(), stages[3].items_out()), (ITEMS / 2, ITEMS), "{said}");
         }
         End::Cancel => {}

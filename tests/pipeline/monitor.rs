@@ -59,7 +59,7 @@ fn snapshot_shows_nothing_before_what_is_held_during_and_all_after_the_run() {
     });
     assert!(during.has_begun() && !during.has_ended());
     assert_eq!((during.read(), during.finished(), during.in_flight()), (4, 0, 4));
-    let names: Vec<&str> = during.rows().iter().map(|row| row.name()).collect();
+    let names: Vec<&str> = during.rows().iter().map(gristmill::pipeline::RowSnapshot::name).collect();
     assert_eq!(names, ["source", "parse + keep", "sink"]);
     assert_eq!(during.row("parse + keep").unwrap().items(), 4);
     assert!(during.workers().flatten().any(|(row, _)| row.name() == "sink"), "{during:?}");
