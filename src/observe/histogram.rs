@@ -91,7 +91,9 @@ mod tests {
 
     fn of(values: &[u64]) -> Histogram {
         let mut histogram = Histogram::default();
-        values.iter().for_each(|value| histogram.record(*value, 1));
+        for value in values {
+            histogram.record(*value, 1);
+        }
         histogram
     }
 
@@ -135,7 +137,9 @@ mod tests {
         ) {
             let mut all = workers.concat();
             let mut merged = Histogram::default();
-            workers.iter().for_each(|values| merged.add(&of(values)));
+            for values in &workers {
+                merged.add(&of(values));
+            }
             prop_assert_eq!(&merged, &of(&all));
             all.sort_unstable();
             let rank = (all.len() * usize::try_from(percent).unwrap()).div_ceil(100);

@@ -227,6 +227,7 @@ impl Gauge {
 
 #[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
 mod tests {
+    use super::StationKind::{Point, Row, Source};
     use super::*;
 
     #[test]
@@ -237,7 +238,6 @@ mod tests {
                 .map(|station| (station.first, station.end, station.kind))
                 .collect()
         };
-        use StationKind::{Point, Row, Source};
         assert_eq!(named(1, &[]), [(0, 1, Source)]);
         assert_eq!(named(2, &[]), [(0, 1, Source), (1, 2, Point)]);
         assert_eq!(named(4, &[]), [(0, 1, Source), (1, 3, Row), (3, 4, Point)]);

@@ -112,7 +112,8 @@ mod tests {
                 samples.len()
             );
             assert_eq!(samples[0].at(), Duration::ZERO);
-            let gaps: Vec<_> = samples.windows(2).map(|pair| pair[1].at() - pair[0].at()).collect();
+            let gaps: Vec<_> =
+                samples.windows(2).map(|pair| pair[1].at().saturating_sub(pair[0].at())).collect();
             let (shortest, longest) = (gaps.iter().min(), gaps.iter().max());
             assert!(longest <= shortest.map(|gap| *gap * 2).as_ref(), "{shortest:?} to {longest:?}");
         }

@@ -192,7 +192,7 @@ mod tests {
             for (stage, gap, length) in &spans {
                 let start = now + Duration::from_nanos(*gap);
                 now = start + Duration::from_nanos(*length);
-                busy += now - start;
+                busy += now.saturating_sub(start);
                 kept.add(*stage, start, now, 1);
             }
             prop_assert!(kept.kept.len() <= 64);
