@@ -13,6 +13,7 @@
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
+//! cargo bench --bench versus -- observed                      # a pipeline that is looked at
 //! cargo bench --bench versus -- fan-                          # one sender to many receivers, and many to one
 //! cargo bench --bench versus -- pgzip                         # the example beside pigz, at levels 1, 6 and 9
 //! ```
@@ -59,6 +60,7 @@ mod versus {
     pub(crate) mod map;
     pub(crate) mod memory;
     pub(crate) mod nested;
+    pub(crate) mod observed;
     pub(crate) mod over_slice;
     pub(crate) mod pgzip;
     pub(crate) mod round_trip;
@@ -69,14 +71,15 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory, nested,
+    completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory, nested, observed,
     options::Options, over_slice, pgzip, round_trip, semaphore, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 16] = [
+const GROUPS: [fn(&mut Bench); 17] = [
     map::run,
     fused::run,
+    observed::run,
     keyed::run,
     lone::run,
     crowd::run,

@@ -3,3 +3,5 @@
 source "$(dirname "$0")/common.sh"
 
 run cargo test
+# The feature has tests of its own.
+run cargo test --features serde --test pipeline_data

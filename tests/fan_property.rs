@@ -334,7 +334,7 @@ proptest! {
                     hands.insert(lane.id(), Vec::new());
                     lanes.push(lane);
                 }
-                Step::TakeUndelivered => prop_assert_eq!(router.take_undelivered(), []),
+                Step::TakeUndelivered => prop_assert_eq!(router.take_undelivered(), Vec::<u32>::new()),
             }
         }
         for lane in &lanes {

@@ -89,7 +89,7 @@ claims! {
     fn results_come_back_through_the_handles(workers(2, 8), |pool| {
         let handles: Vec<_> = (0..100_u64).map(|i| pool.submit(move || i * i).expect("open")).collect();
         let sum: u64 = handles.into_iter().map(|handle| handle.wait().expect("it succeeds")).sum();
-        assert_eq!(sum, (0..100).map(|i| i * i).sum());
+        assert_eq!(sum, (0..100).map(|i| i * i).sum::<u64>());
         let report = pool.shutdown(Shutdown::Drain);
         assert!(report.is_complete());
         assert_eq!((report.submitted(), report.succeeded(), report.pending()), (100, 100, 0));

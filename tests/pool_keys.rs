@@ -374,7 +374,7 @@ fn drop_of_the_pool_runs_what_waits_for_its_key_and_an_abort_hands_it_back() {
             let names: Vec<_> = report.tasks().iter().map(|task| task.name().to_string()).collect();
             assert_eq!(names, (0..50).map(|i| i.to_string()).collect::<Vec<_>>());
             assert!(pool.shutdown(Shutdown::Drain).is_complete());
-            assert_eq!(log.all(), []);
+            assert!(log.all().is_empty());
         } else {
             gate.open();
             drop(pool);
@@ -488,5 +488,5 @@ fn keys_work_with_borrowed_data() {
         }
     });
     scope.expect("good settings");
-    assert_eq!(total.into_inner(), (0..300).sum());
+    assert_eq!(total.into_inner(), (0..300).sum::<usize>());
 }

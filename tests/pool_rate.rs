@@ -184,7 +184,7 @@ fn class_is_limited_across_priorities_and_the_higher_starts_first() {
         .into();
     pool.resume();
     until_refused(&limiter);
-    assert_eq!(log.all(), []);
+    assert!(log.all().is_empty());
     for started in 1..=3 {
         move_until(&clock, &limiter, &log, started);
     }
@@ -494,7 +494,7 @@ fn many_tasks_of_a_rated_pool_are_limited_one_by_one() {
     });
     let many = pool.submit_many(tasks).expect("open");
     until_refused(&limiter);
-    assert_eq!(log.all(), []);
+    assert!(log.all().is_empty());
     for step in 1..=4 {
         clock.advance(SECOND * 3);
         while log.all().len() < 3 * step {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use gristmill::pipeline::PipelineMonitor;
 use gristmill::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use gristmill::sync::channel::bounded;
 use gristmill::sync::{fault, model as execution, thread};
@@ -397,4 +398,46 @@ fn run_goes_on_without_the_threads_that_cannot_be_created() {
             assert_eq!((report.workers(), report.missing_workers()), (failing, 3 - failing));
         });
     }
+}
+
+#[test]
+fn who_looks_at_a_running_pipeline_sees_no_more_finished_than_read_and_each_crossing_once() {
+    check("monitored", || {
+        let monitor = PipelineMonitor::new();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&calls);
+        monitor.when(
+            "half",
+            |now| now.finished() >= 3,
+            |_| false,
+            move |_| {
+                count.fetch_add(1, SeqCst);
+            },
+        );
+        let watched = monitor.clone();
+        let watcher = spawn(move || {
+            for _ in 0..3 {
+                let now = watched.snapshot();
+                assert!(now.finished() <= now.read() && now.read() <= 6, "{now}");
+                thread::yield_now();
+            }
+        });
+        let report = Pipeline::from_iter(0..6_usize)
+            .workers(2)
+            .window(4)
+            .monitored_by(&monitor)
+            .map("double", |item| item * 2)
+            .serial("number", |item| item)
+            .for_each("drop", drop)
+            .run(&CancellationToken::new())
+            .unwrap();
+        watcher.join().expect("what it claims holds");
+        let after = monitor.snapshot();
+        assert!(after.has_ended() && (after.read(), after.finished()) == (6, 6), "{after}");
+        assert!(after.rows().iter().all(|row| row.items() == 6 && row.queued() == 0), "{after}");
+        assert_eq!(calls.load(SeqCst), 1);
+        for stage in report.stages() {
+            assert!(stage.starved() + stage.blocked() <= report.idle(), "{report}");
+        }
+    });
 }

@@ -13,6 +13,7 @@ use super::{
     start_stop::Meeting,
 };
 use crossbeam_channel::Receiver;
+use gristmill::pipeline::PipelineMonitor;
 use gristmill::{CancellationToken, Pipeline, Submitter, ThreadPool};
 
 /// Why no error of these pipelines and tasks is handled: a bench has no use for half a result.
@@ -56,6 +57,30 @@ pub(crate) fn map(group: &mut Group<'_>, items: u32, rounds: u32, workers: usize
             .expect(SOUND);
         sum
     });
+}
+
+/// Ordered map, looked at in every way.
+pub(crate) fn observed(group: &mut Group<'_>, items: u32, rounds: u32, workers: usize) {
+    let ordered = ordered_sum(items, rounds);
+    let run = move |timeline: bool, monitor: Option<PipelineMonitor>| {
+        let mut source = Pipeline::from_iter(0..u64::from(items)).workers(workers);
+        if timeline {
+            source = source.record_timeline();
+        }
+        if let Some(monitor) = &monitor {
+            source = source.monitored_by(monitor);
+        }
+        let mut sum = 0;
+        source
+            .map("grind", |index| work(index, rounds))
+            .for_each("sum", |value| sum = in_order(sum, value))
+            .run(&CancellationToken::new())
+            .expect(SOUND);
+        sum
+    };
+    group.case("gristmill, report only", ordered, move || run(false, None)).as_yardstick();
+    group.case("gristmill, with a timeline", ordered, move || run(true, None));
+    group.case("gristmill, monitored", ordered, move || run(false, Some(PipelineMonitor::new())));
 }
 
 /// Ordered map with more workers than cores.

@@ -3,16 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::histogram::Histogram;
 use super::samples::{Samples, Totals};
 
 /// How long something took: median, 90th and 99th percentile, and the longest.
 ///
-/// [`count`](Self::count) and [`max`](Self::max) are over all measurements since the start. The percentiles are over the
-/// most recent ones of each worker, up to a few hundred, which is what somebody who looks at a running batch wants to know:
-/// they are exact for those, and say nothing of earlier ones. Do not take them for the percentiles of a whole run.
+/// [`count`](Self::count) and [`max`](Self::max) are over all measurements since the start. Of the percentiles there are two kinds, and
+/// the method that gives them says which:
+///
+/// - the recent ones (of a pool) are over the latest measurements of each worker, up to a few hundred, which is what somebody who
+///   looks at a running batch wants to know: they are exact for those, and say nothing of earlier ones;
+/// - those of the whole run (of a pipeline's report) are over all measurements, and up to 1/32 above the exact ones.
 ///
 /// A percentile is by the nearest rank: of `n` sorted values the p-th percentile is the one at rank `ceil(p / 100 * n)`, so
-/// it is always a value that was measured (definition 1 in R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical
+/// a recent one is always a value that was measured (definition 1 in R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical
 /// Packages", The American Statistician 50(4), 1996).
 ///
 /// Before the first measurement all of it is zero.
@@ -31,22 +35,22 @@ impl Quantiles {
         self.count
     }
 
-    /// The median of the most recent measurements.
+    /// The median.
     pub fn p50(&self) -> Duration {
         self.p50
     }
 
-    /// The 90th percentile of the most recent measurements.
+    /// The 90th percentile.
     pub fn p90(&self) -> Duration {
         self.p90
     }
 
-    /// The 99th percentile of the most recent measurements.
+    /// The 99th percentile.
     pub fn p99(&self) -> Duration {
         self.p99
     }
 
-    /// The longest of all measurements since the start.
+    /// The longest of all measurements since the start, exactly.
     pub fn max(&self) -> Duration {
         self.max
     }
@@ -66,6 +70,12 @@ impl Quantiles {
         let [p50, p90, p99] = [50, 90, 99].map(|percent| nearest_rank(&recent, percent));
         let max = Duration::from_nanos(all.max);
         Self { count: all.count, p50, p90, p99, max }
+    }
+
+    /// The quantiles over everything that was counted.
+    pub(crate) fn of_all(histogram: &Histogram) -> Self {
+        let [p50, p90, p99] = [50, 90, 99].map(|percent| Duration::from_nanos(histogram.percentile(percent)));
+        Self { count: histogram.count(), p50, p90, p99, max: Duration::from_nanos(histogram.max()) }
     }
 }
 

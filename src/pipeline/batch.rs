@@ -24,6 +24,7 @@ use super::feed::Feed;
 use super::gather::{Cut, Gather};
 use super::run::Run;
 use super::tally::Tally;
+use super::timed::Pulse;
 use super::worker::Worker;
 
 /// The batch that is being filled.
@@ -34,6 +35,8 @@ struct Held<U> {
     credit: usize,
     /// A piece of the run stands for them, because there is no credit.
     piece: bool,
+    /// When the earliest of what goes next had been read.
+    read: Option<Instant>,
 }
 
 struct State<G, U> {
@@ -45,6 +48,7 @@ struct State<G, U> {
     panicked: u64,
     busy: Duration,
     waiting: Duration,
+    pulse: Pulse,
     /// The place of the next batch in the order of the segment below.
     next: usize,
     /// Nothing more will come.
@@ -80,12 +84,13 @@ impl<G, U, E> Batch<G, U, E> {
     pub(super) fn new(stage: usize, gather: G, below: Arc<Feed<Vec<U>, E>>) -> Self {
         let empty = State {
             gather,
-            held: Held { items: Vec::new(), index: 0, credit: 0, piece: false },
+            held: Held { items: Vec::new(), index: 0, credit: 0, piece: false, read: None },
             taken: 0,
             passed: 0,
             panicked: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
+            pulse: Pulse::default(),
             next: 0,
             over: false,
         };
@@ -130,7 +135,9 @@ impl<G, U, E> Batch<G, U, E> {
             state.passed += span as u64;
             state.taken += full.batches.iter().map(|batch| batch.len() as u64).sum::<u64>();
             let items = full.batches;
-            let passed = Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since };
+            let read = state.held.read.unwrap_or(since);
+            let passed =
+                Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read };
             self.below.put(run, passed);
         }
         if had_piece {
@@ -153,9 +160,11 @@ where
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool {
         let mut state = self.state.lock();
         let state = &mut *state;
+        me.log.enter(self.stage, me.now);
         state.waiting += me.now.saturating_duration_since(chunk.since);
         let mut full = Full { batches: Vec::new(), indices: Vec::new() };
         let mut place = 0;
+        let mut plain = state.pulse.plain();
         let outcome = panics::catch(
             || me.stage_name(self.stage),
             || {
@@ -163,6 +172,7 @@ where
                     if run.stopped() {
                         break;
                     }
+                    let start = (plain == 0).then(time::now);
                     let cut = state.gather.look(&item, state.held.items.len());
                     if matches!(cut, Cut::Before | Cut::Around) {
                         full.close(&mut state.held);
@@ -172,6 +182,10 @@ where
                     }
                     state.held.items.push(item);
                     place += 1;
+                    match start {
+                        Some(start) => plain = state.pulse.timed(start, 1),
+                        None => plain -= 1,
+                    }
                     if matches!(cut, Cut::After | Cut::Around) {
                         full.close(&mut state.held);
                     }
@@ -179,8 +193,11 @@ where
             },
         );
         let now = time::now();
-        state.busy += now.saturating_duration_since(me.now);
+        let spent = now.saturating_duration_since(me.now);
+        state.busy += spent;
+        state.pulse.learn(spent, place, plain);
         me.now = now;
+        me.log.leave(place, now);
         let failure = match outcome {
             Ok(()) => chunk.failure.take(),
             Err(panic) => {
@@ -205,7 +222,14 @@ where
             None => state.held.index,
         };
         let dense = chunk.origin.is_dense();
+        let goes_on = !full.batches.is_empty();
+        state.held.read = state.held.read.or(Some(chunk.read));
         self.pass(run, state, full, failure, (chunk.credit, dense, end), now);
+        state.held.read = match state.held.read {
+            _ if state.held.items.is_empty() => None,
+            _ if goes_on => Some(chunk.read),
+            earlier => earlier,
+        };
         if chunk.credit == 0 {
             run.release(0); // it was a piece itself
         }
@@ -229,6 +253,7 @@ where
 
     fn conclude(&self, tally: &mut Tally) {
         let state = self.state.lock();
+        tally.timed[self.stage].add(&state.pulse.calls);
         let report = &mut tally.stages[self.stage];
         report.items_in += state.taken + state.panicked;
         report.items_out += state.passed;

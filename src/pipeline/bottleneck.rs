@@ -155,6 +155,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+    use crate::observe::Quantiles;
     use crate::sync::time::Duration;
 
     /// A run of ten seconds whose stages were busy for so many.
@@ -172,6 +173,9 @@ mod tests {
             idle: Duration::ZERO,
             read: 1,
             finished: 1,
+            latency: Quantiles::default(),
+            queue_samples: Vec::new(),
+            timeline: None,
         }
     }
 

@@ -101,6 +101,8 @@ pub struct Chunk<T, E> {
     pub(super) spent: Duration,
     /// Since when the chunk has been ready for the next stage.
     pub(super) since: Instant,
+    /// When it had been read; of items that were gathered, the earliest.
+    pub(super) read: Instant,
 }
 
 /// Orders chunks by place, lowest first out of a [`BinaryHeap`](std::collections::BinaryHeap).

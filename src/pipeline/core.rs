@@ -4,22 +4,28 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::cancel::CancellationToken;
+use crate::observe::Quantiles;
 use crate::panics;
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::sync::thread;
-use crate::sync::time::{self, Instant};
+use crate::sync::time;
 
+use super::board::{Board, Layout, Station};
 use super::control::Controlled;
 use super::deliver::{Counts, Deliver};
 use super::error::{Failure, PipelineError, PipelineErrorKind, What};
 use super::feed::Feed;
+use super::logbook::Logbook;
+use super::monitor::PipelineMonitor;
 use super::plan::{Plan, Settings};
+use super::queues::Samples;
 use super::report::Report;
 use super::run::{Ending, Run};
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::tally::{Tally, close_counts};
+use super::timeline::{Row, Timeline};
 use super::upstream::Upstream;
 use super::worker::Worker;
 
@@ -44,7 +50,7 @@ where
     tally: Mutex<Tally>,
     names: Arc<[String]>,
     ordered: bool,
-    started: Instant,
+    monitor: Option<PipelineMonitor>,
     /// Until the run has ended, its control knows of it.
     _controlled: Option<Controlled>,
 }
@@ -77,37 +83,49 @@ where
         };
         let names: Arc<[String]> = settings.stages.iter().map(|stage| stage.name().to_owned()).collect();
         let workers = settings.workers.unwrap_or_else(thread::available_cores).min(settings.window).max(1);
+        let monitor = settings.monitor;
+        let board = Arc::new(Board::new(&Layout {
+            names: &names,
+            serial_points: &settings.serial_points,
+            workers,
+            timeline: settings.timeline,
+            watched: monitor.is_some(),
+        }));
         // A control cancels the run, and never what the caller shares with others.
         let caller = if settings.control.is_some() { token.child() } else { token.clone() };
-        let run = Run::new(settings.window.max(1), workers, caller);
-        let started = time::now();
+        let run = Run::new(settings.window.max(1), workers, caller, Arc::clone(&board));
         let last = settings.stages.len() - 1;
         let tally = Tally::new(settings.stages);
         if let Some(setting) = invalid {
-            let report = make_report(&run, tally, started, 0, 0);
+            let report = make_report(&run, tally, 0, 0);
             return Err(PipelineError::new(PipelineErrorKind::InvalidSetting { setting }, report));
         }
         let feed = Arc::new(Feed::new());
         let up = plan.build(Arc::clone(&feed));
         let deliver = deliver(last);
         let segment = Segment::new(up, settings.segment_start..last, feed, step, deliver, settings.ordered);
-        segment.up.begin(&run);
+        segment.begin(&run);
+        if let Some(monitor) = &monitor {
+            monitor.begin(&board);
+        }
         let controlled = settings.control.map(|control| control.enter(&run.source_token, &run.caller));
         let (tally, ordered) = (Mutex::new(tally), settings.ordered);
-        Ok(Self { run, segment, tally, names, ordered, started, _controlled: controlled })
+        Ok(Self { run, segment, tally, names, ordered, monitor, _controlled: controlled })
     }
 
     pub(super) fn workers(&self) -> usize {
         self.run.workers
     }
 
-    pub(super) fn worker(&self, owner: bool) -> Worker {
-        Worker::new(Arc::clone(&self.names), owner, self.run.end.clone())
+    /// The state of a worker: number 0 is the caller's thread.
+    pub(super) fn worker(&self, number: usize, owner: bool) -> Worker {
+        let log = Logbook::new(Arc::clone(&self.run.board), number, self.monitor.clone());
+        Worker::new(Arc::clone(&self.names), owner, self.run.end.clone(), log)
     }
 
     /// The whole life of a worker without a sink of its own.
-    pub(super) fn serve(&self) {
-        let mut me = self.worker(false);
+    pub(super) fn serve(&self, number: usize) {
+        let mut me = self.worker(number, false);
         let mut local = self.segment.local();
         self.guard(|| {
             let _: Option<()> = me.work(
@@ -128,11 +146,14 @@ where
         }
     }
 
+    /// The number of the last stage.
+    pub(super) fn sink(&self) -> usize {
+        self.names.len() - 1
+    }
+
     /// Adds what a sink outside of the segments has counted: the caller's own, or a lazy iterator.
     pub(super) fn count_sink(&self, counts: &Counts) {
-        if let Some(last) = self.tally.lock().stages.last_mut() {
-            counts.add_to(last);
-        }
+        counts.add_to(self.sink(), &mut self.tally.lock());
     }
 
     /// Adds up what a worker counted, however it ended; drops its state.
@@ -142,13 +163,14 @@ where
         tally.failed.clone_from(&me.failed);
         tally.panicked.clone_from(&me.panicked);
         self.segment.settle(me, &local, &mut tally);
+        me.log.settle(&mut tally);
         drop(tally);
         self.guard(|| drop(local)); // user data: outside the lock
     }
 
     /// Ends the run, once all its workers have: gives the delivery back, and how the run went.
     pub(super) fn conclude(self, missing: usize) -> (D, Report, Option<PipelineErrorKind<E>>) {
-        let Self { run, segment, tally, names, ordered, started, _controlled } = self;
+        let Self { run, segment, tally, names, ordered, monitor, _controlled } = self;
         let mut tally = tally.into_inner();
         segment.conclude(&mut tally);
         let finished = run.finished();
@@ -167,7 +189,11 @@ where
             let index = run.read.load(Ordering::SeqCst) as u64;
             run.halt(Ending::Failed(Box::new(Failure { stage: 0, index, what: What::Panic(panic) })));
         }
-        let mut report = make_report(&run, tally, started, run.workers - missing, missing);
+        run.board.end(run.board.since_start(time::now()));
+        if let Some(monitor) = monitor {
+            monitor.check();
+        }
+        let mut report = make_report(&run, tally, run.workers - missing, missing);
         let kind = match run.take_ending() {
             None | Some(Ending::Abandoned) => None,
             // The last item had left before anybody looked at the token.
@@ -190,21 +216,43 @@ where
     }
 }
 
-fn make_report<E>(run: &Run<E>, tally: Tally, started: Instant, workers: usize, missing: usize) -> Report {
+fn make_report<E>(run: &Run<E>, mut tally: Tally, workers: usize, missing: usize) -> Report {
+    tally.divide();
     let read = run.read.load(Ordering::SeqCst) as u64;
     let mut stages = tally.stages;
+    for (stage, timed) in stages.iter_mut().zip(&tally.timed) {
+        stage.latency = timed.quantiles();
+    }
+    let samples = std::mem::replace(&mut *run.board.samples.lock(), Samples::new(0));
     if let Some(source) = stages.first_mut() {
         source.items_in = read;
         source.items_out = read - source.failed - source.panicked;
     }
     close_counts(&mut stages);
+    let elapsed = run.board.since_start(time::now());
+    let queue_samples = samples.into_samples();
+    let timeline = run.board.timeline.then(|| {
+        let mut lanes = tally.spans;
+        lanes.sort_by_key(|(worker, _)| *worker);
+        let row =
+            |(station, name): (&Station, &Arc<str>)| Row { stage: station.first, name: name.to_string() };
+        Arc::new(Timeline {
+            elapsed,
+            rows: run.board.stations.iter().zip(&run.board.row_names).map(row).collect(),
+            lanes: lanes.into_iter().map(|(_, spans)| spans).collect(),
+            samples: queue_samples.clone(),
+        })
+    });
     Report {
         stages,
         workers,
         missing_workers: missing,
-        elapsed: time::now().saturating_duration_since(started),
+        elapsed,
         idle: tally.idle,
         read,
         finished: run.through(),
+        latency: Quantiles::of_all(&tally.latency),
+        queue_samples,
+        timeline,
     }
 }

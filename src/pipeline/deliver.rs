@@ -5,19 +5,20 @@
 
 use std::sync::Arc;
 
+use crate::observe::Histogram;
 use crate::panics;
-use crate::sync::time::{self, Duration};
+use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Mutex, Padded};
 
 use super::chunk::Chunk;
 use super::error::{Failure, What};
 use super::error_policy::{ErrorPolicy, Stop};
 use super::feed::Feed;
-use super::report::StageReport;
 use super::run::Run;
 use super::run_end::RunEnd;
 use super::sink::{Refused, Sink};
 use super::tally::Tally;
+use super::timed::{Pulse, nanoseconds};
 use super::worker::Worker;
 
 /// Takes a segment's results.
@@ -45,12 +46,27 @@ pub(super) struct Counts {
     panicked: u64,
     busy: Duration,
     waiting: Duration,
+    pulse: Pulse,
+    /// Of the items that left the pipeline here, since they were read.
+    latency: Histogram,
 }
 
 impl Counts {
-    /// Of so many items that were taken, without times.
-    pub(super) fn of(taken: u64) -> Self {
-        Self { taken, ..Self::default() }
+    /// A chunk is handed out whose items the caller takes himself.
+    pub(super) fn hand_out<U, E>(&mut self, chunk: &Chunk<U, E>, now: Instant) {
+        let items = chunk.items.len() as u64;
+        self.taken += items;
+        self.waiting += now.saturating_duration_since(chunk.since);
+        self.latency.record(nanoseconds(now.saturating_duration_since(chunk.read)), items);
+    }
+
+    /// The caller has spent so long with that many of them, and left some.
+    pub(super) fn used(&mut self, spent: Duration, items: usize, left: usize) {
+        self.busy += spent;
+        self.taken -= left as u64;
+        if let Some(each) = u32::try_from(items).ok().and_then(|items| spent.checked_div(items)) {
+            self.pulse.calls.record(each, items as u64);
+        }
     }
 
     /// One item did not get through.
@@ -61,7 +77,10 @@ impl Counts {
         }
     }
 
-    pub(super) fn add_to(&self, report: &mut StageReport) {
+    pub(super) fn add_to(&self, stage: usize, tally: &mut Tally) {
+        tally.timed[stage].add(&self.pulse.calls);
+        tally.latency.add(&self.latency);
+        let report = &mut tally.stages[stage];
         report.items_in += self.taken + self.failed + self.panicked;
         report.items_out += self.taken;
         report.failed += self.failed;
@@ -80,8 +99,10 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     counts: &mut Counts,
     chunk: &mut Chunk<U, E>,
 ) -> bool {
+    me.log.enter(stage, me.now);
     counts.waiting += me.now.saturating_duration_since(chunk.since);
     let (mut taken, mut skipped) = (0, 0);
+    let mut plain = counts.pulse.plain();
     let origin = &chunk.origin;
     let outcome = panics::catch(
         || me.stage_name(stage),
@@ -90,7 +111,13 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 if run.stopped() {
                     return Err(Refused::Stopped);
                 }
-                match sink.accept(item, || origin.index(taken), &run.end) {
+                let start = (plain == 0).then(time::now);
+                let outcome = sink.accept(item, || origin.index(taken), &run.end);
+                match start {
+                    Some(start) => plain = counts.pulse.timed(start, 1),
+                    None => plain -= 1,
+                }
+                match outcome {
                     Err(Refused::Skipped) => skipped += 1,
                     outcome => outcome?,
                 }
@@ -100,10 +127,14 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
         },
     );
     let now = time::now();
-    counts.busy += now.saturating_duration_since(me.now);
+    let spent = now.saturating_duration_since(me.now);
+    counts.busy += spent;
+    counts.pulse.learn(spent, taken, plain);
     counts.taken += taken as u64 - skipped;
     counts.failed += skipped;
+    counts.latency.record(nanoseconds(now.saturating_duration_since(chunk.read)), taken as u64);
     me.now = now;
+    me.log.leave(taken, now);
     let what = match outcome {
         Ok(Ok(())) => {
             let Some(failure) = chunk.failure.take() else {
@@ -155,7 +186,7 @@ impl<U, E, K: Sink<U, E> + Send> Deliver<U, E> for Shared<K> {
     }
 
     fn conclude(&self, tally: &mut Tally) {
-        self.state.lock().1.add_to(&mut tally.stages[self.stage]);
+        self.state.lock().1.add_to(self.stage, tally);
     }
 }
 
@@ -267,7 +298,9 @@ where
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool {
         let mut state = self.state.lock();
         let SerialState { call, counts, next } = &mut *state;
+        me.log.enter(self.stage, me.now);
         counts.waiting += me.now.saturating_duration_since(chunk.since);
+        let mut plain = counts.pulse.plain();
         let mut items = Vec::with_capacity(chunk.items.len());
         let (mut done, mut dropped) = (0, Vec::new());
         let origin = &chunk.origin;
@@ -278,7 +311,13 @@ where
                     if run.stopped() {
                         break;
                     }
-                    match call.call(item, || origin.index(done), &run.end)? {
+                    let start = (plain == 0).then(time::now);
+                    let outcome = call.call(item, || origin.index(done), &run.end);
+                    match start {
+                        Some(start) => plain = counts.pulse.timed(start, 1),
+                        None => plain -= 1,
+                    }
+                    match outcome? {
                         Some(value) => items.push(value),
                         None => dropped.push(done),
                     }
@@ -288,10 +327,13 @@ where
             },
         );
         let now = time::now();
-        counts.busy += now.saturating_duration_since(me.now);
+        let spent = now.saturating_duration_since(me.now);
+        counts.busy += spent;
+        counts.pulse.learn(spent, items.len(), plain);
         counts.taken += items.len() as u64;
         counts.failed += dropped.len() as u64;
         me.now = now;
+        me.log.leave(items.len(), now);
         let what = match outcome {
             Ok(outcome) => outcome.err(),
             Err(panic) => Some(What::Panic(panic)),
@@ -325,6 +367,7 @@ where
             failure,
             spent: Duration::ZERO,
             since: now,
+            read: chunk.read,
         };
         *next += span;
         self.below.put(run, passed);
@@ -333,7 +376,7 @@ where
     }
 
     fn conclude(&self, tally: &mut Tally) {
-        self.state.lock().counts.add_to(&mut tally.stages[self.stage]);
+        self.state.lock().counts.add_to(self.stage, tally);
     }
 }
 

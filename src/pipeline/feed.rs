@@ -12,6 +12,7 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::time::{Duration, Instant};
 use crate::sync::{Mutex, Padded};
 
+use super::board::Gauge;
 use super::chunk::{Chunk, Origin};
 use super::error::Failure;
 use super::run::Run;
@@ -26,6 +27,7 @@ struct Entry<T, E> {
     credit: usize,
     failure: Option<Box<Failure<E>>>,
     since: Instant,
+    read: Instant,
 }
 
 /// The queue in front of a segment.
@@ -33,17 +35,23 @@ struct Entry<T, E> {
 pub struct Feed<T, E> {
     entries: Padded<Mutex<VecDeque<Entry<T, E>>>>,
     count: AtomicUsize,
+    pub(super) queued: Gauge,
 }
 
 impl<T, E> Feed<T, E> {
     pub(super) fn new() -> Self {
-        Self { entries: Padded(Mutex::new(VecDeque::new())), count: AtomicUsize::new(0) }
+        Self {
+            entries: Padded(Mutex::new(VecDeque::new())),
+            count: AtomicUsize::new(0),
+            queued: Gauge::default(),
+        }
     }
 
     /// Adds a chunk at its place, and wakes a worker for it.
     pub(super) fn put(&self, run: &Run<E>, chunk: Chunk<T, E>) {
-        let Chunk { first, items, origin, credit, failure, since, .. } = chunk;
-        let entry = Entry { first, items: items.into_iter(), origin, taken: 0, credit, failure, since };
+        let Chunk { first, items, origin, credit, failure, since, read, .. } = chunk;
+        let entry = Entry { first, items: items.into_iter(), origin, taken: 0, credit, failure, since, read };
+        self.queued.add(entry.items.len());
         let mut entries = self.entries.lock();
         let place = entries.partition_point(|other| other.first <= first);
         entries.insert(place, entry);
@@ -91,7 +99,9 @@ impl<T, E> Feed<T, E> {
             failure: if whole { entry.failure.take() } else { None },
             spent: Duration::ZERO,
             since: entry.since,
+            read: entry.read,
         };
+        self.queued.sub(span);
         entry.first += span;
         entry.taken += span;
         entry.credit -= credit;

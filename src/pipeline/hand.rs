@@ -21,6 +21,7 @@ pub(super) struct InHand<E> {
     /// Time spent, and the longest time between two looks at the clock.
     pub(super) spent: Duration,
     pub(super) worst: Duration,
+    pub(super) read: Instant,
 }
 
 impl<E> InHand<E> {
@@ -60,6 +61,7 @@ impl<E> InHand<E> {
             failure: self.after.take(),
             spent: Duration::ZERO,
             since,
+            read: self.read,
         }
     }
 }

@@ -287,7 +287,7 @@ where
         for number in 1..core.workers() {
             let shared = Arc::clone(&core);
             let builder = thread::Builder::new().name(format!("gristmill-{number}"));
-            let Ok(worker) = builder.spawn(move || shared.serve()) else {
+            let Ok(worker) = builder.spawn(move || shared.serve(number)) else {
                 missing = core.workers() - number;
                 break;
             };

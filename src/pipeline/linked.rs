@@ -25,7 +25,7 @@ where
     type Local = SegmentLocal<P::Local, S::Local, S::Out>;
 
     fn begin(&self, run: &Run<E>) {
-        self.segment.up.begin(run);
+        self.segment.begin(run);
     }
 
     fn local(&self) -> Self::Local {

@@ -38,6 +38,12 @@ impl Pace {
         self.chunk.load(Ordering::Relaxed)
     }
 
+    /// What an item takes, in nanoseconds.
+    #[inline]
+    pub(super) fn item_nanoseconds(&self) -> u64 {
+        self.item_nanos.load(Ordering::Relaxed)
+    }
+
     /// How many items to run between two looks at the clock: a quarter of a chunk's time.
     #[inline]
     pub(super) fn block(&self) -> usize {

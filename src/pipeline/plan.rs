@@ -12,6 +12,7 @@ use super::deliver::{Serial, SerialCall};
 use super::feed::Feed;
 use super::gather::Gather;
 use super::linked::Linked;
+use super::monitor::PipelineMonitor;
 use super::reader::Reader;
 use super::report::{StageKind, StageReport};
 use super::segment::Segment;
@@ -30,6 +31,10 @@ pub(super) struct Settings {
     pub(super) segment_start: usize,
     /// Who may close the source.
     pub(super) control: Option<PipelineControl>,
+    /// The numbers of the stages that end a row of fused ones.
+    pub(super) serial_points: Vec<usize>,
+    pub(super) timeline: bool,
+    pub(super) monitor: Option<PipelineMonitor>,
     /// A setting of a stage that makes no sense.
     pub(super) invalid: Option<&'static str>,
 }

@@ -3,6 +3,8 @@
 use std::ops::{ControlFlow, Deref};
 use std::vec;
 
+use crate::sync::time::{self, Instant};
+
 use super::chunk::Origin;
 use super::core::{Core, Local};
 use super::deliver::{Counts, Owned};
@@ -32,7 +34,9 @@ where
     working: Option<(Worker, Local<P, S, E>)>,
     /// The chunk that is being consumed: the origin and number of its items, and what to release when it is used up.
     current: Option<(Origin, usize, usize)>,
-    given: u64,
+    counts: Counts,
+    /// When the caller was handed what it has, and how much.
+    handed: Option<(Instant, usize)>,
 }
 
 impl<C, P, S, E> Puller<C, P, S, E>
@@ -43,8 +47,8 @@ where
     E: Send,
 {
     pub(super) fn new(core: C) -> Self {
-        let working = Some((core.worker(true), core.segment.local()));
-        Self { core, working, current: None, given: 0 }
+        let working = Some((core.worker(0, true), core.segment.local()));
+        Self { core, working, current: None, counts: Counts::default(), handed: None }
     }
 
     /// The results have ended, or nobody wants them any more.
@@ -54,7 +58,7 @@ where
             self.core.run.halt(Ending::Abandoned);
         }
         if let Some((me, local)) = self.working.take() {
-            self.core.count_sink(&Counts::of(self.given));
+            self.core.count_sink(&self.counts);
             self.core.settle(&me, local);
         }
     }
@@ -69,11 +73,18 @@ where
 {
     fn pull(&mut self) -> Option<vec::IntoIter<S::Out>> {
         let core = &*self.core;
+        let now = time::now();
         if let Some((_, _, credit)) = self.current.take() {
             core.run.release(credit);
             core.run.offer_work();
         }
         let (me, local) = self.working.as_mut()?;
+        if let Some((since, items)) = self.handed.take() {
+            self.counts.used(now.saturating_duration_since(since), items, 0);
+            me.log.leave(items, now);
+        }
+        // What the caller did meanwhile is no stage's time.
+        me.now = now;
         let mut chunk = None;
         core.guard(|| {
             chunk = me.work(
@@ -93,18 +104,23 @@ where
             return None;
         };
         core.segment.turn.advance(chunk.span, None);
+        let now = time::now();
+        self.counts.hand_out(&chunk, now);
+        self.handed = Some((now, chunk.items.len()));
+        me.log.enter(core.sink(), now);
         if let Some(failure) = chunk.failure {
             core.run.count_in_part(chunk.origin.sources_before(chunk.items.len(), chunk.credit));
             core.run.fail(failure);
         } else {
             self.current = Some((chunk.origin, chunk.items.len(), chunk.credit));
         }
-        self.given += chunk.items.len() as u64;
         Some(chunk.items.into_iter())
     }
 
     fn leave(&mut self, results: usize) {
-        self.given -= results as u64;
+        if let Some((since, items)) = self.handed.take() {
+            self.counts.used(time::now().saturating_duration_since(since), items - results, results);
+        }
         match self.current.take() {
             Some((_, _, credit)) if results == 0 => self.core.run.release(credit),
             Some((origin, items, credit)) => {

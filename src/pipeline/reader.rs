@@ -21,6 +21,7 @@ use super::report::StageReport;
 use super::run::Run;
 use super::source::{Readiness, Reading, Source};
 use super::tally::Tally;
+use super::timed::Pulse;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
@@ -45,6 +46,7 @@ struct Trusted<S> {
     /// Items read without a pause since `trust` last fell.
     good: usize,
     penalty: usize,
+    pulse: Pulse,
 }
 
 /// The head of a pipeline: the source, and what of it is in the reader's hands.
@@ -70,7 +72,7 @@ pub struct ReaderLocal<T> {
 
 impl<S, T> Reader<S, T> {
     pub(super) fn new(source: S, readiness: Readiness) -> Self {
-        let trusted = Trusted { source, trust: 1, good: 0, penalty: FIRST_PENALTY };
+        let trusted = Trusted { source, trust: 1, good: 0, penalty: FIRST_PENALTY, pulse: Pulse::default() };
         Self { source: Padded(Mutex::new(trusted)), readiness, open: Padded(Mutex::new((0, Vec::new()))) }
     }
 
@@ -136,6 +138,8 @@ impl<S, T> Reader<S, T> {
         }
         let start = run.read.load(Ordering::Relaxed);
         let mut items = std::mem::take(&mut local.spare);
+        me.log.enter(SOURCE, me.now);
+        let (mut calls, mut plain) = (0, trusted.pulse.plain());
         let (mut got, mut ended, mut failure) = (0, false, None);
         while got < want && !ended && !run.source_ended() && !run.stopped() {
             if run.is_closed() {
@@ -148,9 +152,15 @@ impl<S, T> Reader<S, T> {
             let limit = if polled { want - got } else { trusted.trust.min(want - got) };
             let before = items.len();
             let first = may_wait && got == 0;
+            let timed = (plain == 0).then(time::now);
             let reading =
                 panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, first, &mut items));
             got += items.len() - before;
+            calls += 1;
+            match timed {
+                Some(start) => plain = trusted.pulse.timed(start, items.len() - before),
+                None => plain -= 1,
+            }
             run.read.store(start + got, Ordering::SeqCst);
             let what = match reading {
                 Ok(Reading::Full) => continue,
@@ -169,7 +179,9 @@ impl<S, T> Reader<S, T> {
         let now = time::now();
         let spent = now.saturating_duration_since(me.now);
         local.busy += spent;
+        trusted.pulse.learn(spent, calls, plain);
         me.now = now;
+        me.log.leave(got, now);
         if spent > PAUSE {
             (trusted.trust, trusted.good) = (1, 0);
             trusted.penalty = (trusted.penalty * 4).min(HIGHEST_PENALTY);
@@ -222,7 +234,7 @@ fn source_chunk<T, E>(
 ) -> Chunk<T, E> {
     let count = items.len();
     let origin = Origin::Dense(first as u64);
-    Chunk { first, span: count, items, origin, credit: count, failure, spent, since }
+    Chunk { first, span: count, items, origin, credit: count, failure, spent, since, read: since }
 }
 
 impl<S, E> Upstream<E> for Reader<S, S::Item>
@@ -301,7 +313,9 @@ where
         report.panicked += local.panicked;
     }
 
-    fn conclude(&self, _: &mut Tally) {}
+    fn conclude(&self, tally: &mut Tally) {
+        tally.timed[SOURCE].add(&self.source.lock().pulse.calls);
+    }
 
     fn take_back(&self, first: u64, items: Vec<S::Item>) {
         if !items.is_empty() {

@@ -58,7 +58,7 @@ where
         let mut workers = Vec::new();
         for number in 1..core.workers() {
             let builder = thread::Builder::new().name(format!("gristmill-{number}"));
-            let Ok(worker) = builder.spawn_scoped(scope, || core.serve()) else {
+            let Ok(worker) = builder.spawn_scoped(scope, move || core.serve(number)) else {
                 // The caller's thread is a worker, so the run goes on; the report says with how many.
                 missing = core.workers() - number;
                 break;
@@ -127,7 +127,7 @@ where
     pub fn run(self, token: &CancellationToken) -> Result<K::Outcome, PipelineError<M::Error>> {
         let Pipeline { plan, step, settings, .. } = self.pipeline;
         let core = Core::new(plan, step, settings, token, |stage| Shared::new(stage, self.sink))?;
-        let missing = with_workers(&core, || core.serve());
+        let missing = with_workers(&core, || core.serve(0));
         let (deliver, report, kind) = core.conclude(missing);
         finish(deliver.into_sink(), report, kind)
     }
@@ -157,7 +157,7 @@ where
         let stage = settings.stages.len() - 1;
         let core = Core::new(plan, step, settings, token, |_| Owned)?;
         let missing = with_workers(&core, || {
-            let mut me = core.worker(true);
+            let mut me = core.worker(0, true);
             let mut local = core.segment.local();
             core.guard(|| {
                 let _: Option<()> = me.work(

@@ -14,11 +14,14 @@
 //!
 //! Lock order: `ending` is a leaf.
 
+use std::sync::Arc;
+
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, Padded};
 use crate::wakeup::WakeUp;
 
+use super::board::Board;
 use super::error::{Failure, What};
 use super::run_end::RunEnd;
 
@@ -76,10 +79,11 @@ pub struct Run<E> {
     pub(super) owner: WakeUp,
     /// A worker went idle: a long chunk should be split. Cleared by whoever looks.
     pub(super) hungry: Padded<AtomicBool>,
+    pub(super) board: Arc<Board>,
 }
 
 impl<E> Run<E> {
-    pub(super) fn new(window: usize, workers: usize, caller: CancellationToken) -> Self {
+    pub(super) fn new(window: usize, workers: usize, caller: CancellationToken, board: Arc<Board>) -> Self {
         let token = caller.child();
         let end = RunEnd::new(&token, &caller);
         Self {
@@ -106,6 +110,7 @@ impl<E> Run<E> {
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
             hungry: Padded(AtomicBool::new(false)),
+            board,
         }
     }
 
@@ -235,6 +240,7 @@ impl<E> Run<E> {
         if items == 0 {
             self.pieces.fetch_sub(1, Ordering::SeqCst);
         } else {
+            self.board.finish(items);
             self.released.fetch_add(items, Ordering::SeqCst);
         }
         if self.source_ended() {
@@ -260,6 +266,7 @@ impl<E> Run<E> {
     /// Items of a chunk that was cut short are through; their room is not needed any more.
     pub(super) fn count_in_part(&self, items: usize) {
         self.in_part.fetch_add(items, Ordering::Relaxed);
+        self.board.finish(items);
     }
 
     fn wake_if_finished(&self) {
@@ -300,6 +307,20 @@ impl<E> Run<E> {
         !self.source_ended()
             && !self.reading.load(Ordering::SeqCst)
             && self.room() >= self.read_chunk.load(Ordering::SeqCst)
+    }
+
+    /// How many items have been read and have not left, chunks that are being delivered included; a hint.
+    pub(super) fn in_flight(&self) -> usize {
+        // `read` first: what leaves in between makes it too small, and never larger than the window lets it be.
+        let read = self.read.load(Ordering::Acquire);
+        read.saturating_sub(self.released.load(Ordering::Acquire))
+    }
+
+    /// Whether the source waits for room in the window; a hint.
+    pub(super) fn is_full(&self) -> bool {
+        !self.source_ended()
+            && !self.reading.load(Ordering::Relaxed)
+            && self.room() < self.read_chunk.load(Ordering::Relaxed)
     }
 
     /// How many items are through, once all workers have ended.

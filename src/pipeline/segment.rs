@@ -21,15 +21,13 @@ use super::pace::{Overdue, Pace};
 use super::run::Run;
 use super::step::Step;
 use super::tally::Tally;
+use super::timed::{Gap, nanoseconds};
 use super::turn::Turn;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
 /// Items between two looks at the clock once a worker has asked for work: the chunk may turn heavy, and it asks only once.
 const ASKED_BLOCK: usize = 8;
-
-/// Time between two samples of single calls.
-const SAMPLE_EVERY: Duration = Duration::from_micros(50);
 
 /// A row of fused stages, and what it delivers to.
 pub(super) struct Segment<P, S, D, T, U, E> {
@@ -53,6 +51,7 @@ pub struct SegmentLocal<L, S, U> {
     entered: u64,
     busy: Duration,
     waiting: Duration,
+    gap: Gap,
 }
 
 impl<P, S, D, E> Segment<P, S, D, P::Item, S::Out, E>
@@ -82,7 +81,15 @@ where
             entered: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
+            gap: Gap::default(),
         }
+    }
+
+    /// The run begins.
+    pub(super) fn begin(&self, run: &Run<E>) {
+        self.feed.queued.begin(&run.board, self.stages.start);
+        self.turn.queued.begin(&run.board, self.stages.end);
+        self.up.begin(run);
     }
 
     /// Does one piece of work, here or further up; false if there is none.
@@ -117,7 +124,7 @@ where
         local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
         chunk: Chunk<P::Item, E>,
     ) {
-        let Chunk { first, mut items, origin, credit, failure: after, spent, since, .. } = chunk;
+        let Chunk { first, mut items, origin, credit, failure: after, spent, since, read, .. } = chunk;
         local.waiting += me.now.saturating_duration_since(since);
         if self.turn.is_cut(first) || run.stopped() {
             // What is before it ends the run.
@@ -125,8 +132,10 @@ where
             return;
         }
         let (left, worst) = (items.len(), Duration::ZERO);
-        let mut hand = InHand { first, origin, credit, after, left, done: 0, delivered: 0, spent, worst };
+        let mut hand =
+            InHand { first, origin, credit, after, left, done: 0, delivered: 0, spent, worst, read };
         let (mut block, mut asked) = (self.pace.block(), false);
+        self.enter(me);
         let mut rest = items.drain(..);
         local.results.reserve(left);
         let failure = loop {
@@ -161,17 +170,20 @@ where
             }
             if self.turn.is_at_head(hand.first) {
                 // Ours to deliver already: what is ready goes before the next block starts.
+                me.log.leave(hand.done - hand.delivered, me.now);
                 let ready = Self::results(run, local, &mut hand, None, me.now);
                 if !self.hand_on(run, me, local, Some(ready)) {
                     self.give_back(&hand, 0, rest.collect());
                     return;
                 }
+                self.enter(me);
             }
         };
         self.give_back(&hand, 1, rest.collect());
         self.up.recycle(&mut local.up, items);
         self.learn(run, &hand);
         let failure = failure.or(hand.after.take());
+        me.log.leave(hand.done - hand.delivered, me.now);
         let ready = Self::results(run, local, &mut hand, failure, me.now);
         let (turn, owner_waits) = self.turn.offer(ready, &mut local.results);
         if owner_waits {
@@ -180,7 +192,14 @@ where
         self.hand_on(run, me, local, turn);
     }
 
-    /// Runs the stages over up to `block` items (and one more, if its calls are to be timed), and looks at the clock.
+    /// Notes that the worker is at this row; one without stages is no place to be at.
+    fn enter(&self, me: &mut Worker) {
+        if !self.stages.is_empty() {
+            me.log.enter(self.stages.start, me.now);
+        }
+    }
+
+    /// Runs the stages over up to `block` items, and looks at the clock; times the calls of an item if it is its turn.
     fn run_block(
         &self,
         me: &mut Worker,
@@ -191,11 +210,11 @@ where
         block: usize,
     ) -> Result<(), Box<Failure<E>>> {
         let before = hand.done;
-        let sample = me.sample_due(SAMPLE_EVERY);
+        local.gap.cap(self.pace.item_nanoseconds());
         let outcome = panics::catch(
             || me.stage_name(me.step.panicked.get()),
             || -> Result<(), Box<Failure<E>>> {
-                let SegmentLocal { step, results, origins, .. } = &mut *local;
+                let SegmentLocal { step, results, origins, gap, .. } = &mut *local;
                 let locate_next = |hand: &InHand<E>| {
                     if S::NEEDS_INDEX {
                         me.step.index.set(hand.origin.index(hand.done));
@@ -211,26 +230,42 @@ where
                     hand.done += 1;
                     locate_next(hand);
                 };
-                if sample {
-                    if let Some(item) = rest.next() {
-                        self.step.apply::<true>(&me.step, step, item, &mut |value| {
+                let mut left = block;
+                loop {
+                    // There is nothing to be timed in a row without stages.
+                    let plain = if self.stages.is_empty() { left } else { left.min(gap.left()) };
+                    let mut passed = 0;
+                    for item in rest.by_ref().take(plain) {
+                        self.step.apply::<false>(&me.step, step, item, &mut |value| {
                             results.push(value);
                             Ok(())
                         })?;
                         finish(results);
+                        passed += 1;
+                        if run.wants_attention() {
+                            break;
+                        }
                     }
-                }
-                for item in rest.by_ref().take(block) {
-                    self.step.apply::<false>(&me.step, step, item, &mut |value| {
+                    gap.pass(passed);
+                    left -= passed;
+                    if left == 0 || passed < plain || passed > 0 && run.wants_attention() {
+                        return Ok(());
+                    }
+                    let Some(item) = rest.next() else { return Ok(()) };
+                    let start = time::now();
+                    me.step.stands_for.set(gap.stands_for());
+                    self.step.apply::<true>(&me.step, step, item, &mut |value| {
                         results.push(value);
                         Ok(())
                     })?;
                     finish(results);
-                    if run.wants_attention() {
-                        break;
+                    let took = nanoseconds(time::now().saturating_duration_since(start));
+                    gap.draw(took.max(self.pace.item_nanoseconds()));
+                    left -= 1;
+                    if left == 0 || run.wants_attention() {
+                        return Ok(());
                     }
                 }
-                Ok(())
             },
         );
         let now = time::now();
@@ -273,7 +308,7 @@ where
         let credit = hand.take_credit(run, span);
         hand.first += span;
         hand.delivered = hand.done;
-        Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since }
+        Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read: hand.read }
     }
 
     /// Delivers what it is this worker's turn to deliver, and what becomes so by it; false when the run is over.
@@ -339,7 +374,7 @@ where
         tally: &mut Tally,
     ) {
         self.step.settle(&local.step, local.entered, tally);
-        tally.divide(self.stages.clone(), local.busy, &me.step.sampled.borrow());
+        tally.row(self.stages.clone(), local.busy, &me.step.timed.borrow());
         if !self.stages.is_empty() {
             tally.stages[self.stages.start].waiting += local.waiting;
         }

@@ -287,6 +287,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         let stage = self.settings.stage(name.into(), kind);
         let stages = self.settings.segment_start..stage;
         self.settings.segment_start = stage + 1;
+        self.settings.serial_points.push(stage);
         let plan = through(self.plan, self.step, stages);
         Pipeline { plan, step: Through, settings: self.settings, types: PhantomData }
     }

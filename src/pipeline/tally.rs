@@ -1,6 +1,11 @@
 //! Adds up what the workers counted, once each has ended.
 
+use std::ops::Range;
+
 use super::report::StageReport;
+use super::timed::Calls;
+use super::timeline::Spans;
+use crate::observe::Histogram;
 use crate::sync::time::Duration;
 
 /// The stages' counts while they are being added up.
@@ -13,12 +18,29 @@ pub struct Tally {
     pub(super) panicked: Vec<u64>,
     /// Time that workers had nothing to do.
     pub(super) idle: Duration,
+    /// The calls that were timed, by stage.
+    pub(super) timed: Vec<Calls>,
+    /// From being read to leaving.
+    pub(super) latency: Histogram,
+    /// The time of each row of fused stages.
+    rows: Vec<(Range<usize>, Duration)>,
+    /// The spans of each worker, if they are recorded.
+    pub(super) spans: Vec<(usize, Spans)>,
 }
 
 impl Tally {
     pub(super) fn new(stages: Vec<StageReport>) -> Self {
         let none = vec![0; stages.len()];
-        Self { stages, failed: none.clone(), panicked: none, idle: Duration::ZERO }
+        Self {
+            timed: vec![Calls::default(); stages.len()],
+            stages,
+            failed: none.clone(),
+            panicked: none,
+            idle: Duration::ZERO,
+            latency: Histogram::default(),
+            rows: Vec::new(),
+            spans: Vec::new(),
+        }
     }
 
     /// Adds one worker's items to a parallel stage: what entered and did not fail also left. Gives how many did.
@@ -54,14 +76,27 @@ impl Tally {
         left
     }
 
-    /// Divides a segment's measured time between its stages by the shares of the sampled calls; evenly if none was sampled.
-    pub(super) fn divide(&mut self, stages: std::ops::Range<usize>, busy: Duration, sampled: &[Duration]) {
-        let total: f64 = stages.clone().map(|stage| sampled[stage].as_secs_f64()).sum();
-        #[allow(clippy::cast_precision_loss)] // a handful of stages
-        let even = 1.0 / stages.len().max(1) as f64;
-        for stage in stages {
-            let share = if total > 0.0 { sampled[stage].as_secs_f64() / total } else { even };
-            self.stages[stage].busy += busy.mul_f64(share);
+    /// Adds a worker's time in a row of fused stages, and what was timed there.
+    pub(super) fn row(&mut self, stages: Range<usize>, busy: Duration, timed: &[Calls]) {
+        for stage in stages.clone() {
+            self.timed[stage].add(&timed[stage]);
+        }
+        match self.rows.iter_mut().find(|(row, _)| *row == stages) {
+            Some((_, sum)) => *sum += busy,
+            None => self.rows.push((stages, busy)),
+        }
+    }
+
+    /// Divides the time of each row between its stages by the shares of the timed calls; evenly if none was timed.
+    pub(super) fn divide(&mut self) {
+        for (stages, busy) in std::mem::take(&mut self.rows) {
+            let total: f64 = self.timed[stages.clone()].iter().map(Calls::total).sum();
+            #[allow(clippy::cast_precision_loss)] // a handful of stages
+            let even = 1.0 / stages.len().max(1) as f64;
+            for stage in stages {
+                let share = if total > 0.0 { self.timed[stage].total() / total } else { even };
+                self.stages[stage].busy += busy.mul_f64(share);
+            }
         }
     }
 }

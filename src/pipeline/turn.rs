@@ -14,6 +14,7 @@ use std::collections::BinaryHeap;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, Padded};
 
+use super::board::Gauge;
 use super::chunk::{Chunk, Parked};
 
 struct State<U, E> {
@@ -33,6 +34,8 @@ pub(super) struct Turn<U, E> {
     /// The lowest place that failed: nothing from there on is needed.
     cut: AtomicUsize,
     state: Padded<Mutex<State<U, E>>>,
+    /// The items that are parked.
+    pub(super) queued: Gauge,
 }
 
 impl<U, E> Turn<U, E> {
@@ -47,6 +50,7 @@ impl<U, E> Turn<U, E> {
                 delivering: false,
                 spare: Vec::new(),
             })),
+            queued: Gauge::default(),
         }
     }
 
@@ -89,6 +93,7 @@ impl<U, E> Turn<U, E> {
         if turn && self.shared {
             return (Some(chunk), false);
         }
+        self.queued.add(chunk.items.len());
         state.parked.push(Parked(chunk));
         if let Some(spare) = state.spare.pop() {
             *buffer = spare;
@@ -115,7 +120,12 @@ impl<U, E> Turn<U, E> {
 
     fn pop(&self, state: &mut State<U, E>, head: usize) -> Option<Chunk<U, E>> {
         let ready = state.parked.peek().is_some_and(|next| !self.ordered || next.0.first == head);
-        if ready { state.parked.pop().map(|parked| parked.0) } else { None }
+        if !ready {
+            return None;
+        }
+        let chunk = state.parked.pop().map(|parked| parked.0)?;
+        self.queued.sub(chunk.items.len());
+        Some(chunk)
     }
 
     /// For the owner of a thread-bound sink: the next chunk, if it is there.

@@ -7,6 +7,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{hint, thread};
 
+use super::logbook::Logbook;
 use super::run::Run;
 use super::run_end::RunEnd;
 use super::step::StepContext;
@@ -15,6 +16,9 @@ use super::step::StepContext;
 /// per item for ten-nanosecond items on two cores; on one core 64 do no harm.)
 /// Under a model checker every look is a step, and two show all that many would.
 const LOOKS: u32 = if cfg!(any(gristmill_shuttle, gristmill_loom)) { 2 } else { 64 };
+
+/// The look at which an idle worker notes why: not at the first, so that one that finds work at once pays nothing.
+const LOOK_AROUND: u32 = if LOOKS < 8 { 1 } else { 8 };
 
 /// What one worker keeps for a run.
 #[derive(Debug)]
@@ -31,12 +35,11 @@ pub struct Worker {
     pub(super) failed: Vec<u64>,
     /// Panics by stage.
     pub(super) panicked: Vec<u64>,
-    /// When this worker last timed single calls.
-    pub(super) sampled_at: Option<Instant>,
+    pub(super) log: Logbook,
 }
 
 impl Worker {
-    pub(super) fn new(names: Arc<[String]>, owner: bool, end: RunEnd) -> Self {
+    pub(super) fn new(names: Arc<[String]>, owner: bool, end: RunEnd, log: Logbook) -> Self {
         let stages = names.len();
         Self {
             names,
@@ -47,7 +50,7 @@ impl Worker {
             step: StepContext::new(stages, end),
             failed: vec![0; stages],
             panicked: vec![0; stages],
-            sampled_at: None,
+            log,
         }
     }
 
@@ -58,16 +61,6 @@ impl Worker {
 
     pub(super) fn stage_name(&self, stage: usize) -> String {
         self.names[stage].clone()
-    }
-
-    /// Whether single calls should be timed now; at most once per `every`.
-    #[inline]
-    pub(super) fn sample_due(&mut self, every: Duration) -> bool {
-        let due = self.sampled_at.is_none_or(|at| self.now.saturating_duration_since(at) >= every);
-        if due {
-            self.sampled_at = Some(self.now);
-        }
-        due
     }
 
     /// Called with work in hand, before user code runs: from here on nobody may count on this worker to look for work.
@@ -83,6 +76,7 @@ impl Worker {
         let now = time::now();
         self.idle += now.saturating_duration_since(self.now);
         self.now = now;
+        self.log.end_idle(now);
         let place = if self.owner { &run.owner } else { &run.sleepers };
         place.found(|| false);
         run.offer_work();
@@ -99,9 +93,11 @@ impl Worker {
         let mut looks = 0;
         let mut result = None;
         while !run.finished() && !run.stopped() {
+            self.log.sample(run, self.now);
             match work(self) {
                 ControlFlow::Continue(true) => {
                     looks = 0;
+                    self.log.check(run, self.now);
                     continue;
                 }
                 ControlFlow::Continue(false) => {}
@@ -116,6 +112,9 @@ impl Worker {
                 place.start_searching();
             }
             looks += 1;
+            if looks == LOOK_AROUND {
+                self.log.look_around(run, self.now, time::now());
+            }
             if looks < LOOKS {
                 if looks % 8 == 0 {
                     thread::yield_now();

@@ -166,7 +166,7 @@ fn worker_that_never_began_is_not_waited_for() {
     pool.resize(2).expect("nothing fails any more");
     pool.resize(2).expect("no change");
     assert_eq!(pool.submit(|| 7).expect("open").wait().expect("it runs"), 7);
-    assert_eq!(pool.core().gate.leavers.take(), []);
+    assert_eq!(pool.core().gate.leavers.take(), Vec::<usize>::new());
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn dropped_lane_leaves_what_is_queued_to_be_taken_once() {
     assert_eq!(lanes[0].recv().unwrap(), 0);
     assert_eq!(router.lanes().iter().map(|lane| lane.queued).collect::<Vec<_>>(), [2, 3, 3]);
     assert_eq!(router.take_undelivered(), [1, 4, 7, 2, 5, 8]);
-    assert_eq!(router.take_undelivered(), []);
+    assert!(router.take_undelivered().is_empty());
     assert_eq!(router.lanes().len(), 1, "nothing keeps the dead ones");
     assert_eq!(queued(&lanes[0]), [3, 6]);
 }
@@ -80,7 +80,7 @@ fn shared_queue_without_a_lane_keeps_its_items_for_the_next_one() {
     assert!(router.send(3).unwrap_err().is_no_lanes());
     let lane = router.add_lane();
     assert_eq!(lane.recv().unwrap(), 0);
-    assert_eq!(router.take_undelivered(), [], "there is a lane");
+    assert!(router.take_undelivered().is_empty(), "there is a lane");
     drop(lane);
     assert_eq!(router.take_undelivered(), [1, 2]);
 }

@@ -66,7 +66,7 @@ fn every_source_stage_and_sink_may_borrow() {
     Pipeline::from_slice(&words).send(sender).run(&token).unwrap();
     let (sum, _) =
         Pipeline::from_receiver(receiver).fold("add", 0, |sum, word| sum + word.len()).run(&token).unwrap();
-    assert_eq!(sum, words.iter().map(String::len).sum());
+    assert_eq!(sum, words.iter().map(String::len).sum::<usize>());
 }
 
 #[test]

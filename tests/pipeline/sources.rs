@@ -123,7 +123,7 @@ fn pipeline_runs_inside_a_stage_of_another() {
             .collect::<Vec<_>>()
             .run(&token)
             .unwrap();
-        assert!(sums.into_iter().eq((1..=20).map(|number: u64| (0..number * 100).sum())));
+        assert!(sums.into_iter().eq((1..=20).map(|number: u64| (0..number * 100).sum::<u64>())));
         // The panic of an inner one names the inner stage, and is the outer one's to report.
         let error = Pipeline::from_iter(0..10)
             .map("outer", |number| {

@@ -13,6 +13,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 
+use super::super::board::Gauge;
 use super::super::chunk::{Chunk, Origin};
 use super::super::deliver::{Deliver, Relay};
 use super::super::error::{Failure, What};
@@ -83,6 +84,8 @@ pub(super) struct Dispatch<K, U, V, E> {
     cut: AtomicUsize,
     ordered: bool,
     below: Arc<Feed<V, E>>,
+    /// The items that wait for their keys.
+    pub(super) queued: Gauge,
 }
 
 impl<K, U, V, E> Dispatch<K, U, V, E> {
@@ -103,6 +106,7 @@ impl<K, U, V, E> Dispatch<K, U, V, E> {
             cut: AtomicUsize::new(usize::MAX),
             ordered,
             below,
+            queued: Gauge::default(),
         }
     }
 
@@ -122,8 +126,11 @@ impl<K, U, V, E> Dispatch<K, U, V, E> {
         let credit = ready.credits.pass_on(run);
         let (first, items, failure) = (ready.first, ready.items, ready.failure);
         let since = time::now();
-        self.below
-            .put(run, Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since });
+        let read = ready.read.unwrap_or(since);
+        self.below.put(
+            run,
+            Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read },
+        );
     }
 
     /// Notes that the item at that place failed.
@@ -175,7 +182,7 @@ where
                     let (place, index) = (state.next, chunk.origin.index(entered));
                     let line = state.line(key);
                     let share = whole.as_ref().map_or(Share::One, |whole| Share::Part(Arc::clone(whole)));
-                    if line.push(Entry { place, index, share, since: me.now, item }) {
+                    if line.push(Entry { place, index, share, since: me.now, read: chunk.read, item }) {
                         idle.push((place, Arc::clone(line)));
                     }
                     state.next += 1;
@@ -186,6 +193,7 @@ where
         let now = time::now();
         state.busy += now.saturating_duration_since(me.now);
         me.now = now;
+        self.queued.add(entered);
         let failure = match outcome {
             Ok(()) => chunk.failure.take(),
             Err(panic) => {
@@ -203,7 +211,10 @@ where
         let (place, index) = (state.next, failure.index);
         state.next += 1;
         self.cut(run, place);
-        self.end(run, &mut vec![Ended { place, index, share: Share::One, end: End::Failed(failure) }]);
+        self.end(
+            run,
+            &mut vec![Ended { place, index, share: Share::One, read: chunk.read, end: End::Failed(failure) }],
+        );
         false
     }
 

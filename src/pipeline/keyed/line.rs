@@ -26,6 +26,8 @@ pub(super) struct Entry<U> {
     pub(super) index: u64,
     pub(super) share: Share,
     pub(super) since: Instant,
+    /// When the chunk that it came in had been read.
+    pub(super) read: Instant,
     pub(super) item: U,
 }
 

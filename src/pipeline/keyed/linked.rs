@@ -9,6 +9,7 @@ use super::super::run_end::RunEnd;
 use super::super::segment::{Segment, SegmentLocal};
 use super::super::step::{Hashed, Step};
 use super::super::tally::Tally;
+use super::super::timed::Pulse;
 use super::super::upstream::{Advance, Upstream};
 use super::super::worker::Worker;
 use super::dispatch::Dispatch;
@@ -64,6 +65,9 @@ struct Counts {
     panicked: u64,
     busy: Duration,
     waiting: Duration,
+    pulse: Pulse,
+    /// How many calls are not timed before the next one that is.
+    plain: usize,
 }
 
 impl Counts {
@@ -116,6 +120,8 @@ where
     fn process(&self, run: &Run<E>, me: &mut Worker, local: &mut Local<P, S, U, G, E>) {
         let dispatch = &self.segment.deliver;
         let before = local.counts.worked();
+        local.counts.plain = local.counts.pulse.plain();
+        me.log.enter(dispatch.stage, me.now);
         let mut want = self.pace.chunk();
         let mut lines = std::mem::take(&mut local.lines);
         for (place, line) in lines.drain(..) {
@@ -139,6 +145,8 @@ where
         local.counts.busy += took;
         let items = usize::try_from(local.counts.worked() - before).unwrap_or(usize::MAX);
         self.pace.learn(items, took, took, run.largest_chunk());
+        local.counts.pulse.learn(took, items, local.counts.plain);
+        me.log.leave(items, now);
         // The lines first: another worker may go on with them.
         dispatch.ready.put(run, &mut local.again);
         dispatch.end(run, &mut local.ended);
@@ -157,20 +165,26 @@ where
         let KeyedLocal { entries, ended, counts, .. } = local;
         let mut is_dead = line.take(want, entries);
         let (taken, mut current) = (entries.len(), None);
+        dispatch.queued.sub(taken);
         let outcome = panics::catch(
             || me.stage_name(dispatch.stage),
             || {
-                for Entry { place, index, share, since, item } in entries.drain(..) {
+                for Entry { place, index, share, since, read, item } in entries.drain(..) {
                     if dispatch.is_cut(place) || run.wants_attention() && run.stopped() {
                         break;
                     }
                     counts.waiting += me.now.saturating_duration_since(since);
-                    current = Some((place, index));
+                    current = Some((place, index, read));
+                    let start = (counts.plain == 0).then(time::now);
                     let Some(end) = self.run_one(run, line, &mut is_dead, counts, (index, item)) else {
                         break;
                     };
+                    match start {
+                        Some(start) => counts.plain = counts.pulse.timed(start, 1),
+                        None => counts.plain -= 1,
+                    }
                     let is_failed = matches!(end, End::Failed(_));
-                    ended.push(Ended { place, index, share, end });
+                    ended.push(Ended { place, index, share, read, end });
                     if is_failed {
                         dispatch.cut(run, place);
                         break;
@@ -178,12 +192,12 @@ where
                 }
             },
         );
-        if let (Err(panic), Some((place, index))) = (outcome, current) {
+        if let (Err(panic), Some((place, index, read))) = (outcome, current) {
             counts.panicked += 1;
             dispatch.cut(run, place);
             let failure = Failure { stage: dispatch.stage, index, what: What::Panic(panic) };
             // A failure gives no credit back.
-            ended.push(Ended { place, index, share: Share::One, end: End::Failed(Box::new(failure)) });
+            ended.push(Ended { place, index, share: Share::One, read, end: End::Failed(Box::new(failure)) });
         }
         entries.clear();
         taken
@@ -238,7 +252,8 @@ where
     type Local = Local<P, S, U, G, E>;
 
     fn begin(&self, run: &Run<E>) {
-        self.segment.up.begin(run);
+        self.segment.begin(run);
+        self.segment.deliver.queued.begin(&run.board, self.segment.deliver.stage);
     }
 
     fn local(&self) -> Self::Local {
@@ -278,6 +293,7 @@ where
 
     fn settle(&self, me: &Worker, local: &Self::Local, tally: &mut Tally) {
         self.segment.settle(me, &local.up, tally);
+        tally.timed[self.segment.deliver.stage].add(&local.counts.pulse.calls);
         let (counts, report) = (&local.counts, &mut tally.stages[self.segment.deliver.stage]);
         report.items_in += counts.worked();
         report.items_out += counts.passed;

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use super::super::chunk::Origin;
 use super::super::error::Failure;
 use super::share::{Credits, Share};
+use crate::sync::time::Instant;
 
 /// How one item ended.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Ended<V, E> {
     /// Its index in the source.
     pub(super) index: u64,
     pub(super) share: Share,
+    /// When the chunk that it came in had been read.
+    pub(super) read: Instant,
     pub(super) end: End<V, E>,
 }
 
@@ -37,6 +40,8 @@ pub(super) struct Ready<V, E> {
     indices: Vec<u64>,
     pub(super) credits: Credits,
     pub(super) failure: Option<Box<Failure<E>>>,
+    /// When the earliest of them had been read.
+    pub(super) read: Option<Instant>,
     is_dense: bool,
 }
 
@@ -53,7 +58,8 @@ impl<V, E> Ready<V, E> {
     }
 
     fn add(&mut self, ended: Ended<V, E>) {
-        let Ended { index, share, end, .. } = ended;
+        let Ended { index, share, read, end, .. } = ended;
+        self.read = Some(self.read.map_or(read, |earliest| earliest.min(read)));
         match end {
             End::Result(value) => {
                 self.items.push(value);
@@ -97,6 +103,7 @@ impl<V, E> Ring<V, E> {
             indices: Vec::new(),
             credits: Credits::default(),
             failure: None,
+            read: None,
             is_dense: true,
         };
         let before = self.head;

@@ -34,18 +34,23 @@ where
         item: T,
         next: &mut impl FnMut(A::Out) -> Passed<E>,
     ) -> Passed<E> {
-        let outcome = context.call::<SAMPLED, _>(self.stage, || {
+        context.open::<SAMPLED>(self.stage);
+        let outcome = context.part::<SAMPLED, _>(self.stage, || {
             let kept = self.policy.keep(&item);
             self.attempt.attempt(local, item).map_err(|error| (error, kept))
         });
         let (error, kept) = match outcome {
-            Ok(value) => return next(value),
+            Ok(value) => {
+                context.close::<SAMPLED>(self.stage);
+                return next(value);
+            }
             Err(failed) => failed,
         };
         // The policy is user code too, and so is the drop of what failed.
-        let decision = context.call::<SAMPLED, _>(self.stage, || {
+        let decision = context.part::<SAMPLED, _>(self.stage, || {
             self.policy.decide(error, kept, || context.index.get(), &context.end)
         });
+        context.close::<SAMPLED>(self.stage);
         match decision {
             Ok(()) => {
                 *skipped += 1;

@@ -39,7 +39,8 @@ where
         item: T,
         next: &mut impl FnMut(Self::Out) -> Passed<E>,
     ) -> Passed<E> {
-        let key = context.call::<SAMPLED, _>(self.stage, || {
+        // The keyed stage itself times what its items take.
+        let key = context.part::<false, _>(self.stage, || {
             let key = (self.key)(&item);
             Hashed { hash: fan::hash(&key), key }
         });

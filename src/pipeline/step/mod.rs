@@ -6,12 +6,13 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::sync::time::{self, Duration};
+use crate::sync::time;
 
 use super::error::Failure;
 use super::error_policy::{ErrorPolicy, Stop};
 use super::run_end::RunEnd;
 use super::tally::Tally;
+use super::timed::Calls;
 
 mod init;
 mod judged;
@@ -32,8 +33,10 @@ pub struct StepContext {
     pub(super) panicked: Cell<usize>,
     /// The source index of the item; set for steps that [need it](Step::NEEDS_INDEX).
     pub(super) index: Cell<u64>,
-    /// Time of the sampled calls, by stage.
-    pub(super) sampled: RefCell<Vec<Duration>>,
+    /// The calls that were timed, by stage.
+    pub(super) timed: RefCell<Vec<Calls>>,
+    /// How many items the one stands for that is being timed.
+    pub(super) stands_for: Cell<u64>,
     /// For a step that may go on for long inside one item.
     end: RunEnd,
 }
@@ -52,19 +55,48 @@ impl Drop for OnUnwind<'_> {
 
 impl StepContext {
     pub(super) fn new(stages: usize, end: RunEnd) -> Self {
-        let sampled = RefCell::new(vec![Duration::ZERO; stages]);
-        Self { panicked: Cell::new(0), index: Cell::new(0), sampled, end }
+        Self {
+            panicked: Cell::new(0),
+            index: Cell::new(0),
+            timed: RefCell::new(vec![Calls::default(); stages]),
+            stands_for: Cell::new(1),
+            end,
+        }
     }
 
-    /// Runs a stage's closure.
+    /// Runs a stage's closure on one item.
     #[inline]
     fn call<const SAMPLED: bool, R>(&self, stage: usize, body: impl FnOnce() -> R) -> R {
+        self.open::<SAMPLED>(stage);
+        let value = self.part::<SAMPLED, R>(stage, body);
+        self.close::<SAMPLED>(stage);
+        value
+    }
+
+    /// An item comes for which the stage's code is called several times: each with [`part`](Self::part), then [`close`](Self::close).
+    #[inline]
+    fn open<const SAMPLED: bool>(&self, stage: usize) {
+        if SAMPLED {
+            self.timed.borrow_mut()[stage].open();
+        }
+    }
+
+    #[inline]
+    fn close<const SAMPLED: bool>(&self, stage: usize) {
+        if SAMPLED {
+            self.timed.borrow_mut()[stage].close(self.stands_for.get());
+        }
+    }
+
+    /// Runs a part of what a stage does with one item.
+    #[inline]
+    fn part<const SAMPLED: bool, R>(&self, stage: usize, body: impl FnOnce() -> R) -> R {
         let start = SAMPLED.then(time::now);
         let guard = OnUnwind { context: self, stage };
         let value = body();
         std::mem::forget(guard);
         if let Some(start) = start {
-            self.sampled.borrow_mut()[stage] += time::now().saturating_duration_since(start);
+            self.timed.borrow_mut()[stage].part(time::now().saturating_duration_since(start));
         }
         value
     }

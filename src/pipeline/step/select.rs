@@ -28,12 +28,16 @@ impl<T: Send, E, F: Fn(&T) -> bool + Send + Sync> Step<T, E> for Filter<F> {
         item: T,
         next: &mut impl FnMut(T) -> Passed<E>,
     ) -> Passed<E> {
-        if context.call::<SAMPLED, _>(self.stage, || (self.call)(&item)) {
+        context.open::<SAMPLED>(self.stage);
+        let keep = context.part::<SAMPLED, _>(self.stage, || (self.call)(&item));
+        if keep {
+            context.close::<SAMPLED>(self.stage);
             *kept += 1;
             next(item)
         } else {
             // Dropping is user code too.
-            context.call::<SAMPLED, _>(self.stage, || drop(item));
+            context.part::<SAMPLED, _>(self.stage, || drop(item));
+            context.close::<SAMPLED>(self.stage);
             Ok(())
         }
     }
@@ -114,15 +118,17 @@ where
         next: &mut impl FnMut(I::Item) -> Passed<E>,
     ) -> Passed<E> {
         // The iterator is user code too: `next` and its drop run inside `call`.
-        let mut items = context.call::<SAMPLED, _>(self.stage, || (self.call)(item).into_iter());
-        while let Some(value) = context.call::<SAMPLED, _>(self.stage, || items.next()) {
+        context.open::<SAMPLED>(self.stage);
+        let mut items = context.part::<SAMPLED, _>(self.stage, || (self.call)(item).into_iter());
+        while let Some(value) = context.part::<SAMPLED, _>(self.stage, || items.next()) {
             *emitted += 1;
             next(value)?;
             if context.end.has_come() {
                 break; // the run is over, and nobody wants the rest
             }
         }
-        context.call::<SAMPLED, _>(self.stage, || drop(items));
+        context.part::<SAMPLED, _>(self.stage, || drop(items));
+        context.close::<SAMPLED>(self.stage);
         Ok(())
     }
 
