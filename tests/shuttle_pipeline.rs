@@ -415,7 +415,7 @@ fn who_looks_at_a_running_pipeline_sees_no_more_finished_than_read_and_each_cros
             },
         );
         let watched = monitor.clone();
-        let watcher = spawn(move || {
+        let looker = spawn(move || {
             for _ in 0..3 {
                 let now = watched.snapshot();
                 assert!(now.finished() <= now.read() && now.read() <= 6, "{now}");
@@ -431,7 +431,7 @@ fn who_looks_at_a_running_pipeline_sees_no_more_finished_than_read_and_each_cros
             .for_each("drop", drop)
             .run(&CancellationToken::new())
             .unwrap();
-        watcher.join().expect("what it claims holds");
+        looker.join().expect("what it claims holds");
         let after = monitor.snapshot();
         assert!(after.has_ended() && (after.read(), after.finished()) == (6, 6), "{after}");
         assert!(after.rows().iter().all(|row| row.items() == 6 && row.queued() == 0), "{after}");
