@@ -3,6 +3,11 @@
 
 use gristmill::{CancellationToken, Pipeline};
 
+/// What the figures of a report may take in a long run: 512 samples of the queues, and counts of durations up to a second in some twenty
+/// histograms, while they grow. A quarter of a byte for each item would be more.
+const FIGURES: u64 = 100_000;
+const MANY: u64 = 400_000;
+
 /// The most bytes that a run of `items` items had on its (only) thread.
 fn peak<T: Send>(items: u64, window: usize, call: impl Fn(u64) -> T + Send + Sync) -> u64 {
     let run = || {
@@ -18,19 +23,19 @@ fn peak<T: Send>(items: u64, window: usize, call: impl Fn(u64) -> T + Send + Syn
 }
 
 #[test]
-fn memory_is_the_same_for_fifty_times_the_items() {
+fn memory_does_not_grow_with_the_items() {
     for window in [1, 2, 64, 1024] {
         peak(100, window, |number| number); // the panic hook and the like are there from now on
-        let (few, many) = (peak(2000, window, Box::new), peak(100_000, window, Box::new));
-        assert!(many <= few * 2 + 1000, "{few} bytes, then {many}, with a window of {window}");
+        let (few, many) = (peak(2000, window, Box::new), peak(MANY, window, Box::new));
+        assert!(many <= few * 2 + FIGURES, "{few} bytes, then {many}, with a window of {window}");
     }
 }
 
 #[test]
-fn memory_is_the_same_for_fifty_times_the_items_without_size() {
+fn memory_does_not_grow_with_the_items_without_size() {
     for window in [1, 2, 64, 1024] {
         peak(100, window, drop);
-        let (few, many) = (peak(2000, window, drop), peak(100_000, window, drop));
-        assert!(many <= few * 2 + 1000, "{few} bytes, then {many}, with a window of {window}");
+        let (few, many) = (peak(2000, window, drop), peak(MANY, window, drop));
+        assert!(many <= few * 2 + FIGURES, "{few} bytes, then {many}, with a window of {window}");
     }
 }
