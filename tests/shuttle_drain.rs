@@ -116,3 +116,33 @@ fn cancelled_drain_gives_back_what_was_not_begun() {
         });
     }
 }
+
+/// A cancellation may come too late; but a run that it cuts short is not a success.
+#[test]
+fn cancelled_run_succeeds_only_if_every_item_is_through() {
+    for (workers, controlled) in [(1, false), (2, false), (2, true)] {
+        check("cancelled_run_succeeds_only_if_every_item_is_through", move || {
+            let token = CancellationToken::new();
+            let canceller = thread::Builder::new().spawn({
+                let token = token.clone();
+                move || token.cancel()
+            });
+            let control = PipelineControl::new();
+            let pipeline = Pipeline::from_iter(0..4_usize).workers(workers).window(2);
+            let pipeline = if controlled { pipeline.controlled_by(&control) } else { pipeline };
+            let mut seen = Vec::new();
+            let outcome = pipeline
+                .try_map("react", |number| if token.is_cancelled() { Err("cancelled") } else { Ok(number) })
+                .for_each("note", |number| seen.push(number))
+                .run(&token);
+            match outcome {
+                Ok(report) => {
+                    assert_eq!(seen, [0, 1, 2, 3]);
+                    assert_eq!(report.read(), 4);
+                }
+                Err(error) => assert!(error.is_cancelled(), "{error}"),
+            }
+            canceller.expect("no fault is asked for").join().expect("no panic");
+        });
+    }
+}

@@ -17,6 +17,7 @@ pub struct Bottleneck<'a> {
 
 /// What comes next where a stage is the limit.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Next<'a> {
     /// Another stage that runs one item at a time.
     Stage(&'a StageReport),

@@ -68,6 +68,7 @@ fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
             window: DEFAULT_WINDOW,
             workers: None,
             ordered: true,
+            reordered: false,
             stages: vec![StageReport::new(Cow::Borrowed("source"), StageKind::Source)],
             segment_start: 1,
             control: None,

@@ -88,7 +88,7 @@ impl PipelineControl {
     /// Closes the source: nothing more is read, and what has been read goes through to the sink, batches that are not full included.
     ///
     /// Returns at once; the run ends when the last item is through, and succeeds. A wait for the next item of a channel ends. A call of an
-    /// iterator's `next` that is under way is not interrupted, and its item is the last. What was not read stays in the channel, or in the iterator if
+    /// iterator's `next` that is under way is not interrupted; its item, and what else is read in the same burst of a source that is fast, are the last. What was not read stays in the channel, or in the iterator if
     /// the pipeline was given `&mut iterator`. Closing twice changes nothing.
     pub fn close(&self) {
         self.close_by(None);
@@ -160,10 +160,12 @@ impl PipelineControl {
         });
         let timer = (timer, told);
         let mut state = self.state.lock();
-        let live = state.live.iter_mut().find(|live| live.number == number);
+        // Somebody may have set a sooner one meanwhile.
+        let is_late = state.deadline.is_some_and(|set| set.0 < at);
+        let live = state.live.iter_mut().filter(|_| !is_late).find(|live| live.number == number);
         let old = match live {
             Some(live) => live.timer.replace(timer),
-            None => Some(timer), // it has ended meanwhile
+            None => Some(timer), // or the run has ended
         };
         drop(state);
         drop(old);

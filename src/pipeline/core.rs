@@ -9,7 +9,7 @@ use crate::panics;
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
 use crate::sync::thread;
-use crate::sync::time;
+use crate::sync::time::{self, Duration};
 
 use super::board::{Board, Layout, Station};
 use super::control::Controlled;
@@ -50,6 +50,8 @@ where
     tally: Mutex<Tally>,
     names: Arc<[String]>,
     ordered: bool,
+    /// A stage has let results pass each other.
+    reordered: bool,
     monitor: Option<PipelineMonitor>,
     /// Until the run has ended, its control knows of it.
     _controlled: Option<Controlled>,
@@ -93,11 +95,11 @@ where
         }));
         // A control cancels the run, and never what the caller shares with others.
         let caller = if settings.control.is_some() { token.child() } else { token.clone() };
-        let run = Run::new(settings.window.max(1), workers, caller, Arc::clone(&board));
+        let run = Run::new(settings.window.max(1), workers, token, caller, Arc::clone(&board));
         let last = settings.stages.len() - 1;
         let tally = Tally::new(settings.stages);
         if let Some(setting) = invalid {
-            let report = make_report(&run, tally, 0, 0);
+            let report = make_report(&run, tally, Duration::ZERO, 0, 0);
             return Err(PipelineError::new(PipelineErrorKind::InvalidSetting { setting }, report));
         }
         let feed = Arc::new(Feed::new());
@@ -109,8 +111,8 @@ where
             monitor.begin(&board);
         }
         let controlled = settings.control.map(|control| control.enter(&run.source_token, &run.caller));
-        let (tally, ordered) = (Mutex::new(tally), settings.ordered);
-        Ok(Self { run, segment, tally, names, ordered, monitor, _controlled: controlled })
+        let (tally, ordered, reordered) = (Mutex::new(tally), settings.ordered, settings.reordered);
+        Ok(Self { run, segment, tally, names, ordered, reordered, monitor, _controlled: controlled })
     }
 
     pub(super) fn workers(&self) -> usize {
@@ -170,7 +172,7 @@ where
 
     /// Ends the run, once all its workers have: gives the delivery back, and how the run went.
     pub(super) fn conclude(self, missing: usize) -> (D, Report, Option<PipelineErrorKind<E>>) {
-        let Self { run, segment, tally, names, ordered, monitor, _controlled } = self;
+        let Self { run, segment, tally, names, ordered, reordered, monitor, _controlled } = self;
         let mut tally = tally.into_inner();
         segment.conclude(&mut tally);
         let finished = run.finished();
@@ -189,11 +191,12 @@ where
             let index = run.read.load(Ordering::SeqCst) as u64;
             run.halt(Ending::Failed(Box::new(Failure { stage: 0, index, what: What::Panic(panic) })));
         }
-        run.board.end(run.board.since_start(time::now()));
+        let elapsed = run.board.since_start(time::now());
+        run.board.end(elapsed);
         if let Some(monitor) = monitor {
-            monitor.check();
+            monitor.end();
         }
-        let mut report = make_report(&run, tally, run.workers - missing, missing);
+        let mut report = make_report(&run, tally, elapsed, run.workers - missing, missing);
         let kind = match run.take_ending() {
             None | Some(Ending::Abandoned) => None,
             // The last item had left before anybody looked at the token.
@@ -201,7 +204,8 @@ where
             Some(Ending::Cancelled(cancelled)) => Some(PipelineErrorKind::Cancelled(cancelled)),
             Some(Ending::Failed(failure)) => {
                 let Failure { stage, index, what } = *failure;
-                if ordered && !matches!(&what, What::Panic(panic) if panic.name() == DESTRUCTOR) {
+                if ordered && !reordered && !matches!(&what, What::Panic(panic) if panic.name() == DESTRUCTOR)
+                {
                     report.finished = index; // exactly the items before it are through
                 }
                 let stage = names[stage].clone();
@@ -216,7 +220,13 @@ where
     }
 }
 
-fn make_report<E>(run: &Run<E>, mut tally: Tally, workers: usize, missing: usize) -> Report {
+fn make_report<E>(
+    run: &Run<E>,
+    mut tally: Tally,
+    elapsed: Duration,
+    workers: usize,
+    missing: usize,
+) -> Report {
     tally.divide();
     let read = run.read.load(Ordering::SeqCst) as u64;
     let mut stages = tally.stages;
@@ -229,7 +239,6 @@ fn make_report<E>(run: &Run<E>, mut tally: Tally, workers: usize, missing: usize
         source.items_out = read - source.failed - source.panicked;
     }
     close_counts(&mut stages);
-    let elapsed = run.board.since_start(time::now());
     let queue_samples = samples.into_samples();
     let timeline = run.board.timeline.then(|| {
         let mut lanes = tally.spans;

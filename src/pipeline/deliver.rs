@@ -329,11 +329,11 @@ where
         let now = time::now();
         let spent = now.saturating_duration_since(me.now);
         counts.busy += spent;
-        counts.pulse.learn(spent, items.len(), plain);
+        counts.pulse.learn(spent, done, plain);
         counts.taken += items.len() as u64;
         counts.failed += dropped.len() as u64;
         me.now = now;
-        me.log.leave(items.len(), now);
+        me.log.leave(done, now);
         let what = match outcome {
             Ok(outcome) => outcome.err(),
             Err(panic) => Some(What::Panic(panic)),

@@ -16,12 +16,13 @@ type Keyed<P, S, Q, G, U, M> = Pipeline<ThroughKeyed<P, Then<S, KeyOf<Q>>, G>, T
 
 impl<P, S, T, M> Pipeline<P, S, T, M> {
     fn keyed_by<Q, G, U, N>(
-        self,
+        mut self,
         name: impl Into<Cow<'static, str>>,
         key: Q,
         call: G,
         ordered: bool,
     ) -> Keyed<P, S, Q, G, U, N> {
+        self.settings.reordered |= !ordered;
         let stage = self.settings.stages.len();
         let then = Then { first: self.step, second: KeyOf { stage, key } };
         let row = Pipeline { plan: self.plan, step: then, settings: self.settings, types: self.types };
@@ -34,7 +35,8 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// Turns each item into another, items with equal keys one at a time and in order, those with different keys on all workers.
     ///
     /// The results go on in the order of the items. For what must not overlap for one account, file or user, without making all others
-    /// wait for it. A key that is busy holds up no worker; when all that is in the [`window`](Self::window) has one key, the stage
+    /// wait for it. No worker waits for a key that is busy; a worker takes several keys at a time, as many as make about 50 microseconds of work, and an
+    /// item that turns out much longer holds those up. When all that is in the [`window`](Self::window) has one key, the stage
     /// is a serial one, and [`serial`](Self::serial) does that with less effort.
     ///
     /// `key` runs on all workers. A key exists while items of it are on their way, and not much longer.
@@ -105,8 +107,9 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
 
     /// As [`keyed`](Self::keyed), but a result goes on as soon as it is there; those of equal keys keep their order only as far as this stage.
     ///
-    /// So a slow key holds up no result of another. What comes after it, a serial stage or an ordered sink, has them in the order in which
-    /// they went on.
+    /// So a slow key holds up few results of others: those of keys that its worker took together with it. What comes after, a serial stage or an
+    /// ordered sink, has the results in the order in which they went on; where the run fails the sink has not seen exactly the items
+    /// before the one that failed.
     ///
     /// # Examples
     /// ```

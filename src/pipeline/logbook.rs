@@ -92,15 +92,17 @@ impl Logbook {
         }
     }
 
-    /// Asks the rules of the monitor if it is time to. Not while the worker searches: others count on it to look for work.
+    /// Asks the rules of the monitor if it is time to; whether it has.
     #[inline]
-    pub(super) fn check<E>(&mut self, run: &Run<E>, now: Instant) {
-        if let Some(monitor) = self.monitor.as_ref().filter(|_| now >= self.check_at) {
+    pub(super) fn check<E>(&mut self, run: &Run<E>, now: Instant) -> bool {
+        let Some(monitor) = self.monitor.as_ref().filter(|_| now >= self.check_at) else { return false };
+        {
             self.check_at = now + CHECK_EVERY;
             // It may take long, and whoever has just made room or results relies on this worker.
             run.offer_work();
             monitor.check();
         }
+        true
     }
 
     /// Has had nothing to do since `since`: sees why.

@@ -1,7 +1,8 @@
 //! Looking at a running pipeline from outside, and being called when a condition on what is seen comes true.
 //!
 //! # Invariants
-//! 1. A rule is asked by one thread at a time (`checking`), which holds no lock while it runs the user's closures; others pass by.
+//! 1. A rule is asked by one thread at a time (`checking`), which holds no lock while it runs the user's closures; others pass by, and the end of a
+//!    run has them asked once more.
 //! 2. A rule calls back when its condition has come true, and not again before its other condition has.
 //!
 //! Lock order: `watched`, `rules` and `panics` are leaves.
@@ -11,10 +12,15 @@ use std::sync::Arc;
 
 use crate::panics::{self, Panic};
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::time::{self, Duration};
 
 use super::board::Board;
+
+/// Whether the rules are being asked, and whether whoever does that has to ask again.
+const FREE: usize = 0;
+const ASKING: usize = 1;
+const AGAIN: usize = 2;
 
 /// Panics that are kept.
 const KEPT: usize = 1000;
@@ -36,7 +42,7 @@ struct Rule {
 struct Inner {
     watched: Mutex<Option<Arc<Board>>>,
     rules: Mutex<Vec<Arc<Rule>>>,
-    checking: AtomicBool,
+    checking: AtomicUsize,
     panics: Mutex<Vec<Panic>>,
 }
 
@@ -135,9 +141,39 @@ impl PipelineMonitor {
 
     /// Asks the rules, unless somebody is just doing it.
     pub(super) fn check(&self) {
-        if self.0.checking.swap(true, Ordering::Acquire) {
-            return;
+        let state = &self.0.checking;
+        if state.compare_exchange(FREE, ASKING, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            self.ask_and_leave();
         }
+    }
+
+    /// The run is over: asks the rules, or has whoever is just doing it ask again.
+    pub(super) fn end(&self) {
+        let state = &self.0.checking;
+        loop {
+            match state.compare_exchange(FREE, ASKING, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return self.ask_and_leave(),
+                Err(AGAIN) => return,
+                Err(_) => {}
+            }
+            // Release: who asks again sees that the run is over.
+            if state.compare_exchange(ASKING, AGAIN, Ordering::Release, Ordering::Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn ask_and_leave(&self) {
+        let state = &self.0.checking;
+        self.ask();
+        while state.compare_exchange(ASKING, FREE, Ordering::Release, Ordering::Relaxed).is_err() {
+            // Only to `AGAIN` can it have changed.
+            state.swap(ASKING, Ordering::Acquire);
+            self.ask();
+        }
+    }
+
+    fn ask(&self) {
         let rules = self.0.rules.lock().clone();
         if !rules.is_empty() {
             let now = self.look();
@@ -151,7 +187,6 @@ impl PipelineMonitor {
                 }
             }
         }
-        self.0.checking.store(false, Ordering::Release);
     }
 }
 
@@ -197,13 +232,16 @@ impl PipelineSnapshot {
             .map(|(station, name)| RowSnapshot {
                 name: Arc::clone(name),
                 items: board.dealt_with(station.first),
-                queued: board.queued(station.first),
+                queued: if ended.is_some() { 0 } else { board.queued(station.first) },
             })
             .collect();
         let place = |stage: usize| board.stations.iter().position(|station| station.first == stage);
         let workers = board
             .places()
-            .map(|(stage, since)| Some((place(stage)?, elapsed.saturating_sub(since))))
+            .map(|(stage, since)| {
+                let stage = place(stage).filter(|_| ended.is_none())?;
+                Some((stage, elapsed.saturating_sub(since)))
+            })
             .collect();
         let read = rows.first().map_or(0, |source| source.items).max(finished);
         Self { begun: true, ended: ended.is_some(), elapsed, read, finished, rows, workers }

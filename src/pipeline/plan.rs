@@ -26,6 +26,8 @@ pub(super) struct Settings {
     pub(super) window: usize,
     pub(super) workers: Option<usize>,
     pub(super) ordered: bool,
+    /// A stage lets results pass each other.
+    pub(super) reordered: bool,
     pub(super) stages: Vec<StageReport>,
     /// The number of the first stage after the last serial one.
     pub(super) segment_start: usize,

@@ -8,7 +8,7 @@
 //! 3. `read` counts an item only after it lies in the reader's hands, and at most `room()` items are asked for. The item at which the
 //!    source fails counts too.
 //!
-//! Lock order: `source`, then `open`. The user's iterator runs under `source` alone.
+//! Lock order: `source`, then `open` or `undone`. The user's iterator runs under `source` alone.
 
 use crate::panics;
 use crate::sync::atomic::Ordering;
@@ -56,6 +56,8 @@ pub struct Reader<S, T> {
     readiness: Readiness,
     /// First place and items: invariant 2.
     open: Padded<Mutex<(usize, Vec<T>)>>,
+    /// What was never begun, with the index of its first; for the source, once all workers have ended.
+    undone: Mutex<Vec<(u64, Vec<T>)>>,
 }
 
 /// What a worker keeps for the source.
@@ -73,7 +75,12 @@ pub struct ReaderLocal<T> {
 impl<S, T> Reader<S, T> {
     pub(super) fn new(source: S, readiness: Readiness) -> Self {
         let trusted = Trusted { source, trust: 1, good: 0, penalty: FIRST_PENALTY, pulse: Pulse::default() };
-        Self { source: Padded(Mutex::new(trusted)), readiness, open: Padded(Mutex::new((0, Vec::new()))) }
+        Self {
+            source: Padded(Mutex::new(trusted)),
+            readiness,
+            open: Padded(Mutex::new((0, Vec::new()))),
+            undone: Mutex::new(Vec::new()),
+        }
     }
 
     /// Makes what has been read so far visible to the others.
@@ -114,6 +121,16 @@ impl<S, T> Reader<S, T> {
         None
     }
 
+    /// Takes what was never begun. Not to the source itself: another worker may be waiting in it, and these items may be what it waits for.
+    fn keep_undone<E>(&self, first: u64, items: Vec<T>)
+    where
+        S: Source<E, Item = T>,
+    {
+        if S::TAKES_BACK && !items.is_empty() {
+            self.undone.lock().push((first, items));
+        }
+    }
+
     /// Reads one chunk of at most `want` items.
     fn pull<E>(
         &self,
@@ -143,7 +160,8 @@ impl<S, T> Reader<S, T> {
         let (mut got, mut ended, mut failure) = (0, false, None);
         while got < want && !ended && !run.source_ended() && !run.stopped() {
             if run.is_closed() {
-                ended = true;
+                // Of a cancelled run too: that is no end of its source.
+                ended = !run.stopped();
                 break;
             }
             if !items.is_empty() && !polled && !alone {
@@ -205,7 +223,7 @@ impl<S, T> Reader<S, T> {
             }
             if run.halt_if_reaction(failure) {
                 let count = items.len();
-                trusted.source.take_back((start + got - count) as u64, items);
+                self.keep_undone((start + got - count) as u64, items);
                 return None;
             }
         }
@@ -318,13 +336,15 @@ where
     }
 
     fn take_back(&self, first: u64, items: Vec<S::Item>) {
-        if !items.is_empty() {
-            self.source.lock().source.take_back(first, items);
-        }
+        self.keep_undone(first, items);
     }
 
     fn give_up(&self) {
         let (first, items) = std::mem::take(&mut *self.open.lock());
         self.take_back(first as u64, items);
+        let mut trusted = self.source.lock();
+        for (first, items) in std::mem::take(&mut *self.undone.lock()) {
+            trusted.source.take_back(first, items);
+        }
     }
 }

@@ -222,6 +222,9 @@ impl Report {
 
     /// How many of them are finished: their results are through the sink, or a stage filtered them out, or they failed and an error
     /// policy went on without them.
+    ///
+    /// Exact for a run that succeeds, and for an ordered one that fails. At another early end it may be too small, by items of the chunk that was
+    /// being delivered.
     pub fn finished(&self) -> u64 {
         self.finished
     }

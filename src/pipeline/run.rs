@@ -83,9 +83,16 @@ pub struct Run<E> {
 }
 
 impl<E> Run<E> {
-    pub(super) fn new(window: usize, workers: usize, caller: CancellationToken, board: Arc<Board>) -> Self {
+    /// `given` is the caller's token, and `caller` that or a child of it.
+    pub(super) fn new(
+        window: usize,
+        workers: usize,
+        given: &CancellationToken,
+        caller: CancellationToken,
+        board: Arc<Board>,
+    ) -> Self {
         let token = caller.child();
-        let end = RunEnd::new(&token, &caller);
+        let end = RunEnd::new(&token, &caller, given);
         Self {
             window,
             workers,
@@ -166,7 +173,7 @@ impl<E> Run<E> {
     /// Ends the run if an error comes after the caller's cancellation, or somebody stops receiving: it is a reaction then, and not the
     /// cause.
     pub(super) fn halt_if_reaction(&self, failure: &Failure<E>) -> bool {
-        let reaction = !matches!(failure.what, What::Panic(_)) && self.caller.is_cancelled();
+        let reaction = !matches!(failure.what, What::Panic(_)) && self.end.cancelled();
         if reaction {
             self.halt_cancelled();
         }
@@ -175,7 +182,7 @@ impl<E> Run<E> {
 
     #[cold]
     fn halt_cancelled(&self) {
-        if let Some(cancelled) = self.caller.cause() {
+        if let Some(cancelled) = self.end.cause() {
             self.halt(Ending::Cancelled(cancelled));
         }
     }

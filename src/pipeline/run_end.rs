@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::cancel::CancellationToken;
+use crate::cancel::{CancellationToken, Cancelled};
 use crate::sync::channel::Receiver;
 
 /// The end of a run, by its caller's token or by itself.
@@ -10,17 +10,33 @@ use crate::sync::channel::Receiver;
 pub struct RunEnd {
     token: CancellationToken,
     caller: CancellationToken,
+    /// What the caller gave, where `caller` is a child of it.
+    given: CancellationToken,
 }
 
 impl RunEnd {
-    /// `token` is the run's own, a child of the `caller`'s.
-    pub(super) fn new(token: &CancellationToken, caller: &CancellationToken) -> Self {
-        Self { token: token.clone(), caller: caller.clone() }
+    /// `token` is the run's own, a child of `caller`, which is `given` or a child of that.
+    pub(super) fn new(
+        token: &CancellationToken,
+        caller: &CancellationToken,
+        given: &CancellationToken,
+    ) -> Self {
+        Self { token: token.clone(), caller: caller.clone(), given: given.clone() }
     }
 
-    /// Asks both: a child learns of its parent's cancellation a moment later, and a stage may have reacted to it by then.
+    /// Asks all: a child learns of its parent's cancellation a moment later, and a stage may have reacted to it by then.
     pub(super) fn has_come(&self) -> bool {
-        self.caller.is_cancelled() || self.token.is_cancelled()
+        self.cancelled() || self.token.is_cancelled()
+    }
+
+    /// Whether the end is a cancellation from outside.
+    pub(super) fn cancelled(&self) -> bool {
+        self.given.is_cancelled() || self.caller.is_cancelled()
+    }
+
+    /// The cancellation from outside, if there was one.
+    pub(super) fn cause(&self) -> Option<Cancelled> {
+        self.caller.cause().or_else(|| self.given.cause())
     }
 
     /// Disconnects when the end comes.

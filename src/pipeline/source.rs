@@ -43,10 +43,11 @@ pub trait Source<E>: Send {
     /// Appends up to `limit` items. Waits for one only if `may_wait`.
     fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<Self::Item>) -> Reading<E>;
 
-    /// The run has ended early, and these items, with this index and the next ones, were never begun.
-    fn take_back(&mut self, _first: u64, items: Vec<Self::Item>) {
-        drop(items);
-    }
+    /// Whether [`take_back`](Self::take_back) does something.
+    const TAKES_BACK: bool = false;
+
+    /// The run has ended early, and these items, with this index and the next ones, were never begun. Called once all workers have ended.
+    fn take_back(&mut self, _first: u64, _items: Vec<Self::Item>) {}
 }
 
 /// An iterator whose items cannot fail.

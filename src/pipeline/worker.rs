@@ -97,7 +97,10 @@ impl Worker {
             match work(self) {
                 ControlFlow::Continue(true) => {
                     looks = 0;
-                    self.log.check(run, self.now);
+                    // Not while it searches: others count on it to look for work.
+                    if !self.searching && self.log.check(run, self.now) {
+                        self.now = time::now(); // no stage's time
+                    }
                     continue;
                 }
                 ControlFlow::Continue(false) => {}

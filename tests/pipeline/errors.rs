@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 
+use gristmill::pipeline::UndoneInputs;
 use gristmill::{CancellationToken, Pipeline, PipelineError, PipelineErrorKind, Report};
 
 use super::support::{grid, within_limit};
@@ -224,6 +225,34 @@ fn zero_is_refused_by_name_and_nothing_is_read() {
             );
             assert_eq!((error.stage(), error.index(), error.report().read()), (None, None, 0));
             assert_eq!(ledger.live(), 0, "the source is dropped");
+        }
+    }
+}
+
+/// Another worker waits for the channel by then, and what comes after the failure in its chunk is given up meanwhile.
+#[test]
+fn failure_in_the_middle_of_a_chunk_ends_a_run_whose_source_is_idle() {
+    for (workers, window) in grid() {
+        for returns in [false, true] {
+            within_limit(move || {
+                let (sender, receiver) = crossbeam_channel::bounded(2000);
+                for number in 0..2000_u64 {
+                    sender.send(number).unwrap();
+                }
+                let undone = UndoneInputs::new();
+                let source = Pipeline::from_receiver(receiver);
+                let call = |number| if number == 1900 { Err(Torn(number)) } else { Ok(number) };
+                let token = CancellationToken::new();
+                let error = if returns {
+                    let source = source.return_undone(&undone).workers(workers).window(window);
+                    source.try_map("call", call).for_each("drop", drop).run(&token).unwrap_err()
+                } else {
+                    let source = source.workers(workers).window(window);
+                    source.try_map("call", call).for_each("drop", drop).run(&token).unwrap_err()
+                };
+                assert_eq!(error.index(), Some(1900));
+                drop(sender); // only now
+            });
         }
     }
 }

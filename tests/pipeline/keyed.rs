@@ -161,6 +161,29 @@ fn error_or_panic_ends_the_run_and_the_sink_has_seen_exactly_the_items_before_it
     }
 }
 
+/// Where results pass each other the index says nothing of what is through, and no more is said to be through than is.
+#[test]
+fn failure_where_no_order_is_kept_counts_no_more_than_is_through() {
+    for (workers, window) in grid() {
+        let mut seen = 0;
+        let error = Pipeline::from_iter(0..3000_u64)
+            .workers(workers)
+            .window(window)
+            .try_keyed_unordered(
+                "break",
+                |number| key_of(*number),
+                |number| {
+                    if number == 700 { Err("torn") } else { Ok(number) }
+                },
+            )
+            .for_each("note", |_| seen += 1)
+            .run(&CancellationToken::new())
+            .unwrap_err();
+        assert!(error.report().finished() <= seen, "{error}");
+        counts_close(error.report());
+    }
+}
+
 /// A key whose `Eq` panics at one value, or whose hash does.
 #[derive(Debug, Clone, Copy)]
 struct Brittle {

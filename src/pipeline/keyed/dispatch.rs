@@ -170,6 +170,8 @@ where
         } else {
             Some(Whole::new(count, chunk.credit))
         };
+        // Before any of them can be taken out of its line.
+        self.queued.add(count);
         let mut idle = Vec::new();
         let mut entered = 0;
         let outcome = panics::catch(
@@ -193,7 +195,7 @@ where
         let now = time::now();
         state.busy += now.saturating_duration_since(me.now);
         me.now = now;
-        self.queued.add(entered);
+        self.queued.sub(count - entered);
         let failure = match outcome {
             Ok(()) => chunk.failure.take(),
             Err(panic) => {

@@ -125,6 +125,9 @@ where
         let mut want = self.pace.chunk();
         let mut lines = std::mem::take(&mut local.lines);
         for (place, line) in lines.drain(..) {
+            if run.stopped() {
+                break;
+            }
             let asked = run.hungry.load(Ordering::Relaxed) && run.hungry.swap(false, Ordering::Relaxed);
             if asked || want == 0 {
                 // For somebody else, or for later.
@@ -133,8 +136,8 @@ where
                 continue;
             }
             want -= self.process_line(run, me, local, &line, want);
-            if run.stopped() {
-                return;
+            if matches!(local.ended.last(), Some(Ended { end: End::Failed(_), .. })) {
+                want = 0; // the run ends with it, and with no other
             }
             local.again.extend(line.next().map(|place| (place, line)));
         }
@@ -147,6 +150,9 @@ where
         self.pace.learn(items, took, took, run.largest_chunk());
         local.counts.pulse.learn(took, items, local.counts.plain);
         me.log.leave(items, now);
+        if run.stopped() {
+            return;
+        }
         // The lines first: another worker may go on with them.
         dispatch.ready.put(run, &mut local.again);
         dispatch.end(run, &mut local.ended);
@@ -185,6 +191,7 @@ where
                     }
                     let is_failed = matches!(end, End::Failed(_));
                     ended.push(Ended { place, index, share, read, end });
+                    current = None;
                     if is_failed {
                         dispatch.cut(run, place);
                         break;
