@@ -213,5 +213,6 @@ fn priorities_sum_to_what_is_queued_but_for_what_waits_for_its_key() {
     pool.resume();
     assert!(many.wait().into_iter().all(|result| result.is_ok()));
     pool.wait().expect("nothing is cancelled");
-    assert!(pool.snapshot().queued_by_priority().is_empty());
+    // The one that was cancelled counts until a worker comes to it, and nobody waits for that.
+    until("the queue is empty", || pool.snapshot().queued_by_priority().is_empty());
 }
