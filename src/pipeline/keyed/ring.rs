@@ -97,6 +97,9 @@ impl<V, E> Ring<V, E> {
 
     /// Takes what has ended, and gives what may go on by it; leaves the buffer empty. `None`: nothing, not even credit.
     pub(super) fn put(&mut self, ended: &mut Vec<Ended<V, E>>) -> Option<Ready<V, E>> {
+        if self.over {
+            return None; // nothing may pass a failure; what has ended stays with the caller
+        }
         let mut ready = Ready {
             first: self.passed,
             items: Vec::new(),
@@ -126,6 +129,7 @@ impl<V, E> Ring<V, E> {
             self.head += ended.len();
             // What has ended before a failure goes on with it; what comes after does not matter any more.
             ended.drain(..).for_each(|one| ready.add(one));
+            self.over = ready.failure.is_some();
         }
         self.passed += ready.items.len();
         (self.head != before).then_some(ready)
