@@ -10,12 +10,11 @@ use crate::panics;
 use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Mutex, Padded};
 
+use super::calls::SerialCall;
 use super::chunk::Chunk;
 use super::error::{Failure, What};
-use super::error_policy::{ErrorPolicy, Stop};
 use super::feed::Feed;
 use super::run::Run;
-use super::run_end::RunEnd;
 use super::sink::{Refused, Sink};
 use super::tally::Tally;
 use super::timed::{Pulse, nanoseconds};
@@ -212,58 +211,6 @@ pub trait Relay<U, E>: Deliver<U, E> {
     /// How many places of the order of the segment below it has filled; `None` while it may still hold something. Asked when nothing
     /// more comes from above.
     fn passed(&self) -> Option<usize>;
-}
-
-/// The closure of a serial stage.
-pub trait SerialCall<U, E>: Send {
-    /// What it gives.
-    type Out: Send;
-
-    /// Runs it on one item, and gives nothing for one that is dropped; `index` tells its index in the source, and the run's `end` ends waits.
-    fn call(
-        &mut self,
-        item: U,
-        index: impl FnOnce() -> u64,
-        end: &RunEnd,
-    ) -> Result<Option<Self::Out>, What<E>>;
-}
-
-/// A serial stage that cannot fail.
-#[derive(Debug)]
-pub struct Sure<F>(pub(super) F);
-
-impl<U, V: Send, E, F: FnMut(U) -> V + Send> SerialCall<U, E> for Sure<F> {
-    type Out = V;
-
-    #[inline]
-    fn call(&mut self, item: U, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<Option<V>, What<E>> {
-        Ok(Some((self.0)(item)))
-    }
-}
-
-/// A serial stage that may fail, with a policy for the items that do.
-#[derive(Debug)]
-pub struct Fallible<F, R = Stop> {
-    pub(super) call: F,
-    pub(super) policy: R,
-}
-
-impl<U, V, E, F, R> SerialCall<U, E> for Fallible<F, R>
-where
-    V: Send,
-    F: FnMut(U) -> Result<V, E> + Send,
-    R: ErrorPolicy<U, E>,
-{
-    type Out = V;
-
-    #[inline]
-    fn call(&mut self, item: U, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<Option<V>, What<E>> {
-        let kept = self.policy.keep(&item);
-        match (self.call)(item) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => self.policy.decide(error, kept, index, end).map(|()| None),
-        }
-    }
 }
 
 struct SerialState<G> {

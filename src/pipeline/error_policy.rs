@@ -49,6 +49,22 @@ pub trait ErrorPolicy<T, E>: Send + Sync {
             Err(What::Error(error))
         }
     }
+
+    /// Has a stage's closure run on one item; gives nothing for one that failed and that the run goes on without.
+    #[inline]
+    fn apply<V>(
+        &self,
+        call: impl FnOnce(T) -> Result<V, E>,
+        item: T,
+        index: impl FnOnce() -> u64,
+        end: &RunEnd,
+    ) -> Result<Option<V>, What<E>> {
+        let kept = self.keep(&item);
+        match call(item) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.decide(error, kept, index, end).map(|()| None),
+        }
+    }
 }
 
 /// The first failure ends the run.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::hash::Hash;
 
 use super::builder::Pipeline;
-use super::deliver::{Fallible, Sure};
+use super::calls::{Fallible, Sure};
 use super::error_policy::Stop;
 use super::keyed::ThroughKeyed;
 use super::plan::Also;

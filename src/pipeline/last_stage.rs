@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::builder::Pipeline;
-use super::deliver::{Fallible, SerialCall};
+use super::calls::{Fallible, SerialCall, SharedCall};
 use super::error_policy::Stop;
-use super::keyed::{KeyedCall, ThroughKeyed};
+use super::keyed::ThroughKeyed;
 use super::plan::{Errors, Settings, ThroughSerial};
 use super::ready::{LocalPipeline, ReadyPipeline};
 use super::sink::TryForEach;
@@ -82,7 +82,7 @@ impl<P, S, F, T, M: Errors> LastCanFail for Pipeline<ThroughKeyed<P, S, Fallible
 }
 
 impl<P, S, F, T, M: Errors, I> LastTakes<I> for Pipeline<ThroughKeyed<P, S, Fallible<F>>, Through, T, M> where
-    Fallible<F>: KeyedCall<I, M::Error>
+    Fallible<F>: SharedCall<I, M::Error>
 {
 }
 

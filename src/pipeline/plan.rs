@@ -7,8 +7,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::Batch;
+use super::calls::SerialCall;
 use super::control::PipelineControl;
-use super::deliver::{Serial, SerialCall};
+use super::deliver::Serial;
 use super::feed::Feed;
 use super::gather::Gather;
 use super::linked::Linked;

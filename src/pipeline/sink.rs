@@ -65,10 +65,9 @@ where
 
     #[inline]
     fn accept(&mut self, item: T, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<(), Refused<E>> {
-        let kept = self.policy.keep(&item);
-        let Err(error) = (self.call)(item) else { return Ok(()) };
-        match self.policy.decide(error, kept, index, end) {
-            Ok(()) => Err(Refused::Skipped),
+        match self.policy.apply(&mut self.call, item, index, end) {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(Refused::Skipped),
             Err(what) => Err(Refused::Failed(what)),
         }
     }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::sync::Mutex;
 
 use super::builder::Pipeline;
-use super::deliver::{Fallible, Sure};
+use super::calls::{Fallible, Sure};
 use super::error_policy::Stop;
 use super::plan::{Also, ThroughSerial};
 use super::report::StageKind;

@@ -11,25 +11,10 @@ use std::cmp::Ordering as Order;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+use super::super::reorder::Entry;
 use super::super::run::Run;
-use super::share::Share;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::time::Instant;
 use crate::sync::{Mutex, Padded};
-
-/// An item that waits for its key.
-#[derive(Debug)]
-pub(super) struct Entry<U> {
-    /// Its place in the order in which the items came.
-    pub(super) place: usize,
-    /// Its index in the source.
-    pub(super) index: u64,
-    pub(super) share: Share,
-    pub(super) since: Instant,
-    /// When the chunk that it came in had been read.
-    pub(super) read: Instant,
-    pub(super) item: U,
-}
 
 #[derive(Debug)]
 struct State<U> {

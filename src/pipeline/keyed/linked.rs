@@ -1,81 +1,22 @@
 //! A keyed stage as what lies before a segment: runs the lines that are ready, or asks further up.
 
-use super::super::deliver::{Fallible, Relay, Sure};
-use super::super::error::{Failure, What};
-use super::super::error_policy::ErrorPolicy;
+use super::super::calls::SharedCall;
+use super::super::deliver::Relay;
+use super::super::error::What;
 use super::super::pace::Pace;
+use super::super::reorder::{Counts, End, Ended, Entry, Inlet, Share};
 use super::super::run::Run;
-use super::super::run_end::RunEnd;
 use super::super::segment::{Segment, SegmentLocal};
 use super::super::step::{Hashed, Step};
 use super::super::tally::Tally;
 use super::super::timed::Pulse;
 use super::super::upstream::{Advance, Upstream};
 use super::super::worker::Worker;
-use super::dispatch::Dispatch;
-use super::line::{Entry, Line, Place};
-use super::ring::{End, Ended};
-use super::share::Share;
+use super::line::{Line, Place};
+use super::lines::{ByKey, Lines};
 use crate::panics;
 use crate::sync::atomic::Ordering;
-use crate::sync::time::{self, Duration};
-
-/// The closure of a keyed stage.
-pub trait KeyedCall<U, E>: Send + Sync {
-    /// What it gives.
-    type Out: Send;
-
-    /// Runs it on one item, as that of a serial stage.
-    fn call(&self, item: U, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<Option<Self::Out>, What<E>>;
-}
-
-impl<U, V: Send, E, F: Fn(U) -> V + Send + Sync> KeyedCall<U, E> for Sure<F> {
-    type Out = V;
-
-    #[inline]
-    fn call(&self, item: U, _: impl FnOnce() -> u64, _: &RunEnd) -> Result<Option<V>, What<E>> {
-        Ok(Some((self.0)(item)))
-    }
-}
-
-impl<U, V, E, F, R> KeyedCall<U, E> for Fallible<F, R>
-where
-    V: Send,
-    F: Fn(U) -> Result<V, E> + Send + Sync,
-    R: ErrorPolicy<U, E>,
-{
-    type Out = V;
-
-    #[inline]
-    fn call(&self, item: U, index: impl FnOnce() -> u64, end: &RunEnd) -> Result<Option<V>, What<E>> {
-        let kept = self.policy.keep(&item);
-        match (self.call)(item) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => self.policy.decide(error, kept, index, end).map(|()| None),
-        }
-    }
-}
-
-/// What a worker counts of a keyed stage.
-#[derive(Debug, Default)]
-struct Counts {
-    passed: u64,
-    dropped: u64,
-    failed: u64,
-    panicked: u64,
-    busy: Duration,
-    waiting: Duration,
-    pulse: Pulse,
-    /// How many calls are not timed before the next one that is.
-    plain: usize,
-}
-
-impl Counts {
-    /// How many items have come.
-    fn worked(&self) -> u64 {
-        self.passed + self.dropped + self.failed + self.panicked
-    }
-}
+use crate::sync::time;
 
 /// What a worker keeps for a keyed stage.
 #[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
@@ -87,15 +28,19 @@ pub struct KeyedLocal<L, U, V, E> {
     entries: Vec<Entry<U>>,
     ended: Vec<Ended<V, E>>,
     counts: Counts,
+    pulse: Pulse,
+    /// How many calls are not timed before the next one that is.
+    plain: usize,
 }
 
 type Local<P, S, U, G, E> = KeyedLocal<
     SegmentLocal<<P as Upstream<E>>::Local, <S as Step<<P as Upstream<E>>::Item, E>>::Local, Item<S, P, E>>,
     U,
-    <G as KeyedCall<U, E>>::Out,
+    <G as SharedCall<U, E>>::Out,
     E,
 >;
 type Item<S, P, E> = <S as Step<<P as Upstream<E>>::Item, E>>::Out;
+type Dispatch<K, U, V, E> = Inlet<ByKey<K, U>, Lines<K, U>, V, E>;
 type KeyedSegment<P, S, K, T, U, V, E> = Segment<P, S, Dispatch<K, U, V, E>, T, (Hashed<K>, U), E>;
 
 /// A segment whose results go through a keyed stage to the segment below.
@@ -113,15 +58,15 @@ where
     S: Step<P::Item, E, Out = (Hashed<K>, U)>,
     K: Eq + Send,
     U: Send,
-    G: KeyedCall<U, E>,
+    G: SharedCall<U, E>,
     E: Send,
 {
     /// Runs some items of the lines in hand: about as many as take a chunk's time.
     fn process(&self, run: &Run<E>, me: &mut Worker, local: &mut Local<P, S, U, G, E>) {
-        let dispatch = &self.segment.deliver;
+        let Inlet { queue, outlet, .. } = &self.segment.deliver;
         let before = local.counts.worked();
-        local.counts.plain = local.counts.pulse.plain();
-        me.log.enter(dispatch.stage, me.now);
+        local.plain = local.pulse.plain();
+        me.log.enter(outlet.stage, me.now);
         let mut want = self.pace.chunk();
         let mut lines = std::mem::take(&mut local.lines);
         for (place, line) in lines.drain(..) {
@@ -148,14 +93,14 @@ where
         local.counts.busy += took;
         let items = usize::try_from(local.counts.worked() - before).unwrap_or(usize::MAX);
         self.pace.learn(items, took, took, run.largest_chunk());
-        local.counts.pulse.learn(took, items, local.counts.plain);
+        local.pulse.learn(took, items, local.plain);
         me.log.leave(items, now);
         if run.stopped() {
             return;
         }
         // The lines first: another worker may go on with them.
-        dispatch.ready.put(run, &mut local.again);
-        dispatch.end(run, &mut local.ended);
+        queue.ready.put(run, &mut local.again);
+        outlet.end(run, &mut local.ended);
     }
 
     /// Runs up to `want` items of a line; gives how many were taken out of it.
@@ -167,44 +112,43 @@ where
         line: &Line<U>,
         want: usize,
     ) -> usize {
-        let dispatch = &self.segment.deliver;
-        let KeyedLocal { entries, ended, counts, .. } = local;
+        let Inlet { queued, outlet, .. } = &self.segment.deliver;
+        let KeyedLocal { entries, ended, counts, pulse, plain, .. } = local;
         let mut is_dead = line.take(want, entries);
         let (taken, mut current) = (entries.len(), None);
-        dispatch.queued.sub(taken);
+        queued.sub(taken);
         let outcome = panics::catch(
-            || me.stage_name(dispatch.stage),
+            || me.stage_name(outlet.stage),
             || {
                 for Entry { place, index, share, since, read, item } in entries.drain(..) {
-                    if dispatch.is_cut(place) || run.wants_attention() && run.stopped() {
+                    if outlet.is_cut(place) || run.wants_attention() && run.stopped() {
                         break;
                     }
                     counts.waiting += me.now.saturating_duration_since(since);
                     current = Some((place, index, read));
-                    let start = (counts.plain == 0).then(time::now);
-                    let Some(end) = self.run_one(run, line, &mut is_dead, counts, (index, item)) else {
+                    let start = (*plain == 0).then(time::now);
+                    let Some(end) = self.run_one(run, line, &mut is_dead, counts, (place, index, item))
+                    else {
                         break;
                     };
                     match start {
-                        Some(start) => counts.plain = counts.pulse.timed(start, 1),
-                        None => counts.plain -= 1,
+                        Some(start) => *plain = pulse.timed(start, 1),
+                        None => *plain -= 1,
                     }
                     let is_failed = matches!(end, End::Failed(_));
                     ended.push(Ended { place, index, share, read, end });
                     current = None;
                     if is_failed {
-                        dispatch.cut(run, place);
                         break;
                     }
                 }
             },
         );
         if let (Err(panic), Some((place, index, read))) = (outcome, current) {
-            counts.panicked += 1;
-            dispatch.cut(run, place);
-            let failure = Failure { stage: dispatch.stage, index, what: What::Panic(panic) };
-            // A failure gives no credit back.
-            ended.push(Ended { place, index, share: Share::One, read, end: End::Failed(Box::new(failure)) });
+            if let Some(end) = outlet.judge(run, counts, (place, index), Err(What::Panic(panic))) {
+                // A failure gives no credit back.
+                ended.push(Ended { place, index, share: Share::One, read, end });
+            }
         }
         entries.clear();
         taken
@@ -218,31 +162,19 @@ where
         line: &Line<U>,
         is_dead: &mut bool,
         counts: &mut Counts,
-        (index, item): (u64, U),
+        (place, index, item): (usize, u64, U),
     ) -> Option<End<G::Out, E>> {
         if *is_dead {
             drop(item);
             counts.dropped += 1;
             return Some(End::Dropped);
         }
-        let what = match self.call.call(item, || index, &run.end) {
-            Ok(Some(value)) => {
-                counts.passed += 1;
-                return Some(End::Result(value));
-            }
-            Ok(None) => {
-                counts.failed += 1;
-                if self.drops_rest {
-                    *is_dead = true;
-                    line.kill();
-                }
-                return Some(End::Dropped);
-            }
-            Err(what) => what,
-        };
-        counts.failed += 1;
-        let failure = Failure { stage: self.segment.deliver.stage, index, what };
-        if run.halt_if_reaction(&failure) { None } else { Some(End::Failed(Box::new(failure))) }
+        let outcome = self.call.call(item, || index, &run.end);
+        if self.drops_rest && matches!(outcome, Ok(None)) {
+            *is_dead = true;
+            line.kill();
+        }
+        self.segment.deliver.outlet.judge(run, counts, (place, index), outcome)
     }
 }
 
@@ -252,7 +184,7 @@ where
     S: Step<P::Item, E, Out = (Hashed<K>, U)>,
     K: Eq + Send,
     U: Send,
-    G: KeyedCall<U, E>,
+    G: SharedCall<U, E>,
     E: Send,
 {
     type Item = G::Out;
@@ -260,7 +192,8 @@ where
 
     fn begin(&self, run: &Run<E>) {
         self.segment.begin(run);
-        self.segment.deliver.queued.begin(&run.board, self.segment.deliver.stage);
+        let Inlet { queued, outlet, .. } = &self.segment.deliver;
+        queued.begin(&run.board, outlet.stage);
     }
 
     fn local(&self) -> Self::Local {
@@ -271,6 +204,8 @@ where
             entries: Vec::new(),
             ended: Vec::new(),
             counts: Counts::default(),
+            pulse: Pulse::default(),
+            plain: 0,
         }
     }
 
@@ -281,7 +216,7 @@ where
         local: &mut Self::Local,
         _: usize,
     ) -> Advance<Self::Item, E> {
-        if self.segment.deliver.ready.take(run, self.pace.chunk(), &mut local.lines) {
+        if self.segment.deliver.queue.ready.take(run, self.pace.chunk(), &mut local.lines) {
             me.found(run);
             run.offer_work();
             self.process(run, me, local);
@@ -300,15 +235,7 @@ where
 
     fn settle(&self, me: &Worker, local: &Self::Local, tally: &mut Tally) {
         self.segment.settle(me, &local.up, tally);
-        tally.timed[self.segment.deliver.stage].add(&local.counts.pulse.calls);
-        let (counts, report) = (&local.counts, &mut tally.stages[self.segment.deliver.stage]);
-        report.items_in += counts.worked();
-        report.items_out += counts.passed;
-        report.filtered += counts.dropped;
-        report.failed += counts.failed;
-        report.panicked += counts.panicked;
-        report.busy += counts.busy;
-        report.waiting += counts.waiting;
+        local.counts.add_to(self.segment.deliver.outlet.stage, &local.pulse.calls, tally);
     }
 
     fn conclude(&self, tally: &mut Tally) {

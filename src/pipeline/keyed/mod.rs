@@ -1,29 +1,27 @@
 //! A stage that runs items with equal keys one at a time and in order, and those with different keys on all workers at once.
 //!
-//! The segment before it ends in a serial point, the [`Dispatch`], where each item enters the *line* of its key. A worker takes a line,
-//! runs some of its items, and puts each result where the order of the items has it ([`ring`](self)); what is complete goes on to the
-//! segment below in chunks. A busy key holds up no worker and no other key.
+//! The segment before it ends in a serial point, an [`Inlet`], where each item enters the *line* of its key. A worker takes a line,
+//! runs some of its items, and puts each result where the order of the items has it; what is complete goes on to the segment below in
+//! chunks. A busy key holds up no worker and no other key.
 
-mod dispatch;
 mod line;
+mod lines;
 mod linked;
-mod ring;
-mod share;
 
 use std::hash::Hash;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::calls::SharedCall;
 use super::feed::Feed;
 use super::pace::Pace;
 use super::plan::Plan;
+use super::reorder::Inlet;
 use super::segment::Segment;
 use super::step::{Hashed, Step};
 
-use self::dispatch::Dispatch;
+use self::lines::{ByKey, Lines};
 use self::linked::KeyedLinked;
-
-pub(super) use self::linked::KeyedCall;
 
 /// A segment that ends in a keyed stage.
 #[derive(Debug)]
@@ -42,7 +40,7 @@ impl<P, S, G, K, U, E> Plan<E> for ThroughKeyed<P, S, G>
 where
     P: Plan<E>,
     S: Step<P::Item, E, Out = (Hashed<K>, U)>,
-    G: KeyedCall<U, E>,
+    G: SharedCall<U, E>,
     K: Hash + Eq + Send,
     U: Send,
     E: Send,
@@ -53,8 +51,8 @@ where
     fn build(self, below: Arc<Feed<G::Out, E>>) -> Self::Running {
         let feed = Arc::new(Feed::new());
         let up = self.plan.build(Arc::clone(&feed));
-        let dispatch = Dispatch::new(self.stages.end, self.ordered, below);
-        let segment = Segment::new(up, self.stages, feed, self.step, dispatch, true);
+        let inlet = Inlet::new(self.stages.end, self.ordered, below, ByKey::new(), Lines::new());
+        let segment = Segment::new(up, self.stages, feed, self.step, inlet, true);
         KeyedLinked { segment, call: self.call, drops_rest: self.drops_rest, pace: Pace::new() }
     }
 }

@@ -9,9 +9,23 @@ use super::super::error::Failure;
 use super::share::{Credits, Share};
 use crate::sync::time::Instant;
 
+/// An item that waits for its stage.
+#[derive(Debug)]
+pub(in super::super) struct Entry<U> {
+    /// Its place in the order in which the items came.
+    pub(in super::super) place: usize,
+    /// Its index in the source.
+    pub(in super::super) index: u64,
+    pub(in super::super) share: Share,
+    pub(in super::super) since: Instant,
+    /// When the chunk that it came in had been read.
+    pub(in super::super) read: Instant,
+    pub(in super::super) item: U,
+}
+
 /// How one item ended.
 #[derive(Debug)]
-pub(super) enum End<V, E> {
+pub(in super::super) enum End<V, E> {
     Result(V),
     /// It was dropped, as the stage's policy says.
     Dropped,
@@ -21,33 +35,33 @@ pub(super) enum End<V, E> {
 
 /// An item that has ended.
 #[derive(Debug)]
-pub(super) struct Ended<V, E> {
-    pub(super) place: usize,
+pub(in super::super) struct Ended<V, E> {
+    pub(in super::super) place: usize,
     /// Its index in the source.
-    pub(super) index: u64,
-    pub(super) share: Share,
+    pub(in super::super) index: u64,
+    pub(in super::super) share: Share,
     /// When the chunk that it came in had been read.
-    pub(super) read: Instant,
-    pub(super) end: End<V, E>,
+    pub(in super::super) read: Instant,
+    pub(in super::super) end: End<V, E>,
 }
 
 /// What may go on.
 #[derive(Debug)]
-pub(super) struct Ready<V, E> {
+pub(in super::super) struct Ready<V, E> {
     /// The place of the first result in the order of what comes out.
-    pub(super) first: usize,
-    pub(super) items: Vec<V>,
+    pub(in super::super) first: usize,
+    pub(in super::super) items: Vec<V>,
     indices: Vec<u64>,
-    pub(super) credits: Credits,
-    pub(super) failure: Option<Box<Failure<E>>>,
+    pub(in super::super) credits: Credits,
+    pub(in super::super) failure: Option<Box<Failure<E>>>,
     /// When the earliest of them had been read.
-    pub(super) read: Option<Instant>,
+    pub(in super::super) read: Option<Instant>,
     is_dense: bool,
 }
 
 impl<V, E> Ready<V, E> {
     /// The source index of each result.
-    pub(super) fn origin(&mut self) -> Origin {
+    pub(in super::super) fn origin(&mut self) -> Origin {
         let indices = std::mem::take(&mut self.indices);
         match indices.first() {
             Some(first) if self.is_dense && indices.windows(2).all(|pair| pair[1] == pair[0] + 1) => {
@@ -79,7 +93,7 @@ impl<V, E> Ready<V, E> {
 
 /// The results that wait for earlier ones, and where the order stands.
 #[derive(Debug)]
-pub(super) struct Ring<V, E> {
+pub(in super::super) struct Ring<V, E> {
     ordered: bool,
     /// The place of the first slot: what comes before it has gone on.
     head: usize,
@@ -91,12 +105,12 @@ pub(super) struct Ring<V, E> {
 }
 
 impl<V, E> Ring<V, E> {
-    pub(super) fn new(ordered: bool) -> Self {
+    pub(in super::super) fn new(ordered: bool) -> Self {
         Self { ordered, head: 0, slots: VecDeque::new(), passed: 0, over: false }
     }
 
     /// Takes what has ended, and gives what may go on by it; leaves the buffer empty. `None`: nothing, not even credit.
-    pub(super) fn put(&mut self, ended: &mut Vec<Ended<V, E>>) -> Option<Ready<V, E>> {
+    pub(in super::super) fn put(&mut self, ended: &mut Vec<Ended<V, E>>) -> Option<Ready<V, E>> {
         if self.over {
             return None; // nothing may pass a failure; what has ended stays with the caller
         }
@@ -136,7 +150,7 @@ impl<V, E> Ring<V, E> {
     }
 
     /// How many results have gone on, if they are those of all `total` items.
-    pub(super) fn passed(&self, total: usize) -> Option<usize> {
+    pub(in super::super) fn passed(&self, total: usize) -> Option<usize> {
         (self.head == total).then_some(self.passed)
     }
 }

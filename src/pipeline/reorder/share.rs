@@ -12,7 +12,7 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// The share of one item.
 #[derive(Debug)]
-pub(super) enum Share {
+pub(in super::super) enum Share {
     /// It stands for one source item.
     One,
     /// It is one of several that share a credit.
@@ -21,7 +21,7 @@ pub(super) enum Share {
 
 /// The credit of a chunk, which its last item takes along.
 #[derive(Debug)]
-pub(super) struct Whole {
+pub(in super::super) struct Whole {
     left: AtomicUsize,
     /// 0: a piece of the run stands for it.
     credit: usize,
@@ -29,20 +29,20 @@ pub(super) struct Whole {
 
 impl Whole {
     /// For `items` items, at least one.
-    pub(super) fn new(items: usize, credit: usize) -> Arc<Self> {
+    pub(in super::super) fn new(items: usize, credit: usize) -> Arc<Self> {
         Arc::new(Self { left: AtomicUsize::new(items), credit })
     }
 }
 
 /// What some items give back together.
 #[derive(Debug, Default)]
-pub(super) struct Credits {
+pub(in super::super) struct Credits {
     credit: usize,
     pieces: usize,
 }
 
 impl Credits {
-    pub(super) fn add(&mut self, share: &Share) {
+    pub(in super::super) fn add(&mut self, share: &Share) {
         match share {
             Share::One => self.credit += 1,
             Share::Part(whole) => {
@@ -56,7 +56,7 @@ impl Credits {
     }
 
     /// What a chunk that goes on carries: its credit, or a piece.
-    pub(super) fn pass_on<E>(mut self, run: &Run<E>) -> usize {
+    pub(in super::super) fn pass_on<E>(mut self, run: &Run<E>) -> usize {
         if self.credit == 0 {
             if self.pieces == 0 {
                 run.note_piece();
@@ -69,7 +69,7 @@ impl Credits {
     }
 
     /// Nothing goes on.
-    pub(super) fn release<E>(self, run: &Run<E>) {
+    pub(in super::super) fn release<E>(self, run: &Run<E>) {
         self.release_pieces(run);
         if self.credit > 0 {
             run.release(self.credit);
