@@ -50,6 +50,14 @@ impl<U> Line<U> {
         state.dead
     }
 
+    /// The last ones that were taken come back, unbegun.
+    pub(super) fn put_back(&self, entries: Vec<Entry<U>>) {
+        let mut state = self.state.lock();
+        for entry in entries.into_iter().rev() {
+            state.waiting.push_front(entry);
+        }
+    }
+
     /// What was taken has run: gives the place of the next item, if there is one; otherwise the line is idle.
     pub(super) fn next(&self) -> Option<usize> {
         let mut state = self.state.lock();

@@ -69,7 +69,8 @@ where
         me.log.enter(outlet.stage, me.now);
         let mut want = self.pace.chunk();
         let mut lines = std::mem::take(&mut local.lines);
-        for (place, line) in lines.drain(..) {
+        let mut others = lines.drain(..);
+        while let Some((place, line)) = others.next() {
             if run.stopped() {
                 break;
             }
@@ -80,12 +81,13 @@ where
                 local.again.push((place, line));
                 continue;
             }
-            want -= self.process_line(run, me, local, &line, want);
+            want = self.process_line(run, me, local, &line, (want, others.len() > 0));
             if matches!(local.ended.last(), Some(Ended { end: End::Failed(_), .. })) {
                 want = 0; // the run ends with it, and with no other
             }
             local.again.extend(line.next().map(|place| (place, line)));
         }
+        drop(others);
         local.lines = lines;
         let now = time::now();
         let took = now.saturating_duration_since(me.now);
@@ -103,24 +105,26 @@ where
         outlet.end(run, &mut local.ended);
     }
 
-    /// Runs up to `want` items of a line; gives how many were taken out of it.
+    /// Runs up to `want` items of a line; gives how many more may follow. Breaks off, and gives 0, if somebody is idle for whom there are
+    /// `others` in hand.
     fn process_line(
         &self,
         run: &Run<E>,
         me: &Worker,
         local: &mut Local<P, S, U, G, E>,
         line: &Line<U>,
-        want: usize,
+        (want, others): (usize, bool),
     ) -> usize {
         let Inlet { queued, outlet, .. } = &self.segment.deliver;
         let KeyedLocal { entries, ended, counts, pulse, plain, .. } = local;
         let mut is_dead = line.take(want, entries);
-        let (taken, mut current) = (entries.len(), None);
+        let (taken, mut current, mut back) = (entries.len(), None, Vec::new());
         queued.sub(taken);
         let outcome = panics::catch(
             || me.stage_name(outlet.stage),
             || {
-                for Entry { place, index, share, since, read, item } in entries.drain(..) {
+                let mut entries = entries.drain(..);
+                while let Some(Entry { place, index, share, since, read, item }) = entries.next() {
                     if outlet.is_cut(place) || run.wants_attention() && run.stopped() {
                         break;
                     }
@@ -141,9 +145,22 @@ where
                     if is_failed {
                         break;
                     }
+                    if others
+                        && run.hungry.load(Ordering::Relaxed)
+                        && run.hungry.swap(false, Ordering::Relaxed)
+                    {
+                        back.extend(entries);
+                        return true;
+                    }
                 }
+                false
             },
         );
+        if let Ok(true) = outcome {
+            queued.add(back.len());
+            line.put_back(back);
+            return 0;
+        }
         if let (Err(panic), Some((place, index, read))) = (outcome, current) {
             if let Some(end) = outlet.judge(run, counts, (place, index), Err(What::Panic(panic))) {
                 // A failure gives no credit back.
@@ -151,7 +168,7 @@ where
             }
         }
         entries.clear();
-        taken
+        want - taken
     }
 
     /// Runs one item; `None` if the run is over because of it.
