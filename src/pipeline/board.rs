@@ -11,10 +11,10 @@ use crate::sync::{Mutex, Padded};
 use super::queues::Samples;
 use super::timed::nanoseconds;
 
-/// What a worker is at that is in no stage's code.
+/// What a thread is at that is in no stage's code.
 pub(super) const NOWHERE: usize = usize::MAX;
 
-/// A part of the pipeline that works by itself: the source, a row of fused stages, or a stage that runs one item at a time.
+/// A part of the pipeline that works by itself: the source, a row of fused stages, or a stage at which such a row ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Station {
     /// Its first stage, whose number stands for all of them.
@@ -28,7 +28,7 @@ pub(super) struct Station {
 pub(super) enum StationKind {
     Source,
     Row,
-    /// A serial stage or the sink.
+    /// A stage that runs one item at a time or each for itself, or the sink.
     Point,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn stations(stages: usize, serial_points: &[usize]) -> Vec<Station> {
     stations
 }
 
-/// What a worker is at.
+/// What a thread is at.
 #[derive(Debug)]
 struct Line {
     /// The first stage of the station, or [`NOWHERE`].
@@ -74,7 +74,7 @@ pub(super) struct Board {
 /// What is counted only where somebody watches.
 #[derive(Debug)]
 struct Live {
-    /// By worker and stage: the items that it has dealt with.
+    /// By thread and stage: the items that it has dealt with.
     items: Vec<Padded<Vec<AtomicU64>>>,
     finished: Padded<AtomicU64>,
     /// The length of the run in nanoseconds; 0 while it goes on.
@@ -87,20 +87,21 @@ pub(super) struct Layout<'a> {
     /// The names of the stages.
     pub(super) names: &'a [String],
     pub(super) serial_points: &'a [usize],
-    pub(super) workers: usize,
+    /// The workers, and the threads of blocking stages.
+    pub(super) threads: usize,
     pub(super) timeline: bool,
     pub(super) watched: bool,
 }
 
 impl Board {
     pub(super) fn new(layout: &Layout<'_>) -> Self {
-        let Layout { names, serial_points, workers, timeline, watched } = *layout;
+        let Layout { names, serial_points, threads, timeline, watched } = *layout;
         let stages = names.len();
         let stations = stations(stages, serial_points);
         let row_name = |station: &Station| names[station.first..station.end].join(" + ").into();
         let counts = || Padded((0..stages).map(|_| AtomicU64::new(0)).collect());
         let counters = || Live {
-            items: (0..workers).map(|_| counts()).collect(),
+            items: (0..threads).map(|_| counts()).collect(),
             finished: Padded::default(),
             ended: AtomicU64::new(0),
         };
@@ -110,7 +111,7 @@ impl Board {
             row_names: stations.iter().map(row_name).collect(),
             stations,
             queues: (0..stages).map(|_| Arc::default()).collect(),
-            lines: (0..workers).map(|_| line()).collect(),
+            lines: (0..threads).map(|_| line()).collect(),
             samples: Mutex::new(Samples::new(stages)),
             timeline,
             live: watched.then(counters),
@@ -182,7 +183,7 @@ impl Board {
         })
     }
 
-    pub(super) fn workers(&self) -> usize {
+    pub(super) fn threads(&self) -> usize {
         self.lines.len()
     }
 

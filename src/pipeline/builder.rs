@@ -75,6 +75,7 @@ fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
             serial_points: Vec::new(),
             timeline: false,
             monitor: None,
+            crews: Vec::new(),
             invalid: None,
         },
         types: PhantomData,

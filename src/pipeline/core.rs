@@ -1,5 +1,6 @@
 //! A run with all its parts: starts the workers, adds up what they did, and says how it ended.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::sync::time::{self, Duration};
 
 use super::board::{Board, Layout, Station};
 use super::control::Controlled;
+use super::crew::Crew;
 use super::deliver::{Counts, Deliver};
 use super::error::{Failure, PipelineError, PipelineErrorKind, What};
 use super::feed::Feed;
@@ -20,11 +22,13 @@ use super::logbook::Logbook;
 use super::monitor::PipelineMonitor;
 use super::plan::{Plan, Settings};
 use super::queues::Samples;
-use super::report::Report;
+use super::reorder;
+use super::report::{Report, StageReport};
 use super::run::{Ending, Run};
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::tally::{Tally, close_counts};
+use super::timed::Calls;
 use super::timeline::{Row, Timeline};
 use super::upstream::Upstream;
 use super::worker::Worker;
@@ -38,6 +42,15 @@ pub(super) type Local<P, S, E> = SegmentLocal<
     <S as Step<<P as Upstream<E>>::Item, E>>::Local,
     <S as Step<<P as Upstream<E>>::Item, E>>::Out,
 >;
+
+/// What a thread of a run is there for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Post {
+    /// A worker: number 0 is the caller's thread.
+    Worker(usize),
+    /// For the blocking stage of that crew; threads are numbered on from the workers.
+    Blocking { crew: usize, number: usize },
+}
 
 /// A run that its workers share.
 pub(super) struct Core<P, S, D, E>
@@ -85,17 +98,19 @@ where
         };
         let names: Arc<[String]> = settings.stages.iter().map(|stage| stage.name().to_owned()).collect();
         let workers = settings.workers.unwrap_or_else(thread::available_cores).min(settings.window).max(1);
+        let crew = |(stage, threads): (usize, usize)| Crew::new(stage, threads.min(settings.window));
+        let crews: Vec<_> = settings.crews.into_iter().map(crew).collect();
         let monitor = settings.monitor;
         let board = Arc::new(Board::new(&Layout {
             names: &names,
             serial_points: &settings.serial_points,
-            workers,
+            threads: crews.iter().fold(workers, |sum, crew| sum.saturating_add(crew.wanted)),
             timeline: settings.timeline,
             watched: monitor.is_some(),
         }));
         // A control cancels the run, and never what the caller shares with others.
         let caller = if settings.control.is_some() { token.child() } else { token.clone() };
-        let run = Run::new(settings.window.max(1), workers, token, caller, Arc::clone(&board));
+        let run = Run::new(settings.window.max(1), workers, crews, token, caller, Arc::clone(&board));
         let last = settings.stages.len() - 1;
         let tally = Tally::new(settings.stages);
         if let Some(setting) = invalid {
@@ -115,8 +130,43 @@ where
         Ok(Self { run, segment, tally, names, ordered, reordered, monitor, _controlled: controlled })
     }
 
-    pub(super) fn workers(&self) -> usize {
-        self.run.workers
+    /// Starts the threads of the run besides the caller's by `spawn`: gives what that gave, and how many workers could not be started.
+    ///
+    /// Those of blocking stages first, so that it is known before the first item is read whether a stage has any.
+    pub(super) fn start<H>(
+        &self,
+        mut spawn: impl FnMut(thread::Builder, Post) -> io::Result<H>,
+    ) -> (Vec<H>, usize) {
+        let mut threads = Vec::new();
+        let mut next = self.run.workers;
+        for (crew, its) in self.run.crews.iter().enumerate() {
+            // A thread cannot have a NUL in its name.
+            let name = self.names[its.stage].replace('\0', "");
+            let mut there = 0;
+            while there < its.wanted {
+                let builder = thread::Builder::new().name(format!("gristmill-{name}-{}", there + 1));
+                let post = Post::Blocking { crew, number: next + there };
+                // The stage has fewer, and the report says how many; without any the workers do its work.
+                let Ok(thread) = spawn(builder, post) else { break };
+                threads.push(thread);
+                there += 1;
+            }
+            its.settle(there);
+            next += its.wanted;
+        }
+        let (mut missing, mut alone) = (0, true);
+        for number in 1..self.run.workers {
+            let builder = thread::Builder::new().name(format!("gristmill-{number}"));
+            let Ok(worker) = spawn(builder, Post::Worker(number)) else {
+                // The caller's thread is a worker, so the run goes on; the report says with how many.
+                missing = self.run.workers - number;
+                break;
+            };
+            threads.push(worker);
+            alone = false;
+        }
+        self.run.alone.store(alone, Ordering::Relaxed);
+        (threads, missing)
     }
 
     /// The state of a worker: number 0 is the caller's thread.
@@ -125,8 +175,24 @@ where
         Worker::new(Arc::clone(&self.names), owner, self.run.end.clone(), log)
     }
 
-    /// The whole life of a worker without a sink of its own.
-    pub(super) fn serve(&self, number: usize) {
+    /// The whole life of a thread without a sink of its own.
+    pub(super) fn serve(&self, post: Post) {
+        match post {
+            Post::Worker(number) => self.serve_as_worker(number),
+            Post::Blocking { crew, number } => self.serve_blocking(crew, number),
+        }
+    }
+
+    fn serve_blocking(&self, crew: usize, number: usize) {
+        let mut me = self.worker(number, false);
+        let (mut counts, mut calls) = (reorder::Counts::default(), Calls::default());
+        self.guard(|| self.segment.up.attend(&self.run, &mut me, crew, &mut counts, &mut calls));
+        let mut tally = self.tally.lock();
+        counts.add_to(self.run.crews[crew].stage, &calls, &mut tally);
+        me.log.settle(&mut tally);
+    }
+
+    fn serve_as_worker(&self, number: usize) {
         let mut me = self.worker(number, false);
         let mut local = self.segment.local();
         self.guard(|| {
@@ -239,6 +305,11 @@ fn make_report<E>(
         source.items_out = read - source.failed - source.panicked;
     }
     close_counts(&mut stages);
+    for crew in &run.crews {
+        let stage: &mut StageReport = &mut stages[crew.stage];
+        stage.threads = crew.threads();
+        stage.missing_threads = crew.wanted - crew.threads();
+    }
     let queue_samples = samples.into_samples();
     let timeline = run.board.timeline.then(|| {
         let mut lanes = tally.spans;

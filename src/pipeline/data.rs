@@ -38,6 +38,8 @@ struct StageData<'a> {
     failed: u64,
     panicked: u64,
     undone: u64,
+    threads: usize,
+    missing_threads: usize,
     busy_ns: u64,
     waiting_ns: u64,
     starved_ns: u64,
@@ -52,6 +54,7 @@ struct BottleneckData<'a> {
     is_short_of_workers: bool,
     utilisation: f64,
     one_more_worker: f64,
+    one_more_thread: Option<f64>,
 }
 
 #[derive(serde::Serialize)]
@@ -78,9 +81,9 @@ struct ReportData<'a> {
 
 /// As a map with these fields, which stay as they are: `read`, `finished`, `unfinished`, `workers`, `missing_workers`, `elapsed_ns`, `idle_ns`,
 /// `latency`, `stages`, `bottleneck` (or null) and `queue_samples`, each as the method of that name gives it. A stage has `name`, `kind`,
-/// `items_in`, `items_out`, `filtered`, `failed`, `panicked`, `undone`, `busy_ns`, `waiting_ns`, `starved_ns`, `blocked_ns`, `utilisation` and `latency`; a
-/// latency has `count`, `p50_ns`, `p90_ns`, `p99_ns` and `max_ns`; the bottleneck has `stage`, `is_short_of_workers`, `utilisation` and
-/// `one_more_worker`; a sample has `at_ns`, `in_flight` and `queued`. What ends in `_ns` is whole nanoseconds. Fields may be added. The timeline
+/// `items_in`, `items_out`, `filtered`, `failed`, `panicked`, `undone`, `threads`, `missing_threads`, `busy_ns`, `waiting_ns`, `starved_ns`, `blocked_ns`, `utilisation` and `latency`; a
+/// latency has `count`, `p50_ns`, `p90_ns`, `p99_ns` and `max_ns`; the bottleneck has `stage`, `is_short_of_workers`, `utilisation`,
+/// `one_more_worker` and `one_more_thread` (or null); a sample has `at_ns`, `in_flight` and `queued`. What ends in `_ns` is whole nanoseconds. Fields may be added. The timeline
 /// is left out: [`Timeline::write_trace`].
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -98,6 +101,8 @@ fn data(report: &Report) -> ReportData<'_> {
         failed: stage.failed(),
         panicked: stage.panicked(),
         undone: stage.undone(),
+        threads: stage.threads(),
+        missing_threads: stage.missing_threads(),
         busy_ns: nanoseconds(stage.busy()),
         waiting_ns: nanoseconds(stage.waiting()),
         starved_ns: nanoseconds(stage.starved()),
@@ -110,6 +115,7 @@ fn data(report: &Report) -> ReportData<'_> {
         is_short_of_workers: bottleneck.is_short_of_workers(),
         utilisation: bottleneck.utilisation(),
         one_more_worker: bottleneck.one_more_worker(),
+        one_more_thread: bottleneck.one_more_thread(),
     });
     let samples = report.queue_samples().iter();
     let samples = samples.map(|sample| SampleData {

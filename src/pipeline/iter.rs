@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::vec;
 
 use crate::cancel::CancellationToken;
-use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 
 use super::builder::Pipeline;
@@ -77,7 +76,7 @@ where
 {
     #[allow(clippy::type_complexity)] // it is the one place that spells it
     puller: Puller<Arc<Core<P, S, Owned, E>>, P, S, E>,
-    workers: Vec<thread::JoinHandle<()>>,
+    threads: Vec<thread::JoinHandle<()>>,
     missing: usize,
 }
 
@@ -103,15 +102,15 @@ where
     E: Send,
 {
     fn finish(self: Box<Self>) -> Result<Report, PipelineError<E>> {
-        let Self { mut puller, workers, missing } = *self;
+        let Self { mut puller, threads, missing } = *self;
         puller.end();
-        for worker in workers {
+        for thread in threads {
             // Every panic is caught inside.
-            let _ = worker.join();
+            let _ = thread.join();
         }
         let core = Arc::clone(&puller.core);
         drop(puller);
-        // The workers have ended and dropped theirs.
+        // The threads have ended and dropped theirs.
         let core = Arc::into_inner(core).expect("the last owner of a run whose threads have ended");
         let (Owned, report, kind) = core.conclude(missing);
         match kind {
@@ -282,19 +281,11 @@ where
     {
         self.settings.stage("iterator".into(), StageKind::Sink);
         let core = Arc::new(Core::new(self.plan, self.step, self.settings, token, |_| Owned)?);
-        let mut workers = Vec::new();
-        let mut missing = 0;
-        for number in 1..core.workers() {
+        let (threads, missing) = core.start(|builder, post| {
             let shared = Arc::clone(&core);
-            let builder = thread::Builder::new().name(format!("gristmill-{number}"));
-            let Ok(worker) = builder.spawn(move || shared.serve(number)) else {
-                missing = core.workers() - number;
-                break;
-            };
-            workers.push(worker);
-        }
-        core.run.alone.store(workers.is_empty(), Ordering::Relaxed);
-        let engine = Threads { puller: Puller::new(core), workers, missing };
+            builder.spawn(move || shared.serve(post))
+        });
+        let engine = Threads { puller: Puller::new(core), threads, missing };
         Ok(PipelineIter { current: Vec::new().into_iter(), engine: Some(Box::new(engine)), report: None })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::blocking::ThroughBlocking;
 use super::builder::Pipeline;
 use super::calls::{Fallible, SerialCall, SharedCall};
 use super::error_policy::Stop;
@@ -14,7 +15,7 @@ use super::step::{Attempt, Judged, Then, Through};
 /// A pipeline whose last stage can fail, and has no policy of its own yet.
 #[diagnostic::on_unimplemented(
     message = "an error policy belongs to the stage before it, and that one cannot fail or has a policy already",
-    note = "write it right after `try_map`, `try_map_init`, `try_serial`, `try_keyed`, `try_for_each` or `try_for_each_local`"
+    note = "write it right after `try_map`, `try_map_init`, `try_serial`, `try_keyed`, `try_blocking`, `try_for_each` or `try_for_each_local`"
 )]
 pub trait LastCanFail: Sized {
     /// What it fails with.
@@ -82,6 +83,25 @@ impl<P, S, F, T, M: Errors> LastCanFail for Pipeline<ThroughKeyed<P, S, Fallible
 }
 
 impl<P, S, F, T, M: Errors, I> LastTakes<I> for Pipeline<ThroughKeyed<P, S, Fallible<F>>, Through, T, M> where
+    Fallible<F>: SharedCall<I, M::Error>
+{
+}
+
+impl<P, S, F, T, M: Errors> LastCanFail for Pipeline<ThroughBlocking<P, S, Fallible<F>>, Through, T, M> {
+    type Error = M::Error;
+    type With<R> = Pipeline<ThroughBlocking<P, S, Fallible<F, R>>, Through, T, M>;
+
+    fn with_policy<R>(self, policy: impl FnOnce(Cow<'static, str>) -> R) -> Self::With<R> {
+        let Self { plan, step, settings, types } = self;
+        let ThroughBlocking { plan, step: before, stages, call, crew, ordered } = plan;
+        let Fallible { call, policy: Stop } = call;
+        let call = Fallible { call, policy: policy(last_name(&settings)) };
+        let plan = ThroughBlocking { plan, step: before, stages, call, crew, ordered };
+        Pipeline { plan, step, settings, types }
+    }
+}
+
+impl<P, S, F, T, M: Errors, I> LastTakes<I> for Pipeline<ThroughBlocking<P, S, Fallible<F>>, Through, T, M> where
     Fallible<F>: SharedCall<I, M::Error>
 {
 }

@@ -1,10 +1,12 @@
 //! A segment as what lies before another one.
 
 use super::deliver::Relay;
+use super::reorder::Counts;
 use super::run::Run;
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::tally::Tally;
+use super::timed::Calls;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
@@ -43,6 +45,10 @@ where
         // Also after work: it may have been the last that was waited for, and the owner of a sink looks no further then.
         let worked = run.source_ended() && self.segment.flush(run) || worked;
         if worked { Advance::Worked } else { Advance::Nothing }
+    }
+
+    fn attend(&self, run: &Run<E>, me: &mut Worker, crew: usize, counts: &mut Counts, calls: &mut Calls) {
+        self.segment.up.attend(run, me, crew, counts, calls);
     }
 
     fn total(&self, run: &Run<E>) -> Option<usize> {

@@ -47,7 +47,7 @@ impl Logbook {
             sample_at: board.started,
             monitor,
             check_at: board.started,
-            spans: board.timeline.then(|| Spans::new(board.workers())),
+            spans: board.timeline.then(|| Spans::new(board.threads())),
             flows: Vec::new(),
             seen: None,
             starved: zero.clone(),

@@ -46,6 +46,8 @@
 
 mod batch;
 mod batches;
+mod blocking;
+mod blocks;
 mod board;
 mod bottleneck;
 mod builder;
@@ -53,6 +55,7 @@ mod calls;
 mod chunk;
 mod control;
 mod core;
+mod crew;
 #[cfg(feature = "serde")]
 mod data;
 mod deliver;

@@ -38,6 +38,8 @@ pub(super) struct Settings {
     pub(super) serial_points: Vec<usize>,
     pub(super) timeline: bool,
     pub(super) monitor: Option<PipelineMonitor>,
+    /// The blocking stages, and how many threads each is to have.
+    pub(super) crews: Vec<(usize, usize)>,
     /// A setting of a stage that makes no sense.
     pub(super) invalid: Option<&'static str>,
 }

@@ -264,7 +264,7 @@ where
 
     fn begin(&self, run: &Run<E>) {
         run.source_waits.store(self.readiness != Readiness::Ready, Ordering::Relaxed);
-        self.source.lock().source.begin(&run.source_token);
+        self.source.lock().source.begin(&run.source_token, run.nudges());
     }
 
     fn local(&self) -> Self::Local {

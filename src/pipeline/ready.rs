@@ -5,11 +5,10 @@ use std::ops::ControlFlow;
 
 use crate::cancel::CancellationToken;
 use crate::panics;
-use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 
 use super::builder::Pipeline;
-use super::core::{Core, DESTRUCTOR};
+use super::core::{Core, DESTRUCTOR, Post};
 use super::deliver::{Counts, Deliver, Owned, Shared, drain};
 use super::error::{PipelineError, PipelineErrorKind};
 use super::plan::{Errors, Plan};
@@ -44,7 +43,7 @@ impl<P, S, T, M, K> fmt::Debug for LocalPipeline<P, S, T, M, K> {
     }
 }
 
-/// Starts `core`'s further workers in a scope while `lead` runs on the caller's thread; gives how many could not be started.
+/// Starts `core`'s further threads in a scope while `lead` runs on the caller's; gives how many workers could not be started.
 pub(super) fn with_workers<P, S, D, E>(core: &Core<P, S, D, E>, lead: impl FnOnce()) -> usize
 where
     P: Upstream<E>,
@@ -53,29 +52,19 @@ where
     E: Send,
     Core<P, S, D, E>: Sync,
 {
-    let mut missing = 0;
     thread::scope(|scope| {
-        let mut workers = Vec::new();
-        for number in 1..core.workers() {
-            let builder = thread::Builder::new().name(format!("gristmill-{number}"));
-            let Ok(worker) = builder.spawn_scoped(scope, move || core.serve(number)) else {
-                // The caller's thread is a worker, so the run goes on; the report says with how many.
-                missing = core.workers() - number;
-                break;
-            };
-            workers.push(worker);
-        }
-        core.run.alone.store(workers.is_empty(), Ordering::Relaxed);
+        let (threads, missing) =
+            core.start(|builder, post| builder.spawn_scoped(scope, move || core.serve(post)));
         let lead = panics::catch(|| "the calling thread", lead);
-        for worker in workers {
+        for thread in threads {
             // Every panic is caught inside; and joining, unlike the end of the scope, waits for thread-locals to be destroyed.
-            let _ = worker.join();
+            let _ = thread.join();
         }
         if let Err(panic) = lead {
             panic.resume();
         }
-    });
-    missing
+        missing
+    })
 }
 
 /// Gives what the run gives. What the sink holds is the user's, so its destructor may panic as well.
@@ -127,7 +116,7 @@ where
     pub fn run(self, token: &CancellationToken) -> Result<K::Outcome, PipelineError<M::Error>> {
         let Pipeline { plan, step, settings, .. } = self.pipeline;
         let core = Core::new(plan, step, settings, token, |stage| Shared::new(stage, self.sink))?;
-        let missing = with_workers(&core, || core.serve(0));
+        let missing = with_workers(&core, || core.serve(Post::Worker(0)));
         let (deliver, report, kind) = core.conclude(missing);
         finish(deliver.into_sink(), report, kind)
     }

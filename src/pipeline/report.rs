@@ -20,6 +20,8 @@ pub enum StageKind {
     Parallel,
     /// Runs one item at a time.
     Serial,
+    /// Runs on threads of its own, on as many items at once.
+    Blocking,
     /// Takes the results, one at a time.
     Sink,
 }
@@ -30,6 +32,7 @@ impl fmt::Display for StageKind {
             Self::Source => "source",
             Self::Parallel => "parallel",
             Self::Serial => "serial",
+            Self::Blocking => "blocking",
             Self::Sink => "sink",
         })
     }
@@ -46,6 +49,8 @@ pub struct StageReport {
     pub(super) failed: u64,
     pub(super) panicked: u64,
     pub(super) undone: u64,
+    pub(super) threads: usize,
+    pub(super) missing_threads: usize,
     pub(super) busy: Duration,
     pub(super) waiting: Duration,
     pub(super) starved: Duration,
@@ -64,6 +69,8 @@ impl StageReport {
             failed: 0,
             panicked: 0,
             undone: 0,
+            threads: 0,
+            missing_threads: 0,
             busy: Duration::ZERO,
             waiting: Duration::ZERO,
             starved: Duration::ZERO,
@@ -121,7 +128,17 @@ impl StageReport {
         self.undone
     }
 
-    /// Time spent inside the stage, summed over the workers.
+    /// How many threads of its own a [blocking](StageKind::Blocking) stage had; 0 for all others, whose work the workers do.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// How many more a blocking stage was to have that could not be created. If none could, the workers have done its work.
+    pub fn missing_threads(&self) -> usize {
+        self.missing_threads
+    }
+
+    /// Time spent inside the stage, summed over the workers, or over the threads of a blocking stage.
     ///
     /// Neighbouring parallel stages run as one. Their common time is measured; how it divides between them is estimated from
     /// single items timed now and then, about one every 50 microseconds.

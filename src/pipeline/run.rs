@@ -9,8 +9,11 @@
 //! 4. Work is never left lying while a worker sleeps: whoever makes it available (room in the window, a free source, a chunk in a
 //!    feed) rings for it, or looks for work next; and whoever takes work rings if there is more. (Ringing at every release cost
 //!    30 % with sixteen workers on two cores: the woken found the work taken by the one that rang.)
-//! 5. Only workers that have nothing to do park, and each of them waits for a worker that is in user code. So cancellation is
+//! 5. Only threads that have nothing to do park, and each of them waits for a thread that is in user code. So cancellation is
 //!    polled and has to wake nobody, except a source or sink that waits on a channel: these select on `token`.
+//! 6. A thread of a blocking stage makes work, and never looks for any. What it puts into a feed it rings for; of everything else (room
+//!    in the window, or the last item before a batch that is to be passed on) `stirs` tells, and no worker parks that has not
+//!    looked everywhere since the last one.
 //!
 //! Lock order: `ending` is a leaf.
 
@@ -18,10 +21,12 @@ use std::sync::Arc;
 
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::channel::{Receiver, Sender, bounded};
 use crate::sync::{Mutex, Padded};
 use crate::wakeup::WakeUp;
 
 use super::board::Board;
+use super::crew::Crew;
 use super::error::{Failure, What};
 use super::run_end::RunEnd;
 
@@ -39,6 +44,8 @@ pub(super) enum Ending<E> {
 pub struct Run<E> {
     pub(super) window: usize,
     pub(super) workers: usize,
+    /// The workers and the threads of blocking stages.
+    hands: usize,
     /// Items taken from the source.
     pub(super) read: Padded<AtomicUsize>,
     /// Items that have left the pipeline, whole chunks at a time.
@@ -77,6 +84,12 @@ pub struct Run<E> {
     pub(super) sleepers: WakeUp,
     /// Where the thread that owns a thread-bound sink parks; apart, because results are for it alone.
     pub(super) owner: WakeUp,
+    /// The threads of the blocking stages.
+    pub(super) crews: Vec<Crew>,
+    /// How often such a thread has changed something that a worker can find only by looking.
+    pub(super) stirs: AtomicUsize,
+    /// Wakes the only worker out of a wait for the next item, where there are blocking stages.
+    nudges: Option<(Sender<()>, Receiver<()>)>,
     /// A worker went idle: a long chunk should be split. Cleared by whoever looks.
     pub(super) hungry: Padded<AtomicBool>,
     pub(super) board: Arc<Board>,
@@ -87,6 +100,7 @@ impl<E> Run<E> {
     pub(super) fn new(
         window: usize,
         workers: usize,
+        crews: Vec<Crew>,
         given: &CancellationToken,
         caller: CancellationToken,
         board: Arc<Board>,
@@ -96,6 +110,7 @@ impl<E> Run<E> {
         Self {
             window,
             workers,
+            hands: crews.iter().fold(workers, |sum, crew| sum.saturating_add(crew.wanted)),
             read: Padded(AtomicUsize::new(0)),
             released: Padded(AtomicUsize::new(0)),
             held: Padded(AtomicUsize::new(0)),
@@ -116,6 +131,9 @@ impl<E> Run<E> {
             end,
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
+            nudges: if crews.is_empty() { None } else { Some(bounded(1)) },
+            crews,
+            stirs: AtomicUsize::new(0),
             hungry: Padded(AtomicBool::new(false)),
             board,
         }
@@ -140,11 +158,11 @@ impl<E> Run<E> {
         }
     }
 
-    /// The most items that one chunk may hold: with half a worker's share of the window, waiting for a whole chunk of room always
+    /// The most items that one chunk may hold: with half a thread's share of the window, waiting for a whole chunk of room always
     /// ends, because others hold work that will leave.
     #[inline]
     pub(super) fn largest_chunk(&self) -> usize {
-        (self.window / self.workers.saturating_mul(2)).max(1)
+        (self.window / self.hands.saturating_mul(2)).max(1)
     }
 
     #[inline]
@@ -221,6 +239,28 @@ impl<E> Run<E> {
     fn wake_all(&self) {
         self.sleepers.wake_all();
         self.owner.wake_all();
+        for crew in &self.crews {
+            crew.bell.wake_all();
+        }
+    }
+
+    /// A thread that is no worker has made room in the window, or ended what was waited for further down: a worker looks at it (invariant 6).
+    pub(super) fn stir(&self) {
+        self.stirs.fetch_add(1, Ordering::SeqCst);
+        self.wake_one();
+    }
+
+    /// A thread that is no worker has made work: if the only worker waits for the next item, it looks up.
+    pub(super) fn nudge(&self) {
+        if self.alone.load(Ordering::Relaxed) {
+            // A full one is as good: it has not been looked at.
+            _ = self.nudges.as_ref().map(|(sender, _)| sender.try_send(()));
+        }
+    }
+
+    /// What [`nudge`](Self::nudge) sends.
+    pub(super) fn nudges(&self) -> Option<Receiver<()>> {
+        self.nudges.as_ref().map(|(_, receiver)| receiver.clone())
     }
 
     /// Nothing more will be read.

@@ -37,8 +37,8 @@ pub trait Source<E>: Send {
     /// How to read it.
     fn readiness(&self) -> Readiness;
 
-    /// The run begins: `token` ends waits.
-    fn begin(&mut self, token: &CancellationToken);
+    /// The run begins: `token` ends waits, and a message of `nudges` interrupts one.
+    fn begin(&mut self, token: &CancellationToken, nudges: Option<Receiver<()>>);
 
     /// Appends up to `limit` items. Waits for one only if `may_wait`.
     fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<Self::Item>) -> Reading<E>;
@@ -84,7 +84,7 @@ where
         self.readiness
     }
 
-    fn begin(&mut self, _: &CancellationToken) {}
+    fn begin(&mut self, _: &CancellationToken, _: Option<Receiver<()>>) {}
 
     #[inline]
     fn read(&mut self, limit: usize, _: bool, into: &mut Vec<I::Item>) -> Reading<E> {
@@ -119,7 +119,7 @@ where
         self.readiness
     }
 
-    fn begin(&mut self, _: &CancellationToken) {}
+    fn begin(&mut self, _: &CancellationToken, _: Option<Receiver<()>>) {}
 
     #[inline]
     fn read(&mut self, limit: usize, _: bool, into: &mut Vec<T>) -> Reading<E> {
@@ -139,21 +139,29 @@ where
 pub struct Incoming<T> {
     receiver: Receiver<T>,
     cancelled: Option<Receiver<Infallible>>,
+    nudges: Option<Receiver<()>>,
 }
 
 impl<T> Incoming<T> {
     pub(super) fn new(receiver: Receiver<T>) -> Self {
-        Self { receiver, cancelled: None }
+        Self { receiver, cancelled: None, nudges: None }
     }
 
-    /// Waits until there may be an item, or the run ends.
+    /// Waits until there may be an item, or the run ends, or somebody nudges.
     fn wait(&self) {
         let mut select = Select::new();
         select.recv(&self.receiver);
         if let Some(cancelled) = &self.cancelled {
             select.recv(cancelled);
         }
+        if let Some(nudges) = &self.nudges {
+            select.recv(nudges);
+        }
         select.ready();
+        if let Some(nudges) = &self.nudges {
+            // Whoever sent it wants to be looked at, and is next.
+            _ = nudges.try_recv();
+        }
     }
 }
 
@@ -164,8 +172,9 @@ impl<T: Send, E> Source<E> for Incoming<T> {
         Readiness::Polled
     }
 
-    fn begin(&mut self, token: &CancellationToken) {
+    fn begin(&mut self, token: &CancellationToken, nudges: Option<Receiver<()>>) {
         self.cancelled = Some(token.cancelled());
+        self.nudges = nudges;
     }
 
     fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<T>) -> Reading<E> {
@@ -179,7 +188,7 @@ impl<T: Send, E> Source<E> for Incoming<T> {
                     return Reading::Pause;
                 }
                 Err(TryRecvError::Empty) => {
-                    // Once: what woke us may have been the token, and that is the caller's to look at.
+                    // Once: what woke us may have been the token or a nudge, and these are the caller's to look at.
                     self.wait();
                     waited = true;
                 }

@@ -59,6 +59,18 @@ impl fmt::Display for Report {
         if self.missing_workers > 0 {
             writeln!(formatter, "{} further workers could not be started", self.missing_workers)?;
         }
+        for stage in &self.stages {
+            if stage.threads > 0 {
+                writeln!(formatter, "{} threads for {}", stage.threads, stage.name)?;
+            }
+            if stage.missing_threads > 0 {
+                writeln!(
+                    formatter,
+                    "{} threads for {} could not be started",
+                    stage.missing_threads, stage.name
+                )?;
+            }
+        }
         let whole = self.latency;
         if whole.count() > 0 {
             let [p50, p90, p99, max] = [whole.p50(), whole.p90(), whole.p99(), whole.max()].map(Short);

@@ -72,7 +72,7 @@ impl Gap {
 
 /// The timed calls of one stage.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Calls {
+pub struct Calls {
     times: Histogram,
     /// What all items took, by those that were timed.
     total: f64,

@@ -8,6 +8,7 @@ use super::source::{Readiness, Reading, Source};
 use super::step::Through;
 use crate::cancel::CancellationToken;
 use crate::sync::Mutex;
+use crate::sync::channel::Receiver;
 
 /// Collects what a run that ends early has read from its source and not begun; see
 /// [`return_undone`](super::Pipeline::return_undone).
@@ -62,8 +63,8 @@ where
         self.source.readiness()
     }
 
-    fn begin(&mut self, token: &CancellationToken) {
-        self.source.begin(token);
+    fn begin(&mut self, token: &CancellationToken, nudges: Option<Receiver<()>>) {
+        self.source.begin(token, nudges);
     }
 
     #[inline]

@@ -1,8 +1,10 @@
 //! What lies before a segment, and gives it work: the source, or another segment.
 
 use super::chunk::Chunk;
+use super::reorder::Counts;
 use super::run::Run;
 use super::tally::Tally;
+use super::timed::Calls;
 use super::worker::Worker;
 
 /// What came of asking for work.
@@ -37,6 +39,9 @@ pub trait Upstream<E>: Sync {
         local: &mut Self::Local,
         want: usize,
     ) -> Advance<Self::Item, E>;
+
+    /// The whole life of a thread of a blocking stage, here or further up, that belongs to `crew`.
+    fn attend(&self, _run: &Run<E>, _me: &mut Worker, _crew: usize, _: &mut Counts, _: &mut Calls) {}
 
     /// How many places of the order of the segment below it has filled, once nothing more can come.
     fn total(&self, run: &Run<E>) -> Option<usize>;

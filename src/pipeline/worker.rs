@@ -94,6 +94,7 @@ impl Worker {
         let mut result = None;
         while !run.finished() && !run.stopped() {
             self.log.sample(run, self.now);
+            let stirs = run.stirs.load(Ordering::SeqCst);
             match work(self) {
                 ControlFlow::Continue(true) => {
                     looks = 0;
@@ -131,7 +132,8 @@ impl Worker {
             looks = 0;
             place.park(|| {
                 let work = if self.owner { run.has_work_for_owner() } else { run.has_work() };
-                let nothing = !run.must_stop() && !run.finished() && !work && !ready();
+                let stirred = run.stirs.load(Ordering::SeqCst) != stirs;
+                let nothing = !run.must_stop() && !run.finished() && !work && !stirred && !ready();
                 if nothing {
                     run.hungry.store(true, Ordering::Relaxed);
                 }

@@ -9,7 +9,7 @@ use super::super::run::Run;
 use super::super::segment::{Segment, SegmentLocal};
 use super::super::step::{Hashed, Step};
 use super::super::tally::Tally;
-use super::super::timed::Pulse;
+use super::super::timed::{Calls, Pulse};
 use super::super::upstream::{Advance, Upstream};
 use super::super::worker::Worker;
 use super::line::{Line, Place};
@@ -240,6 +240,10 @@ where
             return Advance::Worked;
         }
         if self.segment.work(run, me, &mut local.up) { Advance::Worked } else { Advance::Nothing }
+    }
+
+    fn attend(&self, run: &Run<E>, me: &mut Worker, crew: usize, counts: &mut Counts, calls: &mut Calls) {
+        self.segment.up.attend(run, me, crew, counts, calls);
     }
 
     fn total(&self, run: &Run<E>) -> Option<usize> {

@@ -7,7 +7,7 @@ use crate::sync::time::Duration;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in super::super) struct Counts {
+pub struct Counts {
     pub(in super::super) passed: u64,
     pub(in super::super) dropped: u64,
     pub(in super::super) failed: u64,
