@@ -5,7 +5,7 @@ use crate::wakeup::WakeUp;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Crew {
+pub(super) struct Crew {
     /// The number of the stage.
     pub(super) stage: usize,
     /// How many threads it is to have.
