@@ -52,11 +52,38 @@ struct State<K, U> {
     lines: HashMap<Hashed<K>, Arc<Line<U>>, BuildHasherDefault<fan::Hashed>>,
     /// How many lines are worth a sweep.
     sweep_at: usize,
+    /// The chunk that is coming in pieces; a piece of the run stands for it.
+    open: Option<Arc<Whole>>,
     /// The place of the next item.
     next: usize,
     panicked: u64,
     busy: Duration,
     waiting: Duration,
+}
+
+impl<K, U> State<K, U> {
+    /// What the items of a chunk, or of a piece of one, belong to; `None` if there are none. An empty one may be the last piece.
+    fn whole<E>(&mut self, run: &Run<E>, items: usize, credit: usize) -> Option<Arc<Whole>> {
+        if credit == 0 && items == 0 {
+            run.release(0);
+            return None;
+        }
+        let is_next = self.open.is_some();
+        let whole = self.open.get_or_insert_with(Whole::open);
+        whole.add(items);
+        let kept = (items > 0).then(|| Arc::clone(whole));
+        if credit > 0 {
+            if let Some(last) = self.open.take().filter(|whole| whole.close(credit)) {
+                drop(last);
+                run.release(credit);
+            }
+        }
+        // One piece of the run stands for all that came without credit, until the credit is there.
+        if is_next {
+            run.release(0);
+        }
+        kept
+    }
 }
 
 impl<K: Eq, U> State<K, U> {
@@ -93,6 +120,7 @@ impl<K, U, V, E> Dispatch<K, U, V, E> {
         let empty = State {
             lines: HashMap::default(),
             sweep_at: KEPT,
+            open: None,
             next: 0,
             panicked: 0,
             busy: Duration::ZERO,
@@ -158,18 +186,14 @@ where
 
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<(Hashed<K>, U), E>) -> bool {
         let count = chunk.items.len();
-        if count == 0 && chunk.failure.is_none() {
-            run.release(chunk.credit);
-            return true;
-        }
         let mut state = self.state.lock();
         let state = &mut *state;
+        let own_credit = chunk.origin.is_dense() && chunk.credit == count;
+        let whole = if own_credit { None } else { state.whole(run, count, chunk.credit) };
+        if count == 0 && chunk.failure.is_none() {
+            return true;
+        }
         state.waiting += me.now.saturating_duration_since(chunk.since);
-        let whole = if chunk.origin.is_dense() && chunk.credit == count {
-            None
-        } else {
-            Some(Whole::new(count, chunk.credit))
-        };
         // Before any of them can be taken out of its line.
         self.queued.add(count);
         let mut idle = Vec::new();
@@ -218,6 +242,14 @@ where
             &mut vec![Ended { place, index, share: Share::One, read: chunk.read, end: End::Failed(failure) }],
         );
         false
+    }
+
+    fn flush(&self, run: &Run<E>) -> bool {
+        let Some(open) = self.state.lock().open.take() else { return false };
+        if open.close(0) {
+            run.release(0);
+        }
+        true
     }
 
     fn conclude(&self, tally: &mut Tally) {

@@ -287,7 +287,10 @@ where
             self.process(run, me, local);
             return Advance::Worked;
         }
-        if self.segment.work(run, me, &mut local.up) { Advance::Worked } else { Advance::Nothing }
+        let worked = self.segment.work(run, me, &mut local.up);
+        // Also after work, as in front of any segment.
+        let worked = run.source_ended() && self.segment.flush(run) || worked;
+        if worked { Advance::Worked } else { Advance::Nothing }
     }
 
     fn total(&self, run: &Run<E>) -> Option<usize> {
