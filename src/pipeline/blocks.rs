@@ -130,8 +130,6 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// What comes after, a serial stage or an ordered sink, has the results in the order in which they went on; where the run fails the sink has
     /// not seen exactly the items before the one that failed.
     ///
-    /// Known limit: as [`keyed_unordered`](Self::keyed_unordered).
-    ///
     /// # Examples
     /// ```
     /// use gristmill::{CancellationToken, Pipeline};

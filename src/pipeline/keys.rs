@@ -111,9 +111,6 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// ordered sink, has the results in the order in which they went on; where the run fails the sink has not seen exactly the items
     /// before the one that failed.
     ///
-    /// Known limit: behind a stage that drops or multiplies items *and* a serial stage, the window does not bound how many items wait for one slow
-    /// key. [`keyed`](Self::keyed) has no such limit.
-    ///
     /// # Examples
     /// ```
     /// use gristmill::{CancellationToken, Pipeline};

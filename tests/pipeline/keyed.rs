@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use gristmill::{CancellationToken, Pipeline, PipelineErrorKind};
 use proptest::prelude::*;
@@ -401,6 +402,49 @@ fn window_holds_with_keyed_stages() {
         assert!(ledger.peak() <= window, "{} items in a window of {window}", ledger.peak());
         assert_eq!(ledger.live(), 0);
     }
+}
+
+/// A chunk that a serial stage passes on is cut, and only its last piece has credit: what waits for a slow key may be in any of the others.
+#[test]
+fn window_holds_while_a_key_is_slow_behind_chunks_that_were_cut() {
+    const WINDOW: usize = 64;
+    let ledger = Ledger::default();
+    within_limit({
+        let ledger = ledger.clone();
+        move || {
+            let source = ledger.clone();
+            Pipeline::from_iter((0..20_000).map(move |number| Arc::new(source.item(number))))
+                .workers(2)
+                .window(WINDOW)
+                .flat_map("copy", |item| (0..10).map(move |copy| (copy, Arc::clone(&item))))
+                .serial("pass", |item| item)
+                .map("grind", |item| {
+                    grind(2000);
+                    item
+                })
+                .keyed_unordered(
+                    "slow",
+                    |(copy, _)| *copy,
+                    |(copy, item)| {
+                        // Until the window is broken, or long enough for that.
+                        let limit = Instant::now() + Duration::from_millis(300);
+                        while copy == 0
+                            && item.number == 0
+                            && ledger.made() < 10 * WINDOW
+                            && Instant::now() < limit
+                        {
+                            std::thread::yield_now();
+                        }
+                    },
+                )
+                .unordered()
+                .for_each("drop", drop)
+                .run(&CancellationToken::new())
+                .unwrap();
+        }
+    });
+    assert!(ledger.peak() <= WINDOW, "{} items in a window of {WINDOW}", ledger.peak());
+    assert_eq!(ledger.live(), 0);
 }
 
 proptest! {

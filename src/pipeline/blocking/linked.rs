@@ -108,7 +108,10 @@ where
                 return Advance::Worked;
             }
         }
-        if self.segment.work(run, me, &mut local.up) { Advance::Worked } else { Advance::Nothing }
+        let worked = self.segment.work(run, me, &mut local.up);
+        // Also after work, as in front of any segment.
+        let worked = run.source_ended() && self.segment.flush(run) || worked;
+        if worked { Advance::Worked } else { Advance::Nothing }
     }
 
     fn attend(&self, run: &Run<E>, me: &mut Worker, crew: usize, counts: &mut Counts, calls: &mut Calls) {

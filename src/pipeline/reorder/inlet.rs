@@ -36,11 +36,38 @@ pub(in super::super) trait Queue<I>: Send + Sync {
 
 struct State<S> {
     queue: S,
+    /// The chunk that is coming in pieces; a piece of the run stands for it.
+    open: Option<Arc<Whole>>,
     /// The place of the next item.
     next: usize,
     panicked: u64,
     busy: Duration,
     waiting: Duration,
+}
+
+impl<S> State<S> {
+    /// What the items of a chunk, or of a piece of one, belong to; `None` if there are none. An empty one may be the last piece.
+    fn whole<E>(&mut self, run: &Run<E>, items: usize, credit: usize) -> Option<Arc<Whole>> {
+        if credit == 0 && items == 0 {
+            run.release(0);
+            return None;
+        }
+        let is_next = self.open.is_some();
+        let whole = self.open.get_or_insert_with(Whole::open);
+        whole.add(items);
+        let kept = (items > 0).then(|| Arc::clone(whole));
+        if credit > 0 {
+            if let Some(last) = self.open.take().filter(|whole| whole.close(credit)) {
+                drop(last);
+                run.release(credit);
+            }
+        }
+        // One piece of the run stands for all that came without credit, until the credit is there.
+        if is_next {
+            run.release(0);
+        }
+        kept
+    }
 }
 
 /// A stage's way in, and its way out.
@@ -61,8 +88,14 @@ impl<Q, S, V, E> Inlet<Q, S, V, E> {
         queue: Q,
         state: S,
     ) -> Self {
-        let state =
-            State { queue: state, next: 0, panicked: 0, busy: Duration::ZERO, waiting: Duration::ZERO };
+        let state = State {
+            queue: state,
+            open: None,
+            next: 0,
+            panicked: 0,
+            busy: Duration::ZERO,
+            waiting: Duration::ZERO,
+        };
         Self {
             queue,
             state: Padded(Mutex::new(state)),
@@ -82,19 +115,15 @@ where
 
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<I, E>) -> bool {
         let count = chunk.items.len();
-        if count == 0 && chunk.failure.is_none() {
-            run.release(chunk.credit);
-            return true;
-        }
         let stage = self.outlet.stage;
         let mut state = self.state.lock();
         let state = &mut *state;
+        let own_credit = chunk.origin.is_dense() && chunk.credit == count;
+        let whole = if own_credit { None } else { state.whole(run, count, chunk.credit) };
+        if count == 0 && chunk.failure.is_none() {
+            return true;
+        }
         state.waiting += me.now.saturating_duration_since(chunk.since);
-        let whole = if chunk.origin.is_dense() && chunk.credit == count {
-            None
-        } else {
-            Some(Whole::new(count, chunk.credit))
-        };
         // Before any of them can be taken out of the queue.
         self.queued.add(count);
         let mut entered = 0;
@@ -138,6 +167,14 @@ where
         let end = End::Failed(failure);
         self.outlet.end(run, &mut vec![Ended { place, index, share: Share::One, read: chunk.read, end }]);
         false
+    }
+
+    fn flush(&self, run: &Run<E>) -> bool {
+        let Some(open) = self.state.lock().open.take() else { return false };
+        if open.close(0) {
+            run.release(0);
+        }
+        true
     }
 
     fn conclude(&self, tally: &mut Tally) {

@@ -19,18 +19,32 @@ pub(in super::super) enum Share {
     Part(Arc<Whole>),
 }
 
-/// The credit of a chunk, which its last item takes along.
+/// The credit of a chunk, which its last item takes along. A chunk that was cut comes in pieces, one behind the other, of which only the last
+/// has credit: all of them are one whole.
 #[derive(Debug)]
 pub(in super::super) struct Whole {
+    /// Items on their way, and one more while pieces may still come.
     left: AtomicUsize,
     /// 0: a piece of the run stands for it.
-    credit: usize,
+    credit: AtomicUsize,
 }
 
 impl Whole {
-    /// For `items` items, at least one.
-    pub(in super::super) fn new(items: usize, credit: usize) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(items), credit })
+    /// Without items yet, and open to more.
+    pub(in super::super) fn open() -> Arc<Self> {
+        Arc::new(Self { left: AtomicUsize::new(1), credit: AtomicUsize::new(0) })
+    }
+
+    /// More items, before the first of them goes on its way.
+    pub(in super::super) fn add(&self, items: usize) {
+        self.left.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// No more items come; with them the credit came. True if all of them are through already.
+    pub(in super::super) fn close(&self, credit: usize) -> bool {
+        self.credit.store(credit, Ordering::Relaxed);
+        // Whoever takes the last one off sees the credit.
+        self.left.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
 
@@ -48,8 +62,9 @@ impl Credits {
             Share::Part(whole) => {
                 // The last one has to see nothing of what the others did but that they are through.
                 if whole.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    self.credit += whole.credit;
-                    self.pieces += usize::from(whole.credit == 0);
+                    let credit = whole.credit.load(Ordering::Relaxed);
+                    self.credit += credit;
+                    self.pieces += usize::from(credit == 0);
                 }
             }
         }
