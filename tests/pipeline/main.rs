@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod batches;
+mod blocking;
 mod borrowed;
 mod bottleneck;
 mod cancellation;
