@@ -155,7 +155,7 @@ mod data {
         let stage = &json["stages"][2];
         assert_eq!(
             fields(stage).join(" "),
-            "blocked_ns busy_ns failed filtered items_in items_out kind latency name panicked starved_ns undone utilisation waiting_ns"
+            "blocked_ns busy_ns failed filtered items_in items_out kind latency missing_threads name panicked starved_ns threads undone utilisation waiting_ns"
         );
         assert_eq!(stage["name"].as_str(), Some(HOSTILE));
         assert_eq!((stage["kind"].as_str(), stage["filtered"].as_u64()), (Some("parallel"), Some(50)));

@@ -273,8 +273,8 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// Sets how many threads work, the caller's among them: at least 1, by default as many as there are cores that this process may
     /// use (its affinity mask and cgroup quota counted).
     ///
-    /// More than the window has items are not started. With 1, everything runs on the caller's thread. Zero is refused by `run`. For
-    /// stages that wait (for disks, for servers) take more than there are cores.
+    /// More than the window has items are not started. With 1, everything runs on the caller's thread. Zero is refused by `run`. Stages
+    /// that wait (for disks, for servers) have [threads of their own](Self::blocking), which come on top.
     ///
     /// # Examples
     /// ```

@@ -286,6 +286,18 @@ where
     }
 }
 
+/// What the thread of that number is called in a timeline.
+fn lane_name<E>(run: &Run<E>, stages: &[StageReport], number: usize) -> String {
+    let mut first = run.workers;
+    for crew in &run.crews {
+        if (first..first + crew.wanted).contains(&number) {
+            return format!("{} {}", stages[crew.stage].name(), number - first + 1);
+        }
+        first += crew.wanted;
+    }
+    format!("worker {number}")
+}
+
 fn make_report<E>(
     run: &Run<E>,
     mut tally: Tally,
@@ -314,12 +326,14 @@ fn make_report<E>(
     let timeline = run.board.timeline.then(|| {
         let mut lanes = tally.spans;
         lanes.sort_by_key(|(worker, _)| *worker);
+        let names = lanes.iter().map(|(number, _)| lane_name(run, &stages, *number)).collect();
         let row =
             |(station, name): (&Station, &Arc<str>)| Row { stage: station.first, name: name.to_string() };
         Arc::new(Timeline {
             elapsed,
             rows: run.board.stations.iter().zip(&run.board.row_names).map(row).collect(),
             lanes: lanes.into_iter().map(|(_, spans)| spans).collect(),
+            names,
             samples: queue_samples.clone(),
         })
     });

@@ -138,7 +138,7 @@ fn data(report: &Report) -> ReportData<'_> {
     }
 }
 
-/// One process; its threads are the workers.
+/// One process, the run.
 const PROCESS: u32 = 1;
 
 /// An event of the trace, by its phase.
@@ -183,8 +183,8 @@ fn microseconds(time: Duration) -> f64 {
 }
 
 impl Timeline {
-    /// Writes the timeline in the trace event format, which Perfetto (<https://ui.perfetto.dev>) and `chrome://tracing` open: workers as
-    /// threads, what they were at as spans with the number of items, the queues and what was in flight as counters. Needs the feature `serde`.
+    /// Writes the timeline in the trace event format, which Perfetto (<https://ui.perfetto.dev>) and `chrome://tracing` open: the threads,
+    /// what they were at as spans with the number of items, the queues and what was in flight as counters. Needs the feature `serde`.
     ///
     /// The format is described in "Trace Event Format" (Google, 2016); times are in microseconds since the start of the run. How many short
     /// spans were left out, see [`left_out`](Self::left_out), stands in `otherData`.
@@ -215,7 +215,7 @@ impl Timeline {
             args: Named { name: "pipeline".to_owned() },
         }];
         for worker in 0..self.workers() {
-            let name = format!("worker {worker}");
+            let name = self.name(worker).to_owned();
             events.push(Event::M { name: "thread_name", pid: PROCESS, tid: worker, args: Named { name } });
             events.extend(self.spans(worker).iter().map(|span| self.event(worker, span)));
         }

@@ -36,7 +36,8 @@
 //! The calling thread is a worker; the others are started for the run. A worker takes the work that is furthest downstream: a
 //! chunk of items that lies ready, or else one that it reads from the source. It carries the chunk through all neighbouring
 //! parallel stages at once, and whoever holds the next chunk in order runs the serial stage or the sink for it, and for those that
-//! wait behind it. So no stage has threads of its own to be tuned, and nothing is handed over that need not be.
+//! wait behind it. So no stage has threads of its own to be tuned, and nothing is handed over that need not be. The exception are stages that
+//! [wait](Pipeline::blocking) for a disk or a server: how many of their calls are under way is theirs to say, and takes no worker.
 //!
 //! Chunks adapt to the measured cost of the items: about 50 microseconds of work, many light items or one heavy one. A chunk that
 //! turns out heavier is given back in pieces as soon as a worker is idle.

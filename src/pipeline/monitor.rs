@@ -99,7 +99,7 @@ impl PipelineMonitor {
     /// Calls `callback` when `raise` comes true, and not again before `clear` has been true: two conditions, so that a figure that
     /// hovers about one threshold does not call at every turn. All three see the same snapshot.
     ///
-    /// Asked by a worker between two pieces of work, at most every ten milliseconds; at the end of the run; and by
+    /// Asked by a worker (not by a thread of a blocking stage) between two pieces of work, at most every ten milliseconds; at the end of the run; and by
     /// [`snapshot`](Self::snapshot). There is no thread for it: while all workers are inside long calls, or wait for the source, only
     /// `snapshot` asks. The callback runs on the thread that asked, with no lock of the library held; it may look at the monitor and add
     /// rules, and a worker that runs it does nothing else meanwhile.
@@ -296,7 +296,8 @@ impl PipelineSnapshot {
         self.rows.iter().find(|row| &*row.name == name)
     }
 
-    /// What each worker is at, and for how long; `None` for one that is at nothing. Number 0 is the calling thread.
+    /// What each worker is at, and for how long; `None` for one that is at nothing. Number 0 is the calling thread. Behind the workers come the
+    /// threads of the blocking stages, stage by stage.
     pub fn workers(&self) -> impl Iterator<Item = Option<(&RowSnapshot, Duration)>> {
         self.workers.iter().map(|worker| worker.map(|(row, time)| (&self.rows[row], time)))
     }

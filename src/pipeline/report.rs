@@ -212,7 +212,7 @@ impl Report {
         self.stages.iter().find(|stage| stage.name == name)
     }
 
-    /// How many threads worked, the caller's among them.
+    /// How many threads worked, the caller's among them; those of blocking stages are in [`StageReport::threads`].
     pub fn workers(&self) -> usize {
         self.workers
     }

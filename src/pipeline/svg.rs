@@ -1,4 +1,4 @@
-//! A timeline as one self-contained SVG: workers as lanes, a colour for each row of stages, the queues below.
+//! A timeline as one self-contained SVG: threads as lanes, a colour for each row of stages, the queues below.
 //!
 //! A span of two pixels or more is a rectangle with a title of its own. Shorter ones are drawn together, column by column, each row of stages
 //! with its share of the column's height, so that the picture is true at any length of the run and the file stays small.
@@ -31,6 +31,14 @@ const COLOURS: [&str; 12] = [
 fn colour(row: usize) -> &'static str {
     // The first is the source's.
     if row == 0 { COLOURS[0] } else { COLOURS[1 + (row - 1) % (COLOURS.len() - 1)] }
+}
+
+/// The name of a lane, as far as there is room for it; its number stays.
+fn lane_label(name: &str) -> String {
+    let (name, number) = name.rsplit_once(' ').unwrap_or((name, ""));
+    let room = 12_usize.saturating_sub(number.len());
+    let short: String = name.chars().take(room).collect();
+    escaped(&format!("{short}{} {number}", if short.len() < name.len() { "…" } else { "" }))
 }
 
 /// The text as XML may hold it.
@@ -236,7 +244,7 @@ impl Picture<'_> {
 }
 
 impl Timeline {
-    /// Writes the timeline as one SVG that needs nothing else: workers as lanes, a colour for each row of stages, a time axis, the queues
+    /// Writes the timeline as one SVG that needs nothing else: threads as lanes, a colour for each row of stages, a time axis, the queues
     /// below; what a span was shows when the mouse rests on it.
     ///
     /// Spans shorter than two pixels are drawn together: in each column every row of stages has its share of the height.
@@ -271,10 +279,11 @@ impl Timeline {
             let y = top + lane * float(worker);
             put!(
                 picture,
-                r##"<rect x="{LEFT}" y="{y:.1}" width="{WIDTH}" height="{:.1}" fill="#f4f4f4"/><text x="{:.1}" y="{:.1}" text-anchor="end">worker {worker}</text>"##,
+                r##"<rect x="{LEFT}" y="{y:.1}" width="{WIDTH}" height="{:.1}" fill="#f4f4f4"/><text x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"##,
                 lane - gap,
                 LEFT - 6.0,
-                y + lane / 2.0 + 3.0
+                y + lane / 2.0 + 3.0,
+                lane_label(self.name(worker))
             );
             picture.lane(worker, y, lane - gap);
         }
@@ -291,7 +300,7 @@ impl Timeline {
             writer,
             r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" width="{width:.0}" height="{height:.0}" font-family="sans-serif" font-size="12">
 <rect width="{width:.0}" height="{height:.0}" fill="#ffffff"/>
-<text x="{LEFT}" y="18" font-size="14">{} workers, {}{note}</text>"##,
+<text x="{LEFT}" y="18" font-size="14">{} threads, {}{note}</text>"##,
             self.workers(),
             Short(self.elapsed)
         )?;

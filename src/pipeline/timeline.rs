@@ -7,14 +7,14 @@ use crate::sync::time::Duration;
 
 use super::queues::QueueSample;
 
-/// The most spans that all workers keep together, unless there are more than 128 workers.
+/// The most spans that all threads keep together, unless there are more than 128 workers.
 const MOST: usize = 1 << 16;
 const LEAST_EACH: usize = 512;
 
 /// The shortest span that is kept once the first ones are left out.
 const FIRST_GRAIN: Duration = Duration::from_micros(1);
 
-/// A stretch of time that a worker spent at one station of the pipeline.
+/// A stretch of time that a thread spent at one station of the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub(super) stage: usize,
@@ -108,35 +108,45 @@ pub(super) struct Row {
     pub(super) name: String,
 }
 
-/// What each worker of a run was at and when, if [recorded](super::Pipeline::record_timeline), in a [`Report`](super::Report).
+/// What each thread of a run was at and when, if [recorded](super::Pipeline::record_timeline), in a [`Report`](super::Report).
 ///
-/// At most 65 536 spans are kept (512 for each worker where there are more than 128). When a worker has more, its shortest ones are left out and
+/// At most 65 536 spans are kept (512 for each thread where there are more than 128). When a thread has more, its shortest ones are left out and
 /// counted, and neighbours of the same stage are joined.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     pub(super) elapsed: Duration,
     pub(super) rows: Vec<Row>,
-    /// By worker.
+    /// By thread.
     pub(super) lanes: Vec<Spans>,
+    /// What each thread is called.
+    pub(super) names: Vec<String>,
     pub(super) samples: Vec<QueueSample>,
 }
 
 impl Timeline {
-    /// How many workers there were.
+    /// How many threads there were: the workers, and behind them those of the blocking stages, stage by stage.
     pub fn workers(&self) -> usize {
         self.lanes.len()
     }
 
-    /// The spans of a worker, in the order of time; they do not overlap. Number 0 is the calling thread, and the others are those named
-    /// `gristmill-1` and so on.
+    /// What a thread is: `worker 0` is the calling thread, `worker 1` the one that is named `gristmill-1`, and `fetch 1` the first one of a
+    /// blocking stage `fetch`, `gristmill-fetch-1`.
     ///
     /// # Panics
-    /// If there is no worker of that number.
+    /// If there is no thread of that number.
+    pub fn name(&self, worker: usize) -> &str {
+        &self.names[worker]
+    }
+
+    /// The spans of a thread, in the order of time; they do not overlap.
+    ///
+    /// # Panics
+    /// If there is no thread of that number.
     pub fn spans(&self, worker: usize) -> &[Span] {
         &self.lanes[worker].kept
     }
 
-    /// How many spans were left out because there were too many, all workers together, and how long they were in sum.
+    /// How many spans were left out because there were too many, all threads together, and how long they were in sum.
     pub fn left_out(&self) -> (u64, Duration) {
         let sum =
             |(count, time): (u64, Duration), lane: &Spans| (count + lane.left_out, time + lane.left_out_time);

@@ -550,7 +550,8 @@ fn timeline_has_a_lane_for_each_thread_of_the_stage() {
         .run(&CancellationToken::new())
         .unwrap();
     let timeline = report.timeline().unwrap();
-    assert_eq!(timeline.workers(), 5);
+    let names: Vec<_> = (0..timeline.workers()).map(|lane| timeline.name(lane)).collect();
+    assert_eq!(names, ["worker 0", "worker 1", "wait 1", "wait 2", "wait 3"]);
     let items =
         |lane: usize| timeline.spans(lane).iter().filter(|span| span.stage() == 1).map(|span| span.items());
     assert_eq!((2..5).flat_map(items).sum::<u64>(), 60);
