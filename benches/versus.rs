@@ -9,6 +9,7 @@
 //! cargo bench --bench versus -- "round trip"                  # one task at a time
 //! cargo bench --bench versus -- "map over a slice"            # ordered results of borrowed items
 //! cargo bench --bench versus -- keyed                         # items of one key one at a time
+//! cargo bench --bench versus -- blocking                      # calls that wait
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
@@ -49,6 +50,7 @@ mod versus {
     pub(crate) mod table;
     pub(crate) mod tally;
 
+    pub(crate) mod blocking;
     pub(crate) mod completed;
     pub(crate) mod crowd;
     pub(crate) mod fan;
@@ -71,16 +73,17 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory, nested, observed,
-    options::Options, over_slice, pgzip, round_trip, semaphore, start_stop,
+    blocking, completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory, nested,
+    observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 17] = [
+const GROUPS: [fn(&mut Bench); 18] = [
     map::run,
     fused::run,
     observed::run,
     keyed::run,
+    blocking::run,
     lone::run,
     crowd::run,
     memory::run,

@@ -2,6 +2,7 @@
 #![cfg(all(target_os = "linux", not(any(gristmill_shuttle, gristmill_loom))))]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gristmill::sync::time;
@@ -18,6 +19,36 @@ fn threads_settle_at(wanted: usize) -> bool {
         std::thread::yield_now();
     }
     threads() == wanted
+}
+
+fn threads_of_a_blocking_stage_end_too(before: usize, workers: usize) {
+    const OWN: usize = 3;
+    for ending in ["success", "error", "panic", "cancellation", "drop"] {
+        let token = CancellationToken::new();
+        let during = AtomicUsize::new(0);
+        let pipeline = || Pipeline::from_iter(0..100_u64).workers(workers);
+        let call = |number| {
+            during.fetch_max(threads(), Ordering::Relaxed);
+            match ending {
+                "error" if number == 50 => return Err("error"),
+                "panic" => assert_ne!(number, 50),
+                "cancellation" if number == 50 => _ = token.cancel(),
+                _ => {}
+            }
+            Ok(number)
+        };
+        if ending == "drop" {
+            let mut numbers =
+                pipeline().blocking("wait", OWN, |number| number).into_iter_with(&token).unwrap();
+            assert_eq!(numbers.next().unwrap().unwrap(), 0);
+            assert_eq!(threads(), before + workers - 1 + OWN);
+        } else {
+            let outcome = pipeline().try_blocking("wait", OWN, call).for_each("sink", drop).run(&token);
+            assert_eq!(outcome.is_err(), ending != "success");
+            assert!(during.into_inner() < before + workers + OWN, "more threads than were asked for");
+        }
+        assert!(threads_settle_at(before), "{ending} with {workers} workers");
+    }
 }
 
 #[test]
@@ -59,5 +90,6 @@ fn no_thread_is_left_after_success_error_panic_cancellation_drop_or_leak() {
             }
             assert!(threads_settle_at(before), "ending {ending} with {workers} workers");
         }
+        threads_of_a_blocking_stage_end_too(before, workers);
     }
 }

@@ -1,7 +1,7 @@
 //! The library's own cases: for each group a function that adds them.
 
 use super::{
-    fused,
+    blocking, fused,
     grind::{any_order, in_order, ordered_sum, unordered_sum, work},
     harness::Group,
     keyed,
@@ -125,6 +125,30 @@ pub(crate) fn keyed_unordered(items: u32, rounds: u32, workers: usize) -> u64 {
         .keyed_unordered("grind", |index| index % keyed::KEYS, |index| work(index, rounds))
         .unordered()
         .for_each("sum", |value| sum = any_order(sum, value))
+        .run(&CancellationToken::new())
+        .expect(SOUND);
+    sum
+}
+
+/// Calls that wait, on threads of their own.
+pub(crate) fn blocking(items: u32, workers: usize, threads: usize) -> u64 {
+    let mut sum = 0;
+    Pipeline::from_iter(0..u64::from(items))
+        .workers(workers)
+        .blocking("ask", threads, blocking::ask)
+        .for_each("sum", |value| sum = in_order(sum, value))
+        .run(&CancellationToken::new())
+        .expect(SOUND);
+    sum
+}
+
+/// The same calls in a parallel stage of so many workers.
+pub(crate) fn waiting_workers(items: u32, workers: usize) -> u64 {
+    let mut sum = 0;
+    Pipeline::from_iter(0..u64::from(items))
+        .workers(workers)
+        .map("ask", blocking::ask)
+        .for_each("sum", |value| sum = in_order(sum, value))
         .run(&CancellationToken::new())
         .expect(SOUND);
     sum

@@ -97,7 +97,8 @@ where
     ///
     /// The calling thread works too. When this returns no thread of the run is left, their thread-locals are destroyed, and the
     /// states of [`map_init`](Pipeline::map_init) are dropped. A thread that cannot be created is done without, and counted in
-    /// [`Report::missing_workers`](super::Report::missing_workers).
+    /// [`Report::missing_workers`](super::Report::missing_workers), or in
+    /// [`StageReport::missing_threads`](super::StageReport::missing_threads) of a blocking stage.
     ///
     /// # Errors
     /// What ended the run early, with what had been done by then in [`PipelineError::report`]: the first error or panic (in an ordered
