@@ -18,6 +18,7 @@ use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Mutex, Padded};
 
 use super::chunk::{Chunk, Origin};
+use super::credit::Credit;
 use super::deliver::{Deliver, Relay};
 use super::error::{Failure, What};
 use super::feed::Feed;
@@ -32,7 +33,7 @@ struct Held<U> {
     items: Vec<U>,
     /// The index of its first item in the source.
     index: u64,
-    credit: usize,
+    credit: Credit,
     /// A piece of the run stands for them, because there is no credit.
     piece: bool,
     /// When the earliest of what goes next had been read.
@@ -51,6 +52,8 @@ struct State<G, U> {
     pulse: Pulse,
     /// The place of the next batch in the order of the segment below.
     next: usize,
+    /// What went on last is a piece whose credit is still to come.
+    is_cut: bool,
     /// Nothing more will come.
     over: bool,
 }
@@ -84,7 +87,7 @@ impl<G, U, E> Batch<G, U, E> {
     pub(super) fn new(stage: usize, gather: G, below: Arc<Feed<Vec<U>, E>>) -> Self {
         let empty = State {
             gather,
-            held: Held { items: Vec::new(), index: 0, credit: 0, piece: false, read: None },
+            held: Held { items: Vec::new(), index: 0, credit: Credit::NONE, piece: false, read: None },
             taken: 0,
             passed: 0,
             panicked: 0,
@@ -92,6 +95,7 @@ impl<G, U, E> Batch<G, U, E> {
             waiting: Duration::ZERO,
             pulse: Pulse::default(),
             next: 0,
+            is_cut: false,
             over: false,
         };
         Self { stage, state: Padded(Mutex::new(empty)), below }
@@ -104,28 +108,29 @@ impl<G, U, E> Batch<G, U, E> {
         state: &mut State<G, U>,
         full: Full<U>,
         failure: Option<Box<Failure<E>>>,
-        (credit, dense, end): (usize, bool, u64),
+        (credit, dense, end): (Credit, bool, u64),
         since: Instant,
     ) {
         let goes_on = !full.batches.is_empty() || failure.is_some();
         let rest = state.held.items.len();
-        let available = state.held.credit + credit;
-        let held = match (goes_on, dense) {
-            (false, _) if rest == 0 => 0, // all that came was filtered out
+        let available = state.held.credit.plus(credit);
+        let held = match (goes_on, dense && available.is_plain()) {
+            (false, _) if rest == 0 => Credit::NONE, // all that came was filtered out
             (false, _) => available,
-            (true, true) => available.min(rest),
-            (true, false) => 0,
+            (true, true) => Credit::of(available.items.min(rest)),
+            (true, false) => Credit::NONE,
         };
         run.hold(state.held.credit, held);
         state.held.credit = held;
         let had_piece = std::mem::take(&mut state.held.piece);
-        if rest > 0 && held == 0 {
+        if rest > 0 && held.items == 0 {
             run.note_piece();
             state.held.piece = true;
         }
         if goes_on {
-            let credit = available - held;
-            if credit == 0 {
+            let credit = available.minus(held);
+            state.is_cut = credit.items == 0;
+            if credit.items == 0 {
                 run.note_piece();
             }
             let span = full.batches.len();
@@ -141,10 +146,14 @@ impl<G, U, E> Batch<G, U, E> {
             self.below.put(run, passed);
         }
         if had_piece {
-            run.release(0);
+            run.release(Credit::NONE);
         }
-        if !goes_on && available > held {
-            run.release(available - held);
+        if !goes_on && rest == 0 {
+            if available.items == 0 {
+                run.note_piece(); // of its own, which goes with it
+            }
+            let State { next, is_cut, .. } = state;
+            self.below.put_credit(run, (next, is_cut), available, (since, since));
         }
     }
 }
@@ -230,8 +239,8 @@ where
             _ if goes_on => Some(chunk.read),
             earlier => earlier,
         };
-        if chunk.credit == 0 {
-            run.release(0); // it was a piece itself
+        if chunk.credit.items == 0 {
+            run.release(Credit::NONE); // it was a piece itself
         }
         // After a failure nothing more may come: the turn is not passed on.
         !failed
@@ -247,7 +256,7 @@ where
         let mut full = Full { batches: Vec::new(), indices: Vec::new() };
         let end = state.held.index + state.held.items.len() as u64;
         full.close(&mut state.held);
-        self.pass(run, state, full, None, (0, false, end), time::now());
+        self.pass(run, state, full, None, (Credit::NONE, false, end), time::now());
         true
     }
 

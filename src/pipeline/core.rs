@@ -21,7 +21,7 @@ use super::monitor::PipelineMonitor;
 use super::plan::{Plan, Settings};
 use super::queues::Samples;
 use super::report::Report;
-use super::run::{Ending, Run};
+use super::run::{Bounds, Ending, Run};
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::tally::{Tally, close_counts};
@@ -93,9 +93,14 @@ where
             timeline: settings.timeline,
             watched: monitor.is_some(),
         }));
+        let bounds = Bounds {
+            window: settings.window.max(1),
+            weight: settings.weight,
+            expansions: settings.expansions,
+        };
         // A control cancels the run, and never what the caller shares with others.
         let caller = if settings.control.is_some() { token.child() } else { token.clone() };
-        let run = Run::new(settings.window.max(1), workers, token, caller, Arc::clone(&board));
+        let run = Run::new(bounds, workers, token, caller, Arc::clone(&board));
         let last = settings.stages.len() - 1;
         let tally = Tally::new(settings.stages);
         if let Some(setting) = invalid {

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::hash::Hash;
 
 use super::builder::Pipeline;
-use super::deliver::{Fallible, Sure};
 use super::error_policy::Stop;
 use super::keyed::ThroughKeyed;
 use super::plan::Also;
 use super::report::StageKind;
+use super::serial::{Fallible, Sure};
 use super::step::{KeyOf, Then, Through};
 
 /// A pipeline that ends, so far, in a keyed stage.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use super::builder::Pipeline;
-use super::deliver::{Fallible, SerialCall};
 use super::error_policy::Stop;
 use super::keyed::{KeyedCall, ThroughKeyed};
 use super::plan::{Errors, Settings, ThroughSerial};
 use super::ready::{LocalPipeline, ReadyPipeline};
+use super::serial::{Fallible, SerialCall};
 use super::sink::TryForEach;
 use super::step::{Attempt, Judged, Then, Through};
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use super::batch::Batch;
 use super::control::PipelineControl;
-use super::deliver::{Serial, SerialCall};
 use super::feed::Feed;
 use super::gather::Gather;
 use super::linked::Linked;
@@ -16,14 +15,20 @@ use super::monitor::PipelineMonitor;
 use super::reader::Reader;
 use super::report::{StageKind, StageReport};
 use super::segment::Segment;
+use super::serial::{Serial, SerialCall};
 use super::source::{Readiness, Source};
 use super::step::Step;
 use super::upstream::Upstream;
+use super::weight::WeightWindow;
 
 /// What the user has set, and the stages named so far.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) window: usize,
+    /// The bound by weight, if there is one.
+    pub(super) weight: Option<Arc<WeightWindow>>,
+    /// The bounds of the stages that expand items, in their order.
+    pub(super) expansions: Vec<usize>,
     pub(super) workers: Option<usize>,
     pub(super) ordered: bool,
     /// A stage lets results pass each other.

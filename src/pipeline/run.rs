@@ -22,8 +22,20 @@ use crate::sync::{Mutex, Padded};
 use crate::wakeup::WakeUp;
 
 use super::board::Board;
+use super::credit::Credit;
 use super::error::{Failure, What};
+use super::expansion::Expansion;
 use super::run_end::RunEnd;
+use super::weight::WeightWindow;
+
+/// What bounds how much is inside.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    pub(super) window: usize,
+    pub(super) weight: Option<Arc<WeightWindow>>,
+    /// How many results of each stage that expands items there may be.
+    pub(super) expansions: Vec<usize>,
+}
 
 /// Why a run ended before its source did.
 #[derive(Debug)]
@@ -45,6 +57,10 @@ pub struct Run<E> {
     released: Padded<AtomicUsize>,
     /// Items that are held in batches which are being filled; reading goes on for them.
     held: Padded<AtomicUsize>,
+    /// The bound on the items' weight, if there is one.
+    weight: Option<Arc<WeightWindow>>,
+    /// The bounds of the stages that expand items, in their order.
+    pub(super) expansions: Vec<Expansion>,
     /// Chunks without credit: pieces whose credit went with the last piece of what they were cut from.
     pieces: AtomicUsize,
     /// Items of chunks that were delivered in part when the run ended.
@@ -85,7 +101,7 @@ pub struct Run<E> {
 impl<E> Run<E> {
     /// `given` is the caller's token, and `caller` that or a child of it.
     pub(super) fn new(
-        window: usize,
+        bounds: Bounds,
         workers: usize,
         given: &CancellationToken,
         caller: CancellationToken,
@@ -94,11 +110,13 @@ impl<E> Run<E> {
         let token = caller.child();
         let end = RunEnd::new(&token, &caller, given);
         Self {
-            window,
+            window: bounds.window,
             workers,
             read: Padded(AtomicUsize::new(0)),
             released: Padded(AtomicUsize::new(0)),
             held: Padded(AtomicUsize::new(0)),
+            weight: bounds.weight,
+            expansions: bounds.expansions.into_iter().map(Expansion::new).collect(),
             pieces: AtomicUsize::new(0),
             in_part: AtomicUsize::new(0),
             queued: Padded(AtomicUsize::new(0)),
@@ -128,15 +146,24 @@ impl<E> Run<E> {
         let released = self.released.load(Ordering::SeqCst);
         let held = self.held.load(Ordering::SeqCst);
         let inside = (self.read.load(Ordering::SeqCst) - released).saturating_sub(held);
-        self.window.saturating_sub(inside)
+        match &self.weight {
+            Some(weight) if !weight.has_room() => 0,
+            _ => self.window.saturating_sub(inside),
+        }
     }
 
-    /// A stage that held the credit of `before` items holds that of `now`.
-    pub(super) fn hold(&self, before: usize, now: usize) {
-        if now >= before {
-            self.held.fetch_add(now - before, Ordering::SeqCst);
+    /// A stage that held the credit `before` holds `now`.
+    pub(super) fn hold(&self, before: Credit, now: Credit) {
+        if now.items >= before.items {
+            self.held.fetch_add(now.items - before.items, Ordering::SeqCst);
         } else {
-            self.held.fetch_sub(before - now, Ordering::SeqCst);
+            self.held.fetch_sub(before.items - now.items, Ordering::SeqCst);
+        }
+        if let Some(weight) = &self.weight {
+            weight.hold(before.weight, now.weight);
+        }
+        if let Some(expansion) = self.expansions.get(before.expansion.max(now.expansion)) {
+            expansion.hold(before.expanded, now.expanded);
         }
     }
 
@@ -243,15 +270,28 @@ impl<E> Run<E> {
     /// Items have left the pipeline: their room in the window is free. Rings for nobody: the caller looks for work itself next,
     /// or calls [`offer_work`](Self::offer_work).
     #[inline]
-    pub(super) fn release(&self, items: usize) {
-        if items == 0 {
+    pub(super) fn release(&self, credit: Credit) {
+        if !credit.is_plain() {
+            self.free(credit);
+        }
+        if credit.items == 0 {
             self.pieces.fetch_sub(1, Ordering::SeqCst);
         } else {
-            self.board.finish(items);
-            self.released.fetch_add(items, Ordering::SeqCst);
+            self.board.finish(credit.items);
+            self.released.fetch_add(credit.items, Ordering::SeqCst);
         }
         if self.source_ended() {
             self.wake_if_finished();
+        }
+    }
+
+    /// What a credit bounds besides source items is free.
+    pub(super) fn free(&self, credit: Credit) {
+        if let Some(weight) = &self.weight {
+            weight.release(credit.weight);
+        }
+        if let Some(expansion) = self.expansions.get(credit.expansion) {
+            expansion.release(credit.expanded);
         }
     }
 
@@ -307,7 +347,9 @@ impl<E> Run<E> {
     }
 
     fn has_items(&self) -> bool {
-        self.queued.load(Ordering::SeqCst) > 0 || !self.source_ended() && self.opened.load(Ordering::SeqCst)
+        self.queued.load(Ordering::SeqCst) > 0
+            || !self.source_ended() && self.opened.load(Ordering::SeqCst)
+            || self.expansions.iter().any(Expansion::may_expand)
     }
 
     fn may_read(&self) -> bool {

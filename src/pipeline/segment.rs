@@ -124,6 +124,11 @@ where
         local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
         chunk: Chunk<P::Item, E>,
     ) {
+        if chunk.is_credit_only() {
+            let Chunk { first, credit, read, .. } = chunk;
+            self.pass(run, me, local, Chunk::credit_only(first, credit, me.now, read));
+            return;
+        }
         let Chunk { first, mut items, origin, credit, failure: after, spent, since, read, .. } = chunk;
         local.waiting += me.now.saturating_duration_since(since);
         if self.turn.is_cut(first) || run.stopped() {
@@ -185,6 +190,17 @@ where
         let failure = failure.or(hand.after.take());
         me.log.leave(hand.done - hand.delivered, me.now);
         let ready = Self::results(run, local, &mut hand, failure, me.now);
+        self.pass(run, me, local, ready);
+    }
+
+    /// Delivers a chunk of results when it is its turn.
+    fn pass(
+        &self,
+        run: &Run<E>,
+        me: &mut Worker,
+        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
+        ready: Chunk<S::Out, E>,
+    ) {
         let (turn, owner_waits) = self.turn.offer(ready, &mut local.results);
         if owner_waits {
             run.owner.wake_one();

@@ -43,6 +43,24 @@ pub trait Source<E>: Send {
     /// Appends up to `limit` items. Waits for one only if `may_wait`.
     fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<Self::Item>) -> Reading<E>;
 
+    /// Whether every item travels by itself, because it has a weight of its own.
+    const ONE_BY_ONE: bool = false;
+
+    /// What the last item weighs.
+    fn weight_of_last(&self) -> u64 {
+        0
+    }
+
+    /// Whether an item has been taken out of what it reads that has not been given: it is given next, also after the source has been closed.
+    fn has_waiting(&self) -> bool {
+        false
+    }
+
+    /// Takes that item; asked once all workers have ended.
+    fn take_waiting(&mut self) -> Option<Self::Item> {
+        None
+    }
+
     /// Whether [`take_back`](Self::take_back) does something.
     const TAKES_BACK: bool = false;
 

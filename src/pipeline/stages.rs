@@ -7,10 +7,10 @@ use std::ops::Range;
 use crate::sync::Mutex;
 
 use super::builder::Pipeline;
-use super::deliver::{Fallible, Sure};
 use super::error_policy::Stop;
 use super::plan::{Also, ThroughSerial};
 use super::report::StageKind;
+use super::serial::{Fallible, Sure};
 use super::step::{
     Filter, FilterMap, FlatMap, Inspect, Judged, Map, MapInit, SerialUnordered, Then, Through, TryMap,
     TryMapInit,

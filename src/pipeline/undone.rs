@@ -71,7 +71,21 @@ where
         self.source.read(limit, may_wait, into)
     }
 
+    const ONE_BY_ONE: bool = Z::ONE_BY_ONE;
+
     const TAKES_BACK: bool = true;
+
+    fn weight_of_last(&self) -> u64 {
+        self.source.weight_of_last()
+    }
+
+    fn has_waiting(&self) -> bool {
+        self.source.has_waiting()
+    }
+
+    fn take_waiting(&mut self) -> Option<T> {
+        self.source.take_waiting()
+    }
 
     fn take_back(&mut self, first: u64, items: Vec<T>) {
         self.undone.inputs.lock().extend((first..).zip(items));

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::super::board::Gauge;
 use super::super::chunk::{Chunk, Origin};
+use super::super::credit::Credit;
 use super::super::deliver::{Deliver, Relay};
 use super::super::error::{Failure, What};
 use super::super::feed::Feed;
@@ -28,7 +29,7 @@ use super::share::{Share, Whole};
 use crate::fan;
 use crate::panics;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::time::{self, Duration};
+use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Mutex, Padded};
 
 /// Idle lines that are not worth a sweep.
@@ -62,27 +63,24 @@ struct State<K, U> {
 }
 
 impl<K, U> State<K, U> {
-    /// What the items of a chunk, or of a piece of one, belong to; `None` if there are none. An empty one may be the last piece.
-    fn whole<E>(&mut self, run: &Run<E>, items: usize, credit: usize) -> Option<Arc<Whole>> {
-        if credit == 0 && items == 0 {
-            run.release(0);
-            return None;
+    /// What the items of a chunk, or of a piece of one, belong to, `None` if there are none: an empty one may be the last piece. And whether its
+    /// credit goes on alone, because all of them are through.
+    fn whole<E>(&mut self, run: &Run<E>, items: usize, credit: Credit) -> (Option<Arc<Whole>>, bool) {
+        if credit.is_none() && items == 0 {
+            run.release(Credit::NONE);
+            return (None, false);
         }
         let is_next = self.open.is_some();
         let whole = self.open.get_or_insert_with(Whole::open);
         whole.add(items);
         let kept = (items > 0).then(|| Arc::clone(whole));
-        if credit > 0 {
-            if let Some(last) = self.open.take().filter(|whole| whole.close(credit)) {
-                drop(last);
-                run.release(credit);
-            }
-        }
+        let is_last = !credit.is_none();
+        let alone = is_last && self.open.take().is_some_and(|whole| whole.close(credit));
         // One piece of the run stands for all that came without credit, until the credit is there.
         if is_next {
-            run.release(0);
+            run.release(Credit::NONE);
         }
-        kept
+        (kept, alone)
     }
 }
 
@@ -143,7 +141,13 @@ impl<K, U, V, E> Dispatch<K, U, V, E> {
         let ready = self.ring.lock().put(ended);
         let Some(mut ready) = ready else { return };
         if ready.items.is_empty() && ready.failure.is_none() {
-            ready.credits.release(run);
+            if ready.credit_only {
+                let (credit, since) = (ready.credits.pass_on(run), time::now());
+                let read = ready.read.unwrap_or(since);
+                self.below.put(run, Chunk::credit_only(ready.first, credit, since, read));
+            } else {
+                ready.credits.release(run);
+            }
             return;
         }
         let origin = match &ready.failure {
@@ -159,6 +163,15 @@ impl<K, U, V, E> Dispatch<K, U, V, E> {
             run,
             Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read },
         );
+    }
+
+    /// Credit comes when all its items are through.
+    fn put_credit(&self, run: &Run<E>, credit: Credit, (since, read): (Instant, Instant)) {
+        let place = self.ring.lock().put_credit();
+        match place {
+            Some(first) => self.below.put(run, Chunk::credit_only(first, credit, since, read)),
+            None => run.release(credit),
+        }
     }
 
     /// Notes that the item at that place failed.
@@ -188,8 +201,11 @@ where
         let count = chunk.items.len();
         let mut state = self.state.lock();
         let state = &mut *state;
-        let own_credit = chunk.origin.is_dense() && chunk.credit == count;
-        let whole = if own_credit { None } else { state.whole(run, count, chunk.credit) };
+        let own_credit = chunk.origin.is_dense() && chunk.credit == Credit::of(count);
+        let (whole, alone) = if own_credit { (None, false) } else { state.whole(run, count, chunk.credit) };
+        if alone {
+            self.put_credit(run, chunk.credit, (me.now, chunk.read));
+        }
         if count == 0 && chunk.failure.is_none() {
             return true;
         }
@@ -246,8 +262,8 @@ where
 
     fn flush(&self, run: &Run<E>) -> bool {
         let Some(open) = self.state.lock().open.take() else { return false };
-        if open.close(0) {
-            run.release(0);
+        if open.close(Credit::NONE) {
+            run.release(Credit::NONE);
         }
         true
     }

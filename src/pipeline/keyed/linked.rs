@@ -1,12 +1,13 @@
 //! A keyed stage as what lies before a segment: runs the lines that are ready, or asks further up.
 
-use super::super::deliver::{Fallible, Relay, Sure};
+use super::super::deliver::Relay;
 use super::super::error::{Failure, What};
 use super::super::error_policy::ErrorPolicy;
 use super::super::pace::Pace;
 use super::super::run::Run;
 use super::super::run_end::RunEnd;
 use super::super::segment::{Segment, SegmentLocal};
+use super::super::serial::{Fallible, Sure};
 use super::super::step::{Hashed, Step};
 use super::super::tally::Tally;
 use super::super::timed::Pulse;
