@@ -67,6 +67,7 @@ mod feed;
 mod flow;
 mod gather;
 mod hand;
+mod handing;
 mod iter;
 mod keyed;
 mod keys;

@@ -9,7 +9,7 @@ use std::vec::Drain;
 
 use crate::panics;
 use crate::sync::atomic::Ordering;
-use crate::sync::time::{self, Duration, Instant};
+use crate::sync::time::{self, Duration};
 
 use super::chunk::Chunk;
 use super::deliver::Deliver;
@@ -46,8 +46,8 @@ pub(super) struct Segment<P, S, D, T, U, E> {
 pub struct SegmentLocal<L, S, U> {
     pub(super) up: L,
     step: S,
-    results: Vec<U>,
-    origins: Origins,
+    pub(super) results: Vec<U>,
+    pub(super) origins: Origins,
     entered: u64,
     busy: Duration,
     waiting: Duration,
@@ -193,21 +193,6 @@ where
         self.pass(run, me, local, ready);
     }
 
-    /// Delivers a chunk of results when it is its turn.
-    fn pass(
-        &self,
-        run: &Run<E>,
-        me: &mut Worker,
-        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
-        ready: Chunk<S::Out, E>,
-    ) {
-        let (turn, owner_waits) = self.turn.offer(ready, &mut local.results);
-        if owner_waits {
-            run.owner.wake_one();
-        }
-        self.hand_on(run, me, local, turn);
-    }
-
     /// Notes that the worker is at this row; one without stages is no place to be at.
     fn enter(&self, me: &mut Worker) {
         if !self.stages.is_empty() {
@@ -308,49 +293,6 @@ where
         };
         counts[failure.stage] += 1;
         Err(Box::new(failure))
-    }
-
-    /// Takes the results so far as a chunk of their own.
-    fn results(
-        run: &Run<E>,
-        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
-        hand: &mut InHand<E>,
-        failure: Option<Box<Failure<E>>>,
-        since: Instant,
-    ) -> Chunk<S::Out, E> {
-        let items = std::mem::take(&mut local.results);
-        let origin = local.origins.take(&hand.origin, hand.delivered, items.len());
-        let (first, span) = (hand.first, hand.done - hand.delivered);
-        let credit = hand.take_credit(run, span);
-        hand.first += span;
-        hand.delivered = hand.done;
-        Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read: hand.read }
-    }
-
-    /// Delivers what it is this worker's turn to deliver, and what becomes so by it; false when the run is over.
-    fn hand_on(
-        &self,
-        run: &Run<E>,
-        me: &mut Worker,
-        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
-        mut turn: Option<Chunk<S::Out, E>>,
-    ) -> bool {
-        while let Some(mut chunk) = turn {
-            let span = chunk.span;
-            if !self.deliver.deliver(run, me, &mut chunk) {
-                return false;
-            }
-            let mut spare = Some(chunk.items);
-            if local.results.capacity() == 0 {
-                local.results = spare.take().unwrap_or_default();
-            }
-            turn = self.turn.advance(span, spare);
-            if turn.is_some() {
-                // There is room in the window, and more to deliver before this worker looks for work.
-                run.offer_work();
-            }
-        }
-        true
     }
 
     /// Whether everything that comes from above has been delivered.

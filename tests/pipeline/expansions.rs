@@ -289,7 +289,7 @@ fn iterators_run_one_at_a_time_and_in_order() {
 #[test]
 fn bound_of_zero_is_refused() {
     let error = Pipeline::from_iter(0..3)
-        .flat_map_bounded("none", 0, |number| Some(number))
+        .flat_map_bounded("none", 0, Some)
         .for_each("drop", drop)
         .run(&CancellationToken::new())
         .unwrap_err();

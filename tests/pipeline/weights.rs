@@ -37,7 +37,7 @@ impl Drop for Load {
 
 const WEIGHTS: [u64; 7] = [1, 30, 0, 99, 7, 100, 2];
 
-fn weight(number: &u64) -> u64 {
+fn weight(number: u64) -> u64 {
     WEIGHTS[usize::try_from(number % 7).unwrap()]
 }
 
@@ -49,8 +49,8 @@ fn items_inside_never_weigh_more_than_the_limit() {
             let pipeline = Pipeline::from_iter(0..700_u64)
                 .workers(workers)
                 .window(window)
-                .window_by_weight(100, weight)
-                .map("load", |number| Load::new(weight(&number), &scales))
+                .window_by_weight(100, |number| weight(*number))
+                .map("load", |number| Load::new(weight(number), &scales))
                 .filter("most", |load| load.weight != 7)
                 .serial("pass", |load| load)
                 .keyed_unordered("keyed", |load| load.weight, |load| load);
@@ -173,8 +173,8 @@ fn items_weigh_by_themselves_in_a_bounded_expansion() {
     let scales = Arc::new(Scales::default());
     let (count, report) = Pipeline::from_iter(0..50_u64)
         .workers(2)
-        .window_by_weight(100, weight)
-        .map("load", |number| Arc::new(Load::new(weight(&number), &scales)))
+        .window_by_weight(100, |number| weight(*number))
+        .map("load", |number| Arc::new(Load::new(weight(number), &scales)))
         .flat_map_bounded("parts", 8, |load| (0..20).map(move |_| Arc::clone(&load)))
         .fold("count", 0, |count, _| count + 1)
         .run(&CancellationToken::new())
