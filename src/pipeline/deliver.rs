@@ -29,6 +29,16 @@ pub trait Deliver<U, E>: Sync {
         false
     }
 
+    /// Until when it holds what it holds at most: it is to be [passed on](Self::flush_due) then.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Passes on what it holds, if it is due; false if not, or if somebody is at it.
+    fn flush_due(&self, _: &Run<E>, _: Instant) -> bool {
+        false
+    }
+
     /// Adds up what was counted, once all workers have ended.
     fn conclude(&self, tally: &mut Tally);
 }

@@ -7,6 +7,7 @@ use super::step::Step;
 use super::tally::Tally;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
+use crate::sync::time;
 
 /// A segment whose results go through a serial stage to the segment below.
 #[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
@@ -39,6 +40,14 @@ where
         local: &mut Self::Local,
         _: usize,
     ) -> Advance<Self::Item, E> {
+        if let Some(due) = self.segment.deliver.due() {
+            let now = time::now();
+            if due <= now && self.segment.deliver.flush_due(run, now) {
+                me.found(run);
+                return Advance::Worked;
+            }
+            me.is_due(due);
+        }
         let worked = self.segment.work(run, me, local);
         // Also after work: it may have been the last that was waited for, and the owner of a sink looks no further then.
         let worked = run.source_ended() && self.segment.flush(run) || worked;

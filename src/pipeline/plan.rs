@@ -20,6 +20,7 @@ use super::source::{Readiness, Source};
 use super::step::Step;
 use super::upstream::Upstream;
 use super::weight::WeightWindow;
+use crate::sync::time::Duration;
 
 /// What the user has set, and the stages named so far.
 #[derive(Debug)]
@@ -120,6 +121,8 @@ pub struct ThroughBatch<P, S, G> {
     pub(super) step: S,
     pub(super) stages: Range<usize>,
     pub(super) gather: G,
+    /// How long an item is held at most.
+    pub(super) timeout: Option<Duration>,
 }
 
 impl<P, S, G, E> Plan<E> for ThroughBatch<P, S, G>
@@ -135,7 +138,7 @@ where
     fn build(self, below: Arc<Feed<Vec<S::Out>, E>>) -> Self::Running {
         let feed = Arc::new(Feed::new());
         let up = self.plan.build(Arc::clone(&feed));
-        let batch = Batch::new(self.stages.end, self.gather, below);
+        let batch = Batch::new(self.stages.end, self.gather, self.timeout, below);
         Linked { segment: Segment::new(up, self.stages, feed, self.step, batch, true) }
     }
 }

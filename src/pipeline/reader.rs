@@ -20,7 +20,7 @@ use super::credit::Credit;
 use super::error::{Failure, What};
 use super::report::StageReport;
 use super::run::Run;
-use super::source::{Readiness, Reading, Source};
+use super::source::{Readiness, Reading, Source, Wait};
 use super::tally::Tally;
 use super::timed::Pulse;
 use super::upstream::{Advance, Upstream};
@@ -176,10 +176,14 @@ impl<S, T> Reader<S, T> {
             }
             let limit = if polled { want - got } else { trusted.trust.min(want - got) };
             let before = items.len();
-            let first = may_wait && got == 0;
+            let wait = match me.due {
+                _ if !may_wait || got > 0 => Wait::Never,
+                Some(due) => Wait::Until(due),
+                None => Wait::Forever,
+            };
             let timed = (plain == 0).then(time::now);
             let reading =
-                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, first, &mut items));
+                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, wait, &mut items));
             got += items.len() - before;
             calls += 1;
             match timed {

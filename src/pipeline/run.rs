@@ -65,6 +65,8 @@ pub struct Run<E> {
     pieces: AtomicUsize,
     /// Items of chunks that were delivered in part when the run ended.
     in_part: AtomicUsize,
+    /// Counts what began to wait for its time: whoever parks has seen it, or looks again.
+    pub(super) timers: AtomicUsize,
     /// Chunks that lie ready in front of a segment, all segments together.
     pub(super) queued: Padded<AtomicUsize>,
     /// A reader is at work.
@@ -119,6 +121,7 @@ impl<E> Run<E> {
             expansions: bounds.expansions.into_iter().map(Expansion::new).collect(),
             pieces: AtomicUsize::new(0),
             in_part: AtomicUsize::new(0),
+            timers: AtomicUsize::new(0),
             queued: Padded(AtomicUsize::new(0)),
             reading: Padded(AtomicBool::new(false)),
             opened: AtomicBool::new(false),
@@ -300,6 +303,12 @@ impl<E> Run<E> {
     #[inline]
     pub(super) fn note_piece(&self) {
         self.pieces.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Something waits for its time from now on: somebody has to see to it.
+    pub(super) fn note_timer(&self) {
+        self.timers.fetch_add(1, Ordering::SeqCst);
+        self.wake_one();
     }
 
     /// Wakes a worker if there is work: called with work in hand, by whoever will not look for more for a while.

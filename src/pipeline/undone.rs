@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::builder::Pipeline;
 use super::plan::FromSource;
-use super::source::{Readiness, Reading, Source};
+use super::source::{Readiness, Reading, Source, Wait};
 use super::step::Through;
 use crate::cancel::CancellationToken;
 use crate::sync::Mutex;
@@ -67,8 +67,8 @@ where
     }
 
     #[inline]
-    fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<T>) -> Reading<E> {
-        self.source.read(limit, may_wait, into)
+    fn read(&mut self, limit: usize, wait: Wait, into: &mut Vec<T>) -> Reading<E> {
+        self.source.read(limit, wait, into)
     }
 
     const ONE_BY_ONE: bool = Z::ONE_BY_ONE;

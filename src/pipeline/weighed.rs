@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::builder::Pipeline;
 use super::plan::FromSource;
-use super::source::{Readiness, Reading, Source};
+use super::source::{Readiness, Reading, Source, Wait};
 use super::step::Through;
 use super::weight::WeightWindow;
 use crate::cancel::CancellationToken;
@@ -60,12 +60,12 @@ where
         self.source.begin(token);
     }
 
-    fn read(&mut self, _: usize, may_wait: bool, into: &mut Vec<T>) -> Reading<E> {
+    fn read(&mut self, _: usize, wait: Wait, into: &mut Vec<T>) -> Reading<E> {
         let reading = match self.waiting.take() {
             Some((item, weight)) => {
                 return if self.enter(item, weight, into) { Reading::Full } else { Reading::Pause };
             }
-            None => self.source.read(1, may_wait, &mut self.given),
+            None => self.source.read(1, wait, &mut self.given),
         };
         // As many as were asked for: so the source has not said yet how it ends.
         let Some(item) = self.given.pop() else { return reading };

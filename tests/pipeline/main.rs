@@ -4,6 +4,7 @@
 // Helpers and closures are test code too, though not inside of a `#[test]`.
 #![allow(clippy::unwrap_used)]
 
+mod batch_timeouts;
 mod batches;
 mod borrowed;
 mod bottleneck;
