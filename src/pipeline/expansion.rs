@@ -17,7 +17,7 @@ pub(super) struct Expansion {
     held: AtomicUsize,
     /// Items that have come and are not expanded to their ends, and a failure that comes after them.
     waiting: AtomicUsize,
-    /// A worker is at it.
+    /// A worker is at it, or it has failed: nothing may come after its failure.
     busy: AtomicBool,
 }
 

@@ -7,7 +7,10 @@ use super::step::Step;
 use super::tally::Tally;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
-use crate::sync::time;
+use crate::sync::time::{self, Duration};
+
+/// When to look again at what another worker is at.
+const RETRY: Duration = Duration::from_micros(50);
 
 /// A segment whose results go through a serial stage to the segment below.
 #[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
@@ -46,7 +49,8 @@ where
                 me.found(run);
                 return Advance::Worked;
             }
-            me.is_due(due);
+            // If it is due and somebody is at it, he may have looked at the clock before: it is looked at again.
+            me.is_due(due.max(now + RETRY));
         }
         let worked = self.segment.work(run, me, local);
         // Also after work: it may have been the last that was waited for, and the owner of a sink looks no further then.

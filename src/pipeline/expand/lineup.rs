@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! 1. Every item has a credit of a source item with it, or a piece ([`Run::note_piece`]) stands for it: so the run is not finished while one waits.
-//! 2. The stage's [`Expansion`](super::super::expansion::Expansion) counts what waits before anybody can take it.
+//! 2. The stage's [`Expansion`](super::super::expansion::Expansion) counts what waits before anybody can take it, and not before it is
+//!    there.
 //!
 //! Lock order: `state` is a leaf; no user code runs under it.
 
@@ -94,7 +95,6 @@ impl<U: Send, E: Send> Deliver<U, E> for Lineup<U, E> {
             run.note_piece();
         }
         let alone = count == 0 && !failed;
-        run.expansions[self.expansion].come(count + usize::from(failed) + usize::from(alone));
         self.queued.add(count);
         let (since, read) = (me.now, chunk.read);
         let mut state = self.state.lock();
@@ -110,6 +110,7 @@ impl<U: Send, E: Send> Deliver<U, E> for Lineup<U, E> {
             state.items.push_back(Waiting { item: None, index: 0, credit: chunk.credit, since, read });
         }
         state.failure = failure;
+        run.expansions[self.expansion].come(count + usize::from(failed) + usize::from(alone));
         drop(state);
         run.wake_one();
         // After a failure nothing more may come: the turn is not passed on.

@@ -3,7 +3,8 @@
 //! # Invariants
 //! 1. Nobody waits for `current`: workers only try its lock, and whoever has it gives one chunk. So results are given in order.
 //! 2. A result is counted as out before it leaves `current`, and at most as many are given as there is room for.
-//! 3. A chunk in which no item ends has no credit of a source item, and a piece stands for it. What an item had goes with the chunk in which it ends; if
+//! 3. The stage stays busy once it has given a failure: a chunk after that would have the same place.
+//! 4. A chunk in which no item ends has no credit of a source item, and a piece stands for it. What an item had goes with the chunk in which it ends; if
 //!    that is empty, it is released: the pieces of the others keep the run from being finished.
 //!
 //! Lock order: `current`, then the lineup's `state`. The user's closure and iterators run under `current` alone.
@@ -170,6 +171,9 @@ where
             return None;
         }
         let mut current = self.current.try_lock()?;
+        if !bound.may_expand() {
+            return None; // it has failed meanwhile
+        }
         let most = want.min(bound.room()).min(bound.largest_chunk(run.workers));
         if most == 0 {
             return None;
@@ -186,9 +190,11 @@ where
         let span = given.items.len();
         current.given += span as u64;
         bound.give(span);
-        let is_open = current.open.is_some();
+        let (is_open, failed) = (current.open.is_some(), failure.is_some());
         let chunk = self.chunk(run, (is_open, &mut current.is_cut), given, failure, (start, me.now));
-        bound.set_busy(false);
+        if !failed {
+            bound.set_busy(false);
+        }
         drop(current);
         // Somebody else may give the next ones.
         run.offer_work();
