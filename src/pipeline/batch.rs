@@ -9,7 +9,11 @@
 //! 3. The rest is passed on by whoever finds that all that comes from above has been delivered here; it looks after the source has
 //!    ended and after the turn has moved, and one of the two that do these comes last.
 //!
-//! Lock order: `state` is taken by whoever has the turn, and at the end by whoever looks first; user code runs under it.
+//! 4. Where an item is held no longer than so long, whoever makes an item the first of those that are held says until when, and rings
+//!    ([`Run::stir`]): so a worker that parks does so until then. It has no need of the turn: what is held has had its own.
+//!
+//! Lock order: `state`, which is taken by whoever has the turn, at the end by whoever looks first, and when its time has come by whoever
+//! gets it without waiting; then `due`, a leaf. User code runs under `state`.
 
 use std::sync::Arc;
 
@@ -18,6 +22,7 @@ use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Mutex, Padded};
 
 use super::chunk::{Chunk, Origin};
+use super::credit::Credit;
 use super::deliver::{Deliver, Relay};
 use super::error::{Failure, What};
 use super::feed::Feed;
@@ -32,11 +37,13 @@ struct Held<U> {
     items: Vec<U>,
     /// The index of its first item in the source.
     index: u64,
-    credit: usize,
+    credit: Credit,
     /// A piece of the run stands for them, because there is no credit.
     piece: bool,
     /// When the earliest of what goes next had been read.
     read: Option<Instant>,
+    /// When the first of them came.
+    since: Option<Instant>,
 }
 
 struct State<G, U> {
@@ -51,6 +58,8 @@ struct State<G, U> {
     pulse: Pulse,
     /// The place of the next batch in the order of the segment below.
     next: usize,
+    /// What went on last is a piece whose credit is still to come.
+    is_cut: bool,
     /// Nothing more will come.
     over: bool,
 }
@@ -60,6 +69,9 @@ struct State<G, U> {
 pub struct Batch<G, U, E> {
     stage: usize,
     state: Padded<Mutex<State<G, U>>>,
+    /// How long an item is held at most, and until when the first of those that are is.
+    timeout: Option<Duration>,
+    due: Mutex<Option<Instant>>,
     below: Arc<Feed<Vec<U>, E>>,
 }
 
@@ -77,14 +89,27 @@ impl<U> Full<U> {
         }
         self.indices.push(held.index);
         self.batches.push(std::mem::take(&mut held.items));
+        held.since = None;
     }
 }
 
 impl<G, U, E> Batch<G, U, E> {
-    pub(super) fn new(stage: usize, gather: G, below: Arc<Feed<Vec<U>, E>>) -> Self {
+    pub(super) fn new(
+        stage: usize,
+        gather: G,
+        timeout: Option<Duration>,
+        below: Arc<Feed<Vec<U>, E>>,
+    ) -> Self {
         let empty = State {
             gather,
-            held: Held { items: Vec::new(), index: 0, credit: 0, piece: false, read: None },
+            held: Held {
+                items: Vec::new(),
+                index: 0,
+                credit: Credit::NONE,
+                piece: false,
+                read: None,
+                since: None,
+            },
             taken: 0,
             passed: 0,
             panicked: 0,
@@ -92,9 +117,30 @@ impl<G, U, E> Batch<G, U, E> {
             waiting: Duration::ZERO,
             pulse: Pulse::default(),
             next: 0,
+            is_cut: false,
             over: false,
         };
-        Self { stage, state: Padded(Mutex::new(empty)), below }
+        Self { stage, state: Padded(Mutex::new(empty)), timeout, due: Mutex::new(None), below }
+    }
+
+    /// What is held has changed: its time runs from when the first of it came.
+    fn set_due(&self, run: &Run<E>, held: &Held<U>) {
+        let Some(timeout) = self.timeout else { return };
+        // One that never comes is none.
+        let due = held.since.and_then(|since| since.checked_add(timeout));
+        let before = std::mem::replace(&mut *self.due.lock(), due);
+        if due.is_some() && due != before {
+            run.stir();
+        }
+    }
+
+    /// Passes on what is held.
+    fn pass_held(&self, run: &Run<E>, state: &mut State<G, U>, now: Instant) {
+        let mut full = Full { batches: Vec::new(), indices: Vec::new() };
+        let end = state.held.index + state.held.items.len() as u64;
+        full.close(&mut state.held);
+        self.pass(run, state, full, None, (Credit::NONE, false, end), now);
+        self.set_due(run, &state.held);
     }
 
     /// Passes batches on, with the credit that came and was held (invariant 1). `dense`: every item stands for one source item.
@@ -104,28 +150,29 @@ impl<G, U, E> Batch<G, U, E> {
         state: &mut State<G, U>,
         full: Full<U>,
         failure: Option<Box<Failure<E>>>,
-        (credit, dense, end): (usize, bool, u64),
+        (credit, dense, end): (Credit, bool, u64),
         since: Instant,
     ) {
         let goes_on = !full.batches.is_empty() || failure.is_some();
         let rest = state.held.items.len();
-        let available = state.held.credit + credit;
-        let held = match (goes_on, dense) {
-            (false, _) if rest == 0 => 0, // all that came was filtered out
+        let available = state.held.credit.plus(credit);
+        let held = match (goes_on, dense && available.is_plain()) {
+            (false, _) if rest == 0 => Credit::NONE, // all that came was filtered out
             (false, _) => available,
-            (true, true) => available.min(rest),
-            (true, false) => 0,
+            (true, true) => Credit::of(available.items.min(rest)),
+            (true, false) => Credit::NONE,
         };
         run.hold(state.held.credit, held);
         state.held.credit = held;
         let had_piece = std::mem::take(&mut state.held.piece);
-        if rest > 0 && held == 0 {
+        if rest > 0 && held.items == 0 {
             run.note_piece();
             state.held.piece = true;
         }
         if goes_on {
-            let credit = available - held;
-            if credit == 0 {
+            let credit = available.minus(held);
+            state.is_cut = credit.items == 0;
+            if credit.items == 0 {
                 run.note_piece();
             }
             let span = full.batches.len();
@@ -141,10 +188,14 @@ impl<G, U, E> Batch<G, U, E> {
             self.below.put(run, passed);
         }
         if had_piece {
-            run.release(0);
+            run.release(Credit::NONE);
         }
-        if !goes_on && available > held {
-            run.release(available - held);
+        if !goes_on && rest == 0 {
+            if available.items == 0 {
+                run.note_piece(); // of its own, which goes with it
+            }
+            let State { next, is_cut, .. } = state;
+            self.below.put_credit(run, (next, is_cut), available, (since, since));
         }
     }
 }
@@ -179,6 +230,7 @@ where
                     }
                     if state.held.items.is_empty() {
                         state.held.index = chunk.origin.index(place);
+                        state.held.since = Some(me.now);
                     }
                     state.held.items.push(item);
                     place += 1;
@@ -230,9 +282,10 @@ where
             _ if goes_on => Some(chunk.read),
             earlier => earlier,
         };
-        if chunk.credit == 0 {
-            run.release(0); // it was a piece itself
+        if chunk.credit.items == 0 {
+            run.release(Credit::NONE); // it was a piece itself
         }
+        self.set_due(run, &state.held);
         // After a failure nothing more may come: the turn is not passed on.
         !failed
     }
@@ -244,10 +297,22 @@ where
         if state.held.items.is_empty() || run.stopped() {
             return false;
         }
-        let mut full = Full { batches: Vec::new(), indices: Vec::new() };
-        let end = state.held.index + state.held.items.len() as u64;
-        full.close(&mut state.held);
-        self.pass(run, state, full, None, (0, false, end), time::now());
+        self.pass_held(run, state, time::now());
+        true
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.timeout.and_then(|_| *self.due.lock())
+    }
+
+    fn flush_due(&self, run: &Run<E>, now: Instant) -> bool {
+        // Whoever has it says afterwards what is due.
+        let Some(mut state) = self.state.try_lock() else { return false };
+        let is_due = self.due.lock().is_some_and(|due| due <= now);
+        if !is_due || state.held.items.is_empty() || run.stopped() {
+            return false;
+        }
+        self.pass_held(run, &mut state, now);
         true
     }
 

@@ -5,6 +5,7 @@ use super::gather::{ByCount, ByKey, ByWeight};
 use super::plan::ThroughBatch;
 use super::report::StageKind;
 use super::step::Through;
+use crate::sync::time::Duration;
 
 /// A pipeline whose items are gathered by `G`.
 type Batched<P, S, G, T, M> = Pipeline<ThroughBatch<P, S, G>, Through, Vec<T>, M>;
@@ -17,10 +18,13 @@ type Batched<P, S, G, T, M> = Pipeline<ThroughBatch<P, S, G>, Through, Vec<T>, M
 /// [`Report`](super::Report) such a stage lets out fewer than it takes in: batches. An error in a later stage names the index of the first item of its
 /// batch.
 ///
-/// An item waits for its batch: with a source that pauses, so do the items.
+/// An item waits for its batch: with a source that pauses, so do the items, unless [`batch_timeout`](Self::batch_timeout) follows.
 impl<P, S, T, M> Pipeline<P, S, T, M> {
     fn gather<G>(self, gather: G) -> Batched<P, S, G, T, M> {
-        self.cut("batch", StageKind::Serial, |plan, step, stages| ThroughBatch { plan, step, stages, gather })
+        self.cut("batch", StageKind::Serial, |plan, step, stages| {
+            let timeout = None;
+            ThroughBatch { plan, step, stages, gather, timeout }
+        })
     }
 
     /// Gathers `count` neighbours each into a batch, a stage named `batch`: at least 1, and zero is refused by `run`.
@@ -101,5 +105,41 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
             self.settings.invalid = Some("batch_by_key");
         }
         self.gather(ByKey { most, key, last: None })
+    }
+}
+
+impl<P, S, G, T, M> Pipeline<ThroughBatch<P, S, G>, Through, T, M> {
+    /// Passes a batch of the stage before on once its first item has waited for so long, however few there are by then.
+    ///
+    /// For sources that pause: what they have given does not wait for what they may give later. From zero, with which an item waits for nothing but those that came
+    /// with it; [`Duration::MAX`] is as good as none. No thread is there for it: a worker that has nothing to do does it, and one that waits for the items of a
+    /// [channel](Pipeline::from_receiver) does. So a batch goes on later while all workers are in calls that take longer; and with one worker only, a plain iterator that waits
+    /// in `next` keeps it from going on.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::{CancellationToken, Pipeline};
+    /// use std::time::Duration;
+    ///
+    /// let (sender, receiver) = crossbeam_channel::bounded(10);
+    /// let (seen, sees) = crossbeam_channel::bounded(10);
+    /// let report = std::thread::scope(|scope| {
+    ///     scope.spawn(move || {
+    ///         sender.send("grist").unwrap();
+    ///         // No other comes before this one has gone through.
+    ///         assert_eq!(sees.recv().unwrap(), ["grist"]);
+    ///     });
+    ///     Pipeline::from_receiver(receiver)
+    ///         .batch(100)
+    ///         .batch_timeout(Duration::from_millis(1))
+    ///         .send(seen)
+    ///         .run(&CancellationToken::new())
+    /// })?;
+    /// assert_eq!(report.finished(), 1);
+    /// # Ok::<(), gristmill::PipelineError>(())
+    /// ```
+    pub fn batch_timeout(mut self, longest: Duration) -> Self {
+        self.plan.timeout = Some(longest);
+        self
     }
 }

@@ -66,6 +66,8 @@ fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
         step: Through,
         settings: Settings {
             window: DEFAULT_WINDOW,
+            weight: None,
+            expansions: Vec::new(),
             workers: None,
             ordered: true,
             reordered: false,

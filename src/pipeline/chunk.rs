@@ -2,6 +2,7 @@
 
 use crate::sync::time::{Duration, Instant};
 
+use super::credit::Credit;
 use super::error::Failure;
 
 /// The source index of every item of a chunk: what errors name.
@@ -92,9 +93,8 @@ pub struct Chunk<T, E> {
     pub(super) span: usize,
     pub(super) items: Vec<T>,
     pub(super) origin: Origin,
-    /// How many source items leave the window when the chunk leaves the pipeline; 0 for a piece whose credit went with the last
-    /// one, which [`Run::note_piece`](super::run::Run::note_piece) counts.
-    pub(super) credit: usize,
+    /// What becomes free when the chunk leaves the pipeline; none for a piece whose credit goes with the last one.
+    pub(super) credit: Credit,
     /// What ends the run once the items have been delivered.
     pub(super) failure: Option<Box<Failure<E>>>,
     /// Time that was spent on it in its segment so far: reading it.
@@ -103,6 +103,20 @@ pub struct Chunk<T, E> {
     pub(super) since: Instant,
     /// When it had been read; of items that were gathered, the earliest.
     pub(super) read: Instant,
+}
+
+impl<T, E> Chunk<T, E> {
+    /// Credit that comes without items, when pieces of the same chunk have gone on without any: were it released here, the window would count too
+    /// few while these are on their way. It covers one place, so that it has one of its own.
+    pub(super) fn credit_only(first: usize, credit: Credit, since: Instant, read: Instant) -> Self {
+        let (items, origin) = (Vec::new(), Origin::Listed(Vec::new()));
+        Self { first, span: 1, items, origin, credit, failure: None, spent: Duration::ZERO, since, read }
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_credit_only(&self) -> bool {
+        self.items.is_empty() && self.failure.is_none()
+    }
 }
 
 /// Orders chunks by place, lowest first out of a [`BinaryHeap`](std::collections::BinaryHeap).

@@ -13,10 +13,11 @@ use crate::sync::thread;
 use crate::sync::time::{self, Duration};
 
 use super::board::{Board, Layout, Station};
+use super::bounds::Bounds;
 use super::control::Controlled;
 use super::crew::Crew;
 use super::deliver::{Counts, Deliver};
-use super::error::{Failure, PipelineError, PipelineErrorKind, What};
+use super::error::{Ending, Failure, PipelineError, PipelineErrorKind, What};
 use super::feed::Feed;
 use super::logbook::Logbook;
 use super::monitor::PipelineMonitor;
@@ -24,7 +25,7 @@ use super::plan::{Plan, Settings};
 use super::queues::Samples;
 use super::reorder;
 use super::report::{Report, StageReport};
-use super::run::{Ending, Run};
+use super::run::Run;
 use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::tally::{Tally, close_counts};
@@ -108,9 +109,14 @@ where
             timeline: settings.timeline,
             watched: monitor.is_some(),
         }));
+        let bounds = Bounds {
+            window: settings.window.max(1),
+            weight: settings.weight,
+            expansions: settings.expansions,
+        };
         // A control cancels the run, and never what the caller shares with others.
         let caller = if settings.control.is_some() { token.child() } else { token.clone() };
-        let run = Run::new(settings.window.max(1), workers, crews, token, caller, Arc::clone(&board));
+        let run = Run::new(bounds, workers, crews, token, caller, Arc::clone(&board));
         let last = settings.stages.len() - 1;
         let tally = Tally::new(settings.stages);
         if let Some(setting) = invalid {

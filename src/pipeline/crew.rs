@@ -1,6 +1,7 @@
-//! The threads of a blocking stage, as the rest of the run sees them.
+//! The threads of a blocking stage, as the rest of the run sees them, and how they are heard where a single worker sleeps in the source.
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::channel::{Receiver, Sender, bounded};
 use crate::wakeup::WakeUp;
 
 /// See the module.
@@ -34,5 +35,28 @@ impl Crew {
     #[inline]
     pub(super) fn is_there(&self) -> bool {
         self.threads() > 0
+    }
+}
+
+/// Wakes a worker that waits in a channel for the next item, where there is no other: a thread that is no worker has made work.
+#[derive(Debug)]
+pub(super) struct Nudges(Option<(Sender<()>, Receiver<()>)>);
+
+impl Nudges {
+    /// `needed`: there is a stage that has threads.
+    pub(super) fn new(needed: bool) -> Self {
+        Self(needed.then(|| bounded(1)))
+    }
+
+    /// Called once the work is there.
+    pub(super) fn send(&self) {
+        if let Some((sender, _)) = &self.0 {
+            // A full one is as good: it has not been looked at.
+            _ = sender.try_send(());
+        }
+    }
+
+    pub(super) fn receiver(&self) -> Option<Receiver<()>> {
+        self.0.as_ref().map(|(_, receiver)| receiver.clone())
     }
 }

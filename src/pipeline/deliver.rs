@@ -1,19 +1,15 @@
-//! Where a segment's results go, one chunk after the other: a serial stage in front of the next segment, the sink, or a thread
+//! Where a segment's results go, one chunk after the other: a serial point in front of the next segment, the sink, or a thread
 //! that owns the sink.
 //!
 //! Lock order: `state` is taken by whoever has the turn, so it is never contended; user code runs under it.
-
-use std::sync::Arc;
 
 use crate::observe::Histogram;
 use crate::panics;
 use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Mutex, Padded};
 
-use super::calls::SerialCall;
 use super::chunk::Chunk;
 use super::error::{Failure, What};
-use super::feed::Feed;
 use super::run::Run;
 use super::sink::{Refused, Sink};
 use super::tally::Tally;
@@ -33,6 +29,16 @@ pub trait Deliver<U, E>: Sync {
         false
     }
 
+    /// Until when it holds what it holds at most: it is to be [passed on](Self::flush_due) then.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Passes on what it holds, if it is due; false if not, or if somebody is at it.
+    fn flush_due(&self, _: &Run<E>, _: Instant) -> bool {
+        false
+    }
+
     /// Adds up what was counted, once all workers have ended.
     fn conclude(&self, tally: &mut Tally);
 }
@@ -40,12 +46,12 @@ pub trait Deliver<U, E>: Sync {
 /// What a serial point counts.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    taken: u64,
-    failed: u64,
-    panicked: u64,
-    busy: Duration,
-    waiting: Duration,
-    pulse: Pulse,
+    pub(super) taken: u64,
+    pub(super) failed: u64,
+    pub(super) panicked: u64,
+    pub(super) busy: Duration,
+    pub(super) waiting: Duration,
+    pub(super) pulse: Pulse,
     /// Of the items that left the pipeline here, since they were read.
     latency: Histogram,
 }
@@ -69,7 +75,7 @@ impl Counts {
     }
 
     /// One item did not get through.
-    fn miss<E>(&mut self, what: &What<E>) {
+    pub(super) fn miss<E>(&mut self, what: &What<E>) {
         match what {
             What::Panic(_) => self.panicked += 1,
             _ => self.failed += 1,
@@ -140,7 +146,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 run.release(chunk.credit);
                 return true;
             };
-            run.count_in_part(chunk.origin.sources_before(taken, chunk.credit));
+            run.count_in_part(chunk.origin.sources_before(taken, chunk.credit.items));
             run.fail(failure);
             return false;
         }
@@ -148,7 +154,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
         Ok(Err(Refused::Failed(what))) => Some(what),
         Err(panic) => Some(What::Panic(panic)),
     };
-    run.count_in_part(chunk.origin.sources_before(taken, chunk.credit));
+    run.count_in_part(chunk.origin.sources_before(taken, chunk.credit.items));
     if let Some(what) = what {
         counts.miss(&what);
         let failure = Box::new(Failure { stage, index: chunk.origin.index(taken), what });
@@ -211,130 +217,4 @@ pub trait Relay<U, E>: Deliver<U, E> {
     /// How many places of the order of the segment below it has filled; `None` while it may still hold something. Asked when nothing
     /// more comes from above.
     fn passed(&self) -> Option<usize>;
-}
-
-struct SerialState<G> {
-    call: G,
-    counts: Counts,
-    /// The place of the next item in the order of the segment below.
-    next: usize,
-}
-
-/// A serial stage in front of a segment.
-#[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
-pub struct Serial<G, V, E> {
-    stage: usize,
-    state: Padded<Mutex<SerialState<G>>>,
-    below: Arc<Feed<V, E>>,
-}
-
-impl<G, V, E> Serial<G, V, E> {
-    pub(super) fn new(stage: usize, call: G, below: Arc<Feed<V, E>>) -> Self {
-        let serial = SerialState { call, counts: Counts::default(), next: 0 };
-        Self { stage, state: Padded(Mutex::new(serial)), below }
-    }
-}
-
-impl<U, E, G> Deliver<U, E> for Serial<G, G::Out, E>
-where
-    E: Send,
-    G: SerialCall<U, E>,
-{
-    const SHARED: bool = true;
-
-    fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool {
-        let mut state = self.state.lock();
-        let SerialState { call, counts, next } = &mut *state;
-        me.log.enter(self.stage, me.now);
-        counts.waiting += me.now.saturating_duration_since(chunk.since);
-        let mut plain = counts.pulse.plain();
-        let mut items = Vec::with_capacity(chunk.items.len());
-        let (mut done, mut dropped) = (0, Vec::new());
-        let origin = &chunk.origin;
-        let outcome = panics::catch(
-            || me.stage_name(self.stage),
-            || -> Result<(), What<E>> {
-                for item in chunk.items.drain(..) {
-                    if run.stopped() {
-                        break;
-                    }
-                    let start = (plain == 0).then(time::now);
-                    let outcome = call.call(item, || origin.index(done), &run.end);
-                    match start {
-                        Some(start) => plain = counts.pulse.timed(start, 1),
-                        None => plain -= 1,
-                    }
-                    match outcome? {
-                        Some(value) => items.push(value),
-                        None => dropped.push(done),
-                    }
-                    done += 1;
-                }
-                Ok(())
-            },
-        );
-        let now = time::now();
-        let spent = now.saturating_duration_since(me.now);
-        counts.busy += spent;
-        counts.pulse.learn(spent, done, plain);
-        counts.taken += items.len() as u64;
-        counts.failed += dropped.len() as u64;
-        me.now = now;
-        me.log.leave(done, now);
-        let what = match outcome {
-            Ok(outcome) => outcome.err(),
-            Err(panic) => Some(What::Panic(panic)),
-        };
-        let origin = chunk.origin.without(&dropped, done);
-        let failure = match what {
-            None => chunk.failure.take(),
-            Some(what) => {
-                counts.miss(&what);
-                // What this stage has passed on before still goes on; nothing after it is needed.
-                run.end_source();
-                let index = chunk.origin.index(done);
-                Some(Box::new(Failure { stage: self.stage, index, what }))
-            }
-        };
-        if failure.as_ref().is_some_and(|failure| run.halt_if_reaction(failure)) || run.stopped() {
-            return false;
-        }
-        if items.is_empty() && failure.is_none() {
-            run.release(chunk.credit);
-            return true;
-        }
-        let failed = failure.is_some();
-        let span = items.len();
-        let passed = Chunk {
-            first: *next,
-            span,
-            items,
-            origin,
-            credit: chunk.credit,
-            failure,
-            spent: Duration::ZERO,
-            since: now,
-            read: chunk.read,
-        };
-        *next += span;
-        self.below.put(run, passed);
-        // After a failure nothing more may come: the turn is not passed on.
-        !failed
-    }
-
-    fn conclude(&self, tally: &mut Tally) {
-        self.state.lock().counts.add_to(self.stage, tally);
-    }
-}
-
-impl<U, E, G> Relay<U, E> for Serial<G, G::Out, E>
-where
-    E: Send,
-    G: SerialCall<U, E>,
-{
-    type Out = G::Out;
-
-    fn passed(&self) -> Option<usize> {
-        Some(self.state.lock().next)
-    }
 }

@@ -68,6 +68,15 @@ pub enum PipelineErrorKind<E> {
     },
 }
 
+/// Why a run ended before its source did.
+#[derive(Debug)]
+pub(super) enum Ending<E> {
+    Failed(Box<Failure<E>>),
+    Cancelled(Cancelled),
+    /// The lazy iterator was dropped; nobody asks why.
+    Abandoned,
+}
+
 /// A run that ended before its source did: why, and what had been done by then.
 ///
 /// In an ordered run the sink has seen exactly the items before the one that is named. The type is `Send` and `Sync` where `E` is,

@@ -14,6 +14,7 @@ use crate::sync::{Mutex, Padded};
 
 use super::board::Gauge;
 use super::chunk::{Chunk, Origin};
+use super::credit::Credit;
 use super::error::Failure;
 use super::run::Run;
 
@@ -24,7 +25,7 @@ struct Entry<T, E> {
     origin: Origin,
     /// How many items were taken so far: where `items` stands in `origin`.
     taken: usize,
-    credit: usize,
+    credit: Credit,
     failure: Option<Box<Failure<E>>>,
     since: Instant,
     read: Instant,
@@ -61,6 +62,23 @@ impl<T, E> Feed<T, E> {
         run.wake_one();
     }
 
+    /// What a stage does with credit that comes without items: releases it, unless `is_cut` says that what went on before is a piece of the same.
+    pub(super) fn put_credit(
+        &self,
+        run: &Run<E>,
+        (next, is_cut): (&mut usize, &mut bool),
+        credit: Credit,
+        (since, read): (Instant, Instant),
+    ) {
+        if credit.is_none() || !*is_cut {
+            run.release(credit);
+            return;
+        }
+        *is_cut = credit.items == 0;
+        self.put(run, Chunk::credit_only(*next, credit, since, read));
+        *next += 1;
+    }
+
     /// Takes everything, once all workers have ended: runs of items, each with the index of its first.
     pub(super) fn take_all(&self) -> Vec<(u64, Vec<T>)> {
         let entries = std::mem::take(&mut *self.entries.lock());
@@ -82,17 +100,18 @@ impl<T, E> Feed<T, E> {
         let left = entry.items.len();
         let span = left.min(want);
         let whole = span == left;
-        let credit = match (whole, entry.origin.is_dense()) {
+        let credit = match (whole, entry.origin.is_dense() && entry.credit.is_plain()) {
             (true, _) => entry.credit,
-            (false, true) => span,
+            (false, true) => Credit::of(span),
             (false, false) => {
                 run.note_piece();
-                0
+                Credit::NONE
             }
         };
+        let credit_only = left == 0 && entry.failure.is_none();
         let chunk = Chunk {
             first: entry.first,
-            span,
+            span: if credit_only { 1 } else { span },
             items: entry.items.by_ref().take(span).collect(),
             origin: entry.origin.range(entry.taken, span),
             credit,
@@ -104,7 +123,7 @@ impl<T, E> Feed<T, E> {
         self.queued.sub(span);
         entry.first += span;
         entry.taken += span;
-        entry.credit -= credit;
+        entry.credit = entry.credit.minus(credit);
         if whole {
             entries.pop_front();
             self.count.store(entries.len(), Ordering::SeqCst);

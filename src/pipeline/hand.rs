@@ -1,6 +1,7 @@
 //! A chunk while a worker has it: how far it is, and what of its credit is still to be given away.
 
 use super::chunk::{Chunk, Origin};
+use super::credit::Credit;
 use super::error::Failure;
 use super::run::Run;
 use crate::sync::time::{Duration, Instant};
@@ -11,7 +12,7 @@ pub(super) struct InHand<E> {
     pub(super) first: usize,
     pub(super) origin: Origin,
     /// What has not been given away of the chunk's credit, and how many of its items stand for it.
-    pub(super) credit: usize,
+    pub(super) credit: Credit,
     pub(super) left: usize,
     /// The failure that follows the last item.
     pub(super) after: Option<Box<Failure<E>>>,
@@ -32,16 +33,16 @@ impl<E> InHand<E> {
 
     /// The credit of the next `items` items: theirs alone where every item stands for one source item. Otherwise all of it goes
     /// with the last, so that the window never counts too few.
-    pub(super) fn take_credit(&mut self, run: &Run<E>, items: usize) -> usize {
-        let credit = match (self.left == items, self.origin.is_dense()) {
+    pub(super) fn take_credit(&mut self, run: &Run<E>, items: usize) -> Credit {
+        let credit = match (self.left == items, self.origin.is_dense() && self.credit.is_plain()) {
             (true, _) => self.credit,
-            (false, true) => items,
+            (false, true) => Credit::of(items),
             (false, false) => {
                 run.note_piece();
-                0
+                Credit::NONE
             }
         };
-        self.credit -= credit;
+        self.credit = self.credit.minus(credit);
         self.left -= items;
         credit
     }

@@ -10,12 +10,12 @@ use crate::sync::thread;
 use super::builder::Pipeline;
 use super::core::Core;
 use super::deliver::Owned;
-use super::error::PipelineError;
+use super::error::{Ending, PipelineError};
 use super::plan::{Errors, Plan};
 use super::puller::{Pull, Puller};
 use super::ready::with_workers;
 use super::report::{Report, StageKind};
-use super::run::{Ending, Run};
+use super::run::Run;
 use super::step::Step;
 use super::upstream::Upstream;
 

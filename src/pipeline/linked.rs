@@ -9,6 +9,10 @@ use super::tally::Tally;
 use super::timed::Calls;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
+use crate::sync::time::{self, Duration};
+
+/// When to look again at what another worker is at.
+const RETRY: Duration = Duration::from_micros(50);
 
 /// A segment whose results go through a serial stage to the segment below.
 #[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
@@ -41,6 +45,15 @@ where
         local: &mut Self::Local,
         _: usize,
     ) -> Advance<Self::Item, E> {
+        if let Some(due) = self.segment.deliver.due() {
+            let now = time::now();
+            if due <= now && self.segment.deliver.flush_due(run, now) {
+                me.found(run);
+                return Advance::Worked;
+            }
+            // If it is due and somebody is at it, he may have looked at the clock before: it is looked at again.
+            me.is_due(due.max(now + RETRY));
+        }
         let worked = self.segment.work(run, me, local);
         // Also after work: it may have been the last that was waited for, and the owner of a sink looks no further then.
         let worked = run.source_ended() && self.segment.flush(run) || worked;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::batch::Batch;
 use super::calls::SerialCall;
 use super::control::PipelineControl;
-use super::deliver::Serial;
 use super::feed::Feed;
 use super::gather::Gather;
 use super::linked::Linked;
@@ -17,14 +16,21 @@ use super::monitor::PipelineMonitor;
 use super::reader::Reader;
 use super::report::{StageKind, StageReport};
 use super::segment::Segment;
+use super::serial::Serial;
 use super::source::{Readiness, Source};
 use super::step::Step;
 use super::upstream::Upstream;
+use super::weight::WeightWindow;
+use crate::sync::time::Duration;
 
 /// What the user has set, and the stages named so far.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) window: usize,
+    /// The bound by weight, if there is one.
+    pub(super) weight: Option<Arc<WeightWindow>>,
+    /// The bounds of the stages that expand items, in their order.
+    pub(super) expansions: Vec<usize>,
     pub(super) workers: Option<usize>,
     pub(super) ordered: bool,
     /// A stage lets results pass each other.
@@ -118,6 +124,8 @@ pub struct ThroughBatch<P, S, G> {
     pub(super) step: S,
     pub(super) stages: Range<usize>,
     pub(super) gather: G,
+    /// How long an item is held at most.
+    pub(super) timeout: Option<Duration>,
 }
 
 impl<P, S, G, E> Plan<E> for ThroughBatch<P, S, G>
@@ -133,7 +141,7 @@ where
     fn build(self, below: Arc<Feed<Vec<S::Out>, E>>) -> Self::Running {
         let feed = Arc::new(Feed::new());
         let up = self.plan.build(Arc::clone(&feed));
-        let batch = Batch::new(self.stages.end, self.gather, below);
+        let batch = Batch::new(self.stages.end, self.gather, self.timeout, below);
         Linked { segment: Segment::new(up, self.stages, feed, self.step, batch, true) }
     }
 }

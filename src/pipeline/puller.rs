@@ -7,8 +7,9 @@ use crate::sync::time::{self, Instant};
 
 use super::chunk::Origin;
 use super::core::{Core, Local};
+use super::credit::Credit;
 use super::deliver::{Counts, Owned};
-use super::run::Ending;
+use super::error::Ending;
 use super::step::Step;
 use super::upstream::Upstream;
 use super::worker::Worker;
@@ -33,7 +34,7 @@ where
     /// Taken when the results have ended.
     working: Option<(Worker, Local<P, S, E>)>,
     /// The chunk that is being consumed: the origin and number of its items, and what to release when it is used up.
-    current: Option<(Origin, usize, usize)>,
+    current: Option<(Origin, usize, Credit)>,
     counts: Counts,
     /// When the caller was handed what it has, and how much.
     handed: Option<(Instant, usize)>,
@@ -109,7 +110,7 @@ where
         self.handed = Some((now, chunk.items.len()));
         me.log.enter(core.sink(), now);
         if let Some(failure) = chunk.failure {
-            core.run.count_in_part(chunk.origin.sources_before(chunk.items.len(), chunk.credit));
+            core.run.count_in_part(chunk.origin.sources_before(chunk.items.len(), chunk.credit.items));
             core.run.fail(failure);
         } else {
             self.current = Some((chunk.origin, chunk.items.len(), chunk.credit));
@@ -124,7 +125,7 @@ where
         match self.current.take() {
             Some((_, _, credit)) if results == 0 => self.core.run.release(credit),
             Some((origin, items, credit)) => {
-                self.core.run.count_in_part(origin.sources_before(items - results, credit));
+                self.core.run.count_in_part(origin.sources_before(items - results, credit.items));
             }
             None => {}
         }

@@ -16,12 +16,14 @@ use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Mutex, Padded, hint};
 
 use super::chunk::{Chunk, Origin};
+use super::credit::Credit;
 use super::error::{Failure, What};
+use super::reorder::Counts;
 use super::report::StageReport;
 use super::run::Run;
-use super::source::{Readiness, Reading, Source};
+use super::source::{Readiness, Reading, Source, Wait};
 use super::tally::Tally;
-use super::timed::Pulse;
+use super::timed::{Calls, Pulse};
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
@@ -43,6 +45,8 @@ struct Trusted<S> {
     source: S,
     /// Items read between two publications.
     trust: usize,
+    /// Items read so far.
+    read: usize,
     /// Items read without a pause since `trust` last fell.
     good: usize,
     penalty: usize,
@@ -74,7 +78,8 @@ pub struct ReaderLocal<T> {
 
 impl<S, T> Reader<S, T> {
     pub(super) fn new(source: S, readiness: Readiness) -> Self {
-        let trusted = Trusted { source, trust: 1, good: 0, penalty: FIRST_PENALTY, pulse: Pulse::default() };
+        let trusted =
+            Trusted { source, trust: 1, read: 0, good: 0, penalty: FIRST_PENALTY, pulse: Pulse::default() };
         Self {
             source: Padded(Mutex::new(trusted)),
             readiness,
@@ -150,6 +155,9 @@ impl<S, T> Reader<S, T> {
         let polled = self.readiness == Readiness::Polled;
         let alone = run.alone.load(Ordering::Relaxed);
         let mut want = want.min(run.room());
+        if S::ONE_BY_ONE {
+            want = want.min(1);
+        }
         if alone && !polled {
             want = want.min(trusted.trust);
         }
@@ -159,7 +167,7 @@ impl<S, T> Reader<S, T> {
         let (mut calls, mut plain) = (0, trusted.pulse.plain());
         let (mut got, mut ended, mut failure) = (0, false, None);
         while got < want && !ended && !run.source_ended() && !run.stopped() {
-            if run.is_closed() {
+            if run.is_closed() && !trusted.source.has_waiting() {
                 // Of a cancelled run too: that is no end of its source.
                 ended = !run.stopped();
                 break;
@@ -169,10 +177,14 @@ impl<S, T> Reader<S, T> {
             }
             let limit = if polled { want - got } else { trusted.trust.min(want - got) };
             let before = items.len();
-            let first = may_wait && got == 0;
+            let wait = match me.due {
+                _ if !may_wait || got > 0 => Wait::Never,
+                Some(due) => Wait::Until(due),
+                None => Wait::Forever,
+            };
             let timed = (plain == 0).then(time::now);
             let reading =
-                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, first, &mut items));
+                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, wait, &mut items));
             got += items.len() - before;
             calls += 1;
             match timed {
@@ -196,6 +208,7 @@ impl<S, T> Reader<S, T> {
         }
         let now = time::now();
         let spent = now.saturating_duration_since(me.now);
+        trusted.read = start + got;
         local.busy += spent;
         trusted.pulse.learn(spent, calls, plain);
         me.now = now;
@@ -235,7 +248,10 @@ impl<S, T> Reader<S, T> {
             return None;
         }
         let first = start + got - items.len();
-        let chunk = source_chunk(first, items, failure, now, spent);
+        let mut chunk = source_chunk(first, items, failure, now, spent);
+        if S::ONE_BY_ONE && chunk.span > 0 {
+            chunk.credit.weight = trusted.source.weight_of_last();
+        }
         if ended {
             run.end_source();
         }
@@ -252,7 +268,7 @@ fn source_chunk<T, E>(
 ) -> Chunk<T, E> {
     let count = items.len();
     let origin = Origin::Dense(first as u64);
-    Chunk { first, span: count, items, origin, credit: count, failure, spent, since, read: since }
+    Chunk { first, span: count, items, origin, credit: Credit::of(count), failure, spent, since, read: since }
 }
 
 impl<S, E> Upstream<E> for Reader<S, S::Item>
@@ -264,7 +280,7 @@ where
 
     fn begin(&self, run: &Run<E>) {
         run.source_waits.store(self.readiness != Readiness::Ready, Ordering::Relaxed);
-        self.source.lock().source.begin(&run.source_token, run.nudges());
+        self.source.lock().source.begin(&run.source_token, run.nudges.receiver());
     }
 
     fn local(&self) -> Self::Local {
@@ -310,6 +326,8 @@ where
         Advance::Nothing
     }
 
+    fn attend(&self, _: &Run<E>, _: &mut Worker, _: usize, _: &mut Counts, _: &mut Calls) {}
+
     fn total(&self, run: &Run<E>) -> Option<usize> {
         run.source_ended().then(|| run.read.load(Ordering::SeqCst))
     }
@@ -343,6 +361,9 @@ where
         let (first, items) = std::mem::take(&mut *self.open.lock());
         self.take_back(first as u64, items);
         let mut trusted = self.source.lock();
+        if let Some(item) = trusted.source.take_waiting() {
+            self.take_back(trusted.read as u64, vec![item]);
+        }
         for (first, items) in std::mem::take(&mut *self.undone.lock()) {
             trusted.source.take_back(first, items);
         }

@@ -19,25 +19,19 @@
 
 use std::sync::Arc;
 
-use crate::cancel::{CancellationToken, Cancelled};
+use crate::cancel::CancellationToken;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::channel::{Receiver, Sender, bounded};
 use crate::sync::{Mutex, Padded};
 use crate::wakeup::WakeUp;
 
 use super::board::Board;
-use super::crew::Crew;
-use super::error::{Failure, What};
+use super::bounds::Bounds;
+use super::credit::Credit;
+use super::crew::{Crew, Nudges};
+use super::error::{Ending, Failure, What};
+use super::expansion::Expansion;
 use super::run_end::RunEnd;
-
-/// Why a run ended before its source did.
-#[derive(Debug)]
-pub(super) enum Ending<E> {
-    Failed(Box<Failure<E>>),
-    Cancelled(Cancelled),
-    /// The lazy iterator was dropped; nobody asks why.
-    Abandoned,
-}
+use super::weight::WeightWindow;
 
 /// The state that all workers of a run share.
 #[derive(Debug)]
@@ -52,6 +46,10 @@ pub struct Run<E> {
     released: Padded<AtomicUsize>,
     /// Items that are held in batches which are being filled; reading goes on for them.
     held: Padded<AtomicUsize>,
+    /// The bound on the items' weight, if there is one.
+    weight: Option<Arc<WeightWindow>>,
+    /// The bounds of the stages that expand items, in their order.
+    pub(super) expansions: Vec<Expansion>,
     /// Chunks without credit: pieces whose credit went with the last piece of what they were cut from.
     pieces: AtomicUsize,
     /// Items of chunks that were delivered in part when the run ended.
@@ -86,10 +84,10 @@ pub struct Run<E> {
     pub(super) owner: WakeUp,
     /// The threads of the blocking stages.
     pub(super) crews: Vec<Crew>,
-    /// How often such a thread has changed something that a worker can find only by looking.
+    /// Counts what a worker can find only by looking: what began to wait for its time, and what such a thread has changed. Whoever parks has
+    /// looked since the last one, or looks again.
     pub(super) stirs: AtomicUsize,
-    /// Wakes the only worker out of a wait for the next item, where there are blocking stages.
-    nudges: Option<(Sender<()>, Receiver<()>)>,
+    pub(super) nudges: Nudges,
     /// A worker went idle: a long chunk should be split. Cleared by whoever looks.
     pub(super) hungry: Padded<AtomicBool>,
     pub(super) board: Arc<Board>,
@@ -98,7 +96,7 @@ pub struct Run<E> {
 impl<E> Run<E> {
     /// `given` is the caller's token, and `caller` that or a child of it.
     pub(super) fn new(
-        window: usize,
+        bounds: Bounds,
         workers: usize,
         crews: Vec<Crew>,
         given: &CancellationToken,
@@ -108,12 +106,14 @@ impl<E> Run<E> {
         let token = caller.child();
         let end = RunEnd::new(&token, &caller, given);
         Self {
-            window,
+            window: bounds.window,
             workers,
             hands: crews.iter().fold(workers, |sum, crew| sum.saturating_add(crew.wanted)),
             read: Padded(AtomicUsize::new(0)),
             released: Padded(AtomicUsize::new(0)),
             held: Padded(AtomicUsize::new(0)),
+            weight: bounds.weight,
+            expansions: bounds.expansions.into_iter().map(Expansion::new).collect(),
             pieces: AtomicUsize::new(0),
             in_part: AtomicUsize::new(0),
             queued: Padded(AtomicUsize::new(0)),
@@ -131,7 +131,7 @@ impl<E> Run<E> {
             end,
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
-            nudges: if crews.is_empty() { None } else { Some(bounded(1)) },
+            nudges: Nudges::new(!crews.is_empty()),
             crews,
             stirs: AtomicUsize::new(0),
             hungry: Padded(AtomicBool::new(false)),
@@ -146,15 +146,24 @@ impl<E> Run<E> {
         let released = self.released.load(Ordering::SeqCst);
         let held = self.held.load(Ordering::SeqCst);
         let inside = (self.read.load(Ordering::SeqCst) - released).saturating_sub(held);
-        self.window.saturating_sub(inside)
+        match &self.weight {
+            Some(weight) if !weight.has_room() => 0,
+            _ => self.window.saturating_sub(inside),
+        }
     }
 
-    /// A stage that held the credit of `before` items holds that of `now`.
-    pub(super) fn hold(&self, before: usize, now: usize) {
-        if now >= before {
-            self.held.fetch_add(now - before, Ordering::SeqCst);
+    /// A stage that held the credit `before` holds `now`.
+    pub(super) fn hold(&self, before: Credit, now: Credit) {
+        if now.items >= before.items {
+            self.held.fetch_add(now.items - before.items, Ordering::SeqCst);
         } else {
-            self.held.fetch_sub(before - now, Ordering::SeqCst);
+            self.held.fetch_sub(before.items - now.items, Ordering::SeqCst);
+        }
+        if let Some(weight) = &self.weight {
+            weight.hold(before.weight, now.weight);
+        }
+        if let Some(expansion) = self.expansions.get(before.expansion.max(now.expansion)) {
+            expansion.hold(before.expanded, now.expanded);
         }
     }
 
@@ -244,23 +253,11 @@ impl<E> Run<E> {
         }
     }
 
-    /// A thread that is no worker has made room in the window, or ended what was waited for further down: a worker looks at it (invariant 6).
+    /// Something waits for its time from now on, and somebody has to see to it; or a thread that is no worker has made room in the window, or ended what was
+    /// waited for further down (invariant 6). A worker looks at it.
     pub(super) fn stir(&self) {
         self.stirs.fetch_add(1, Ordering::SeqCst);
         self.wake_one();
-    }
-
-    /// A thread that is no worker has made work: if the only worker waits for the next item, it looks up.
-    pub(super) fn nudge(&self) {
-        if self.alone.load(Ordering::Relaxed) {
-            // A full one is as good: it has not been looked at.
-            _ = self.nudges.as_ref().map(|(sender, _)| sender.try_send(()));
-        }
-    }
-
-    /// What [`nudge`](Self::nudge) sends.
-    pub(super) fn nudges(&self) -> Option<Receiver<()>> {
-        self.nudges.as_ref().map(|(_, receiver)| receiver.clone())
     }
 
     /// Nothing more will be read.
@@ -283,15 +280,28 @@ impl<E> Run<E> {
     /// Items have left the pipeline: their room in the window is free. Rings for nobody: the caller looks for work itself next,
     /// or calls [`offer_work`](Self::offer_work).
     #[inline]
-    pub(super) fn release(&self, items: usize) {
-        if items == 0 {
+    pub(super) fn release(&self, credit: Credit) {
+        if !credit.is_plain() {
+            self.free(credit);
+        }
+        if credit.items == 0 {
             self.pieces.fetch_sub(1, Ordering::SeqCst);
         } else {
-            self.board.finish(items);
-            self.released.fetch_add(items, Ordering::SeqCst);
+            self.board.finish(credit.items);
+            self.released.fetch_add(credit.items, Ordering::SeqCst);
         }
         if self.source_ended() {
             self.wake_if_finished();
+        }
+    }
+
+    /// What a credit bounds besides source items is free.
+    pub(super) fn free(&self, credit: Credit) {
+        if let Some(weight) = &self.weight {
+            weight.release(credit.weight);
+        }
+        if let Some(expansion) = self.expansions.get(credit.expansion) {
+            expansion.release(credit.expanded);
         }
     }
 
@@ -347,7 +357,9 @@ impl<E> Run<E> {
     }
 
     fn has_items(&self) -> bool {
-        self.queued.load(Ordering::SeqCst) > 0 || !self.source_ended() && self.opened.load(Ordering::SeqCst)
+        self.queued.load(Ordering::SeqCst) > 0
+            || !self.source_ended() && self.opened.load(Ordering::SeqCst)
+            || self.expansions.iter().any(Expansion::may_expand)
     }
 
     fn may_read(&self) -> bool {

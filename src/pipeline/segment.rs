@@ -9,7 +9,7 @@ use std::vec::Drain;
 
 use crate::panics;
 use crate::sync::atomic::Ordering;
-use crate::sync::time::{self, Duration, Instant};
+use crate::sync::time::{self, Duration};
 
 use super::chunk::Chunk;
 use super::deliver::Deliver;
@@ -46,8 +46,8 @@ pub(super) struct Segment<P, S, D, T, U, E> {
 pub struct SegmentLocal<L, S, U> {
     pub(super) up: L,
     step: S,
-    results: Vec<U>,
-    origins: Origins,
+    pub(super) results: Vec<U>,
+    pub(super) origins: Origins,
     entered: u64,
     busy: Duration,
     waiting: Duration,
@@ -124,6 +124,11 @@ where
         local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
         chunk: Chunk<P::Item, E>,
     ) {
+        if chunk.is_credit_only() {
+            let Chunk { first, credit, read, .. } = chunk;
+            self.pass(run, me, local, Chunk::credit_only(first, credit, me.now, read));
+            return;
+        }
         let Chunk { first, mut items, origin, credit, failure: after, spent, since, read, .. } = chunk;
         local.waiting += me.now.saturating_duration_since(since);
         if self.turn.is_cut(first) || run.stopped() {
@@ -185,11 +190,7 @@ where
         let failure = failure.or(hand.after.take());
         me.log.leave(hand.done - hand.delivered, me.now);
         let ready = Self::results(run, local, &mut hand, failure, me.now);
-        let (turn, owner_waits) = self.turn.offer(ready, &mut local.results);
-        if owner_waits {
-            run.owner.wake_one();
-        }
-        self.hand_on(run, me, local, turn);
+        self.pass(run, me, local, ready);
     }
 
     /// Notes that the worker is at this row; one without stages is no place to be at.
@@ -292,49 +293,6 @@ where
         };
         counts[failure.stage] += 1;
         Err(Box::new(failure))
-    }
-
-    /// Takes the results so far as a chunk of their own.
-    fn results(
-        run: &Run<E>,
-        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
-        hand: &mut InHand<E>,
-        failure: Option<Box<Failure<E>>>,
-        since: Instant,
-    ) -> Chunk<S::Out, E> {
-        let items = std::mem::take(&mut local.results);
-        let origin = local.origins.take(&hand.origin, hand.delivered, items.len());
-        let (first, span) = (hand.first, hand.done - hand.delivered);
-        let credit = hand.take_credit(run, span);
-        hand.first += span;
-        hand.delivered = hand.done;
-        Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read: hand.read }
-    }
-
-    /// Delivers what it is this worker's turn to deliver, and what becomes so by it; false when the run is over.
-    fn hand_on(
-        &self,
-        run: &Run<E>,
-        me: &mut Worker,
-        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
-        mut turn: Option<Chunk<S::Out, E>>,
-    ) -> bool {
-        while let Some(mut chunk) = turn {
-            let span = chunk.span;
-            if !self.deliver.deliver(run, me, &mut chunk) {
-                return false;
-            }
-            let mut spare = Some(chunk.items);
-            if local.results.capacity() == 0 {
-                local.results = spare.take().unwrap_or_default();
-            }
-            turn = self.turn.advance(span, spare);
-            if turn.is_some() {
-                // There is room in the window, and more to deliver before this worker looks for work.
-                run.offer_work();
-            }
-        }
-        true
     }
 
     /// Whether everything that comes from above has been delivered.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use crate::cancel::CancellationToken;
 use crate::sync::channel::{Receiver, Select, TryRecvError};
+use crate::sync::time::Instant;
 
 /// What a source says about waiting; decides how much a reader may hold privately while it reads on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,17 @@ pub enum Readiness {
     MayBlock,
     /// Says by itself that the next item is not there yet: read as long as items are there.
     Polled,
+}
+
+/// How long a read may wait for its first item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    Never,
+    /// Until then: there is something else to do.
+    Until(Instant),
+    /// As long as it takes.
+    Forever,
 }
 
 /// How a read ended.
@@ -40,8 +52,26 @@ pub trait Source<E>: Send {
     /// The run begins: `token` ends waits, and a message of `nudges` interrupts one.
     fn begin(&mut self, token: &CancellationToken, nudges: Option<Receiver<()>>);
 
-    /// Appends up to `limit` items. Waits for one only if `may_wait`.
-    fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<Self::Item>) -> Reading<E>;
+    /// Appends up to `limit` items. Waits for one no longer than `wait` says, if it can help it.
+    fn read(&mut self, limit: usize, wait: Wait, into: &mut Vec<Self::Item>) -> Reading<E>;
+
+    /// Whether every item travels by itself, because it has a weight of its own.
+    const ONE_BY_ONE: bool = false;
+
+    /// What the last item weighs.
+    fn weight_of_last(&self) -> u64 {
+        0
+    }
+
+    /// Whether an item has been taken out of what it reads that has not been given: it is given next, also after the source has been closed.
+    fn has_waiting(&self) -> bool {
+        false
+    }
+
+    /// Takes that item; asked once all workers have ended.
+    fn take_waiting(&mut self) -> Option<Self::Item> {
+        None
+    }
 
     /// Whether [`take_back`](Self::take_back) does something.
     const TAKES_BACK: bool = false;
@@ -87,7 +117,7 @@ where
     fn begin(&mut self, _: &CancellationToken, _: Option<Receiver<()>>) {}
 
     #[inline]
-    fn read(&mut self, limit: usize, _: bool, into: &mut Vec<I::Item>) -> Reading<E> {
+    fn read(&mut self, limit: usize, _: Wait, into: &mut Vec<I::Item>) -> Reading<E> {
         let before = into.len();
         into.extend(self.iterator.by_ref().take(limit));
         if into.len() - before < limit { Reading::End } else { Reading::Full }
@@ -122,7 +152,7 @@ where
     fn begin(&mut self, _: &CancellationToken, _: Option<Receiver<()>>) {}
 
     #[inline]
-    fn read(&mut self, limit: usize, _: bool, into: &mut Vec<T>) -> Reading<E> {
+    fn read(&mut self, limit: usize, _: Wait, into: &mut Vec<T>) -> Reading<E> {
         for _ in 0..limit {
             match self.iterator.next() {
                 Some(Ok(item)) => into.push(item),
@@ -147,8 +177,8 @@ impl<T> Incoming<T> {
         Self { receiver, cancelled: None, nudges: None }
     }
 
-    /// Waits until there may be an item, or the run ends, or somebody nudges.
-    fn wait(&self) {
+    /// Waits until there may be an item, the run ends, somebody nudges, or it has waited long enough.
+    fn wait(&self, wait: Wait) {
         let mut select = Select::new();
         select.recv(&self.receiver);
         if let Some(cancelled) = &self.cancelled {
@@ -157,7 +187,10 @@ impl<T> Incoming<T> {
         if let Some(nudges) = &self.nudges {
             select.recv(nudges);
         }
-        select.ready();
+        match wait {
+            Wait::Until(due) => _ = select.ready_deadline(due),
+            _ => _ = select.ready(),
+        }
         if let Some(nudges) = &self.nudges {
             // Whoever sent it wants to be looked at, and is next.
             _ = nudges.try_recv();
@@ -177,19 +210,19 @@ impl<T: Send, E> Source<E> for Incoming<T> {
         self.nudges = nudges;
     }
 
-    fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<T>) -> Reading<E> {
+    fn read(&mut self, limit: usize, wait: Wait, into: &mut Vec<T>) -> Reading<E> {
         let before = into.len();
         let mut waited = false;
         while into.len() - before < limit {
             match self.receiver.try_recv() {
                 Ok(item) => into.push(item),
                 Err(TryRecvError::Disconnected) => return Reading::End,
-                Err(TryRecvError::Empty) if into.len() > before || !may_wait || waited => {
+                Err(TryRecvError::Empty) if into.len() > before || wait == Wait::Never || waited => {
                     return Reading::Pause;
                 }
                 Err(TryRecvError::Empty) => {
                     // Once: what woke us may have been the token or a nudge, and these are the caller's to look at.
-                    self.wait();
+                    self.wait(wait);
                     waited = true;
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::builder::Pipeline;
 use super::plan::FromSource;
-use super::source::{Readiness, Reading, Source};
+use super::source::{Readiness, Reading, Source, Wait};
 use super::step::Through;
 use crate::cancel::CancellationToken;
 use crate::sync::Mutex;
@@ -68,11 +68,25 @@ where
     }
 
     #[inline]
-    fn read(&mut self, limit: usize, may_wait: bool, into: &mut Vec<T>) -> Reading<E> {
-        self.source.read(limit, may_wait, into)
+    fn read(&mut self, limit: usize, wait: Wait, into: &mut Vec<T>) -> Reading<E> {
+        self.source.read(limit, wait, into)
     }
 
+    const ONE_BY_ONE: bool = Z::ONE_BY_ONE;
+
     const TAKES_BACK: bool = true;
+
+    fn weight_of_last(&self) -> u64 {
+        self.source.weight_of_last()
+    }
+
+    fn has_waiting(&self) -> bool {
+        self.source.has_waiting()
+    }
+
+    fn take_waiting(&mut self) -> Option<T> {
+        self.source.take_waiting()
+    }
 
     fn take_back(&mut self, first: u64, items: Vec<T>) {
         self.undone.inputs.lock().extend((first..).zip(items));

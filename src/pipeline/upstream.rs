@@ -41,7 +41,7 @@ pub trait Upstream<E>: Sync {
     ) -> Advance<Self::Item, E>;
 
     /// The whole life of a thread of a blocking stage, here or further up, that belongs to `crew`.
-    fn attend(&self, _run: &Run<E>, _me: &mut Worker, _crew: usize, _: &mut Counts, _: &mut Calls) {}
+    fn attend(&self, run: &Run<E>, me: &mut Worker, crew: usize, counts: &mut Counts, calls: &mut Calls);
 
     /// How many places of the order of the segment below it has filled, once nothing more can come.
     fn total(&self, run: &Run<E>) -> Option<usize>;

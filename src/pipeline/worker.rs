@@ -11,6 +11,7 @@ use super::logbook::Logbook;
 use super::run::Run;
 use super::run_end::RunEnd;
 use super::step::StepContext;
+use crate::wakeup::Until;
 
 /// Looks for work before parking; every eighth gives the core away. (Measured: 1, 64 and 1000 looks cost 10.7, 10.1 and 9.5 ns
 /// per item for ten-nanosecond items on two cores; on one core 64 do no harm.)
@@ -30,6 +31,10 @@ pub struct Worker {
     /// The last reading of the clock; passed on so that the clock is read once per event.
     pub(super) now: Instant,
     pub(super) idle: Duration,
+    /// When something is to be done that waits for its time, as the worker saw it on its way to the source; and how many stirs it
+    /// can have seen.
+    pub(super) due: Option<Instant>,
+    stirs: usize,
     pub(super) step: StepContext,
     /// Failures by stage.
     pub(super) failed: Vec<u64>,
@@ -47,6 +52,8 @@ impl Worker {
             searching: false,
             now: time::now(),
             idle: Duration::ZERO,
+            due: None,
+            stirs: 0,
             step: StepContext::new(stages, end),
             failed: vec![0; stages],
             panicked: vec![0; stages],
@@ -61,6 +68,11 @@ impl Worker {
 
     pub(super) fn stage_name(&self, stage: usize) -> String {
         self.names[stage].clone()
+    }
+
+    /// Notes that something is to be done then.
+    pub(super) fn is_due(&mut self, due: Instant) {
+        self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
     }
 
     /// Called with work in hand, before user code runs: from here on nobody may count on this worker to look for work.
@@ -94,7 +106,7 @@ impl Worker {
         let mut result = None;
         while !run.finished() && !run.stopped() {
             self.log.sample(run, self.now);
-            let stirs = run.stirs.load(Ordering::SeqCst);
+            (self.due, self.stirs) = (None, run.stirs.load(Ordering::SeqCst));
             match work(self) {
                 ControlFlow::Continue(true) => {
                     looks = 0;
@@ -130,14 +142,14 @@ impl Worker {
                 continue;
             }
             looks = 0;
-            place.park(|| {
+            place.park_until(|| {
                 let work = if self.owner { run.has_work_for_owner() } else { run.has_work() };
-                let stirred = run.stirs.load(Ordering::SeqCst) != stirs;
+                let stirred = run.stirs.load(Ordering::SeqCst) != self.stirs;
                 let nothing = !run.must_stop() && !run.finished() && !work && !stirred && !ready();
-                if nothing {
+                nothing.then(|| {
                     run.hungry.store(true, Ordering::Relaxed);
-                }
-                nothing
+                    self.due.map_or(Until::Woken, Until::Instant)
+                })
             });
         }
         if self.searching {

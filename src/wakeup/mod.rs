@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //! 1. No lost wake-up. A publisher makes the work visible, then fences, then reads the counters ([`WakeUp::wake_one`]).
-//!    A worker changes the counters, then fences, then looks for work once more ([`WakeUp::park`]). One of the two sees
+//!    A worker changes the counters, then fences, then looks for work once more ([`WakeUp::park_until`]). One of the two sees
 //!    the other: either the worker finds the work, or the publisher finds the worker idle.
 //! 2. A searcher is worth a wake-up. While somebody is searching, publishers wake nobody: the searcher finds the work
 //!    (by 1), and whoever ends a search with work in hand looks whether there is more, and passes the wake-up on
@@ -68,13 +68,13 @@ impl WakeUp {
     /// Rings for one piece of work that is already visible; true if a worker was woken.
     #[inline]
     pub(crate) fn wake_one(&self) -> bool {
-        // Pairs with the fence in `park`: invariant 1.
+        // Pairs with the fence in `park_until`: invariant 1.
         fence(Ordering::SeqCst);
         self.wake_one_after_lock()
     }
 
     /// As [`wake_one`](Self::wake_one), for work that was published under a lock: the one under which `nothing` of
-    /// [`park`](Self::park) looks for work, and under which searches end ([`stop_searching`](Self::stop_searching)). The lock orders
+    /// [`park_until`](Self::park_until) looks for work, and under which searches end ([`stop_searching`](Self::stop_searching)). The lock orders
     /// what the fences order otherwise: whichever of the two comes second into it sees what the first has written.
     #[inline]
     pub(crate) fn wake_one_after_lock(&self) -> bool {
@@ -133,13 +133,8 @@ impl WakeUp {
         self.counts.searching.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Parks the calling worker, which is searching, unless `nothing` (asked once the worker counts as idle) is false.
-    /// On return it is searching again.
-    pub(crate) fn park(&self, nothing: impl FnOnce() -> bool) {
-        self.park_until(|| nothing().then_some(Until::Woken));
-    }
-
-    /// As [`park`](Self::park), at most until what `nothing` says.
+    /// Parks the calling worker, which is searching, at most until what `nothing` says, and not at all if that is `None`; asked once the worker
+    /// counts as idle. On return it is searching again.
     pub(crate) fn park_until(&self, nothing: impl FnOnce() -> Option<Until>) {
         let mut granted = self.granted.lock();
         self.counts.idle.fetch_add(1, Ordering::SeqCst);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::WakeUp;
+use super::{Until, WakeUp};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::thread::{Builder, JoinHandle};
 
@@ -52,8 +52,11 @@ impl Yard {
             }
             self.wakeup.start_searching();
             while self.work.load(Ordering::Relaxed) == 0 && !self.closed.load(Ordering::SeqCst) {
-                self.wakeup
-                    .park(|| self.work.load(Ordering::Relaxed) == 0 && !self.closed.load(Ordering::SeqCst));
+                self.wakeup.park_until(|| {
+                    let nothing =
+                        self.work.load(Ordering::Relaxed) == 0 && !self.closed.load(Ordering::SeqCst);
+                    nothing.then_some(Until::Woken)
+                });
             }
             let took = self.take();
             self.wakeup.found(|| self.work.load(Ordering::Relaxed) > 0);
@@ -97,7 +100,8 @@ fn work_is_done_without_a_further_event() {
             move || {
                 while !yard.take() {
                     yard.wakeup.start_searching();
-                    yard.wakeup.park(|| yard.work.load(Ordering::Relaxed) == 0);
+                    yard.wakeup
+                        .park_until(|| (yard.work.load(Ordering::Relaxed) == 0).then_some(Until::Woken));
                     yard.wakeup.found(|| false);
                 }
             }
@@ -117,7 +121,8 @@ fn searcher_that_takes_one_piece_passes_the_ring_on() {
                 spawn(move || {
                     yard.wakeup.start_searching();
                     while !yard.take() {
-                        yard.wakeup.park(|| yard.work.load(Ordering::Relaxed) == 0);
+                        yard.wakeup
+                            .park_until(|| (yard.work.load(Ordering::Relaxed) == 0).then_some(Until::Woken));
                     }
                     yard.wakeup.found(|| yard.work.load(Ordering::Relaxed) > 0);
                 })

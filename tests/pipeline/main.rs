@@ -4,6 +4,7 @@
 // Helpers and closures are test code too, though not inside of a `#[test]`.
 #![allow(clippy::unwrap_used)]
 
+mod batch_timeouts;
 mod batches;
 mod blocking;
 mod borrowed;
@@ -14,6 +15,7 @@ mod draining;
 mod error_policies;
 mod error_policy_model;
 mod errors;
+mod expansions;
 mod figures;
 mod heavy;
 mod iterators;
@@ -26,4 +28,5 @@ mod sources;
 mod state;
 mod support;
 mod unordered;
+mod weights;
 mod window;

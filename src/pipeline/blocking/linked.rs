@@ -16,7 +16,9 @@ use super::super::upstream::{Advance, Upstream};
 use super::super::worker::Worker;
 use super::waiting::Waiting;
 use crate::panics;
+use crate::sync::atomic::Ordering;
 use crate::sync::time;
+use crate::wakeup::Until;
 
 /// What a worker keeps for a blocking stage: its counts are for a stage whose threads could not be created.
 #[derive(Debug)]
@@ -131,14 +133,19 @@ where
                 if self.run_one(run, me, (&mut *counts, &mut *calls), entry) {
                     run.stir();
                 }
-                run.nudge();
+                if run.alone.load(Ordering::Relaxed) {
+                    run.nudges.send();
+                }
                 continue;
             }
             if !searching {
                 searching = true;
                 bell.start_searching();
             }
-            bell.park(|| queue.is_empty() && !run.must_stop() && !run.finished());
+            bell.park_until(|| {
+                let nothing = queue.is_empty() && !run.must_stop() && !run.finished();
+                nothing.then_some(Until::Woken)
+            });
         }
         if searching {
             bell.found(|| false);

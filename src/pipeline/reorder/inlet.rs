@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::super::board::Gauge;
 use super::super::chunk::Chunk;
+use super::super::credit::Credit;
 use super::super::deliver::{Deliver, Relay};
 use super::super::error::{Failure, What};
 use super::super::feed::Feed;
@@ -46,27 +47,24 @@ struct State<S> {
 }
 
 impl<S> State<S> {
-    /// What the items of a chunk, or of a piece of one, belong to; `None` if there are none. An empty one may be the last piece.
-    fn whole<E>(&mut self, run: &Run<E>, items: usize, credit: usize) -> Option<Arc<Whole>> {
-        if credit == 0 && items == 0 {
-            run.release(0);
-            return None;
+    /// What the items of a chunk, or of a piece of one, belong to, `None` if there are none: an empty one may be the last piece. And whether its
+    /// credit goes on alone, because all of them are through.
+    fn whole<E>(&mut self, run: &Run<E>, items: usize, credit: Credit) -> (Option<Arc<Whole>>, bool) {
+        if credit.is_none() && items == 0 {
+            run.release(Credit::NONE);
+            return (None, false);
         }
         let is_next = self.open.is_some();
         let whole = self.open.get_or_insert_with(Whole::open);
         whole.add(items);
         let kept = (items > 0).then(|| Arc::clone(whole));
-        if credit > 0 {
-            if let Some(last) = self.open.take().filter(|whole| whole.close(credit)) {
-                drop(last);
-                run.release(credit);
-            }
-        }
+        let is_last = !credit.is_none();
+        let alone = is_last && self.open.take().is_some_and(|whole| whole.close(credit));
         // One piece of the run stands for all that came without credit, until the credit is there.
         if is_next {
-            run.release(0);
+            run.release(Credit::NONE);
         }
-        kept
+        (kept, alone)
     }
 }
 
@@ -118,8 +116,11 @@ where
         let stage = self.outlet.stage;
         let mut state = self.state.lock();
         let state = &mut *state;
-        let own_credit = chunk.origin.is_dense() && chunk.credit == count;
-        let whole = if own_credit { None } else { state.whole(run, count, chunk.credit) };
+        let own_credit = chunk.origin.is_dense() && chunk.credit == Credit::of(count);
+        let (whole, alone) = if own_credit { (None, false) } else { state.whole(run, count, chunk.credit) };
+        if alone {
+            self.outlet.put_credit(run, chunk.credit, (me.now, chunk.read));
+        }
         if count == 0 && chunk.failure.is_none() {
             return true;
         }
@@ -171,8 +172,8 @@ where
 
     fn flush(&self, run: &Run<E>) -> bool {
         let Some(open) = self.state.lock().open.take() else { return false };
-        if open.close(0) {
-            run.release(0);
+        if open.close(Credit::NONE) {
+            run.release(Credit::NONE);
         }
         true
     }

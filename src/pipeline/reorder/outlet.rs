@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use super::super::chunk::{Chunk, Origin};
+use super::super::credit::Credit;
 use super::super::error::{Failure, What};
 use super::super::feed::Feed;
 use super::super::run::Run;
 use super::counts::Counts;
 use super::ring::{End, Ended, Ring};
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::time::{self, Duration};
+use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Mutex, Padded};
 
 /// See the module.
@@ -42,8 +43,14 @@ impl<V, E> Outlet<V, E> {
         let ready = self.ring.lock().put(ended);
         let Some(mut ready) = ready else { return false };
         if ready.items.is_empty() && ready.failure.is_none() {
-            ready.credits.release(run);
-            return true;
+            if !ready.credit_only {
+                ready.credits.release(run);
+                return true;
+            }
+            let (credit, since) = (ready.credits.pass_on(run), time::now());
+            let read = ready.read.unwrap_or(since);
+            self.below.put(run, Chunk::credit_only(ready.first, credit, since, read));
+            return false;
         }
         let origin = match &ready.failure {
             Some(failure) if ready.items.is_empty() => Origin::Dense(failure.index),
@@ -59,6 +66,15 @@ impl<V, E> Outlet<V, E> {
             Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read },
         );
         false
+    }
+
+    /// Credit comes when all its items are through.
+    pub(super) fn put_credit(&self, run: &Run<E>, credit: Credit, (since, read): (Instant, Instant)) {
+        let place = self.ring.lock().put_credit();
+        match place {
+            Some(first) => self.below.put(run, Chunk::credit_only(first, credit, since, read)),
+            None => run.release(credit),
+        }
     }
 
     /// How the call for the item at that place and index of the source has ended; `None` if the run is over because of it.
@@ -103,7 +119,7 @@ impl<V, E> Outlet<V, E> {
         self.cut.load(Ordering::Relaxed) < place
     }
 
-    /// How many results have gone on, if they are those of all `total` items.
+    /// How many places have been filled, if they are those of all `total` items.
     pub(super) fn passed(&self, total: usize) -> Option<usize> {
         self.ring.lock().passed(total)
     }

@@ -53,6 +53,8 @@ pub(in super::super) struct Ready<V, E> {
     pub(in super::super) items: Vec<V>,
     indices: Vec<u64>,
     pub(in super::super) credits: Credits,
+    /// There are no items, and the credit has a place of its own all the same; otherwise it is released then.
+    pub(in super::super) credit_only: bool,
     pub(in super::super) failure: Option<Box<Failure<E>>>,
     /// When the earliest of them had been read.
     pub(in super::super) read: Option<Instant>,
@@ -98,15 +100,17 @@ pub(in super::super) struct Ring<V, E> {
     /// The place of the first slot: what comes before it has gone on.
     head: usize,
     slots: VecDeque<Option<Ended<V, E>>>,
-    /// How many results have gone on.
+    /// How many places of the order below have been filled.
     passed: usize,
+    /// What went on last may be a piece whose credit is still to come.
+    is_cut: bool,
     /// A failure has: nothing may come after it.
     over: bool,
 }
 
 impl<V, E> Ring<V, E> {
     pub(in super::super) fn new(ordered: bool) -> Self {
-        Self { ordered, head: 0, slots: VecDeque::new(), passed: 0, over: false }
+        Self { ordered, head: 0, slots: VecDeque::new(), passed: 0, is_cut: false, over: false }
     }
 
     /// Takes what has ended, and gives what may go on by it; leaves the buffer empty. `None`: nothing, not even credit.
@@ -119,6 +123,7 @@ impl<V, E> Ring<V, E> {
             items: Vec::new(),
             indices: Vec::new(),
             credits: Credits::default(),
+            credit_only: false,
             failure: None,
             read: None,
             is_dense: true,
@@ -145,11 +150,25 @@ impl<V, E> Ring<V, E> {
             ended.drain(..).for_each(|one| ready.add(one));
             self.over = ready.failure.is_some();
         }
-        self.passed += ready.items.len();
+        if ready.items.is_empty() && ready.failure.is_none() {
+            ready.credit_only = self.is_cut && !ready.credits.is_none();
+            if !ready.credit_only {
+                return (self.head != before).then_some(ready);
+            }
+        }
+        self.is_cut = ready.credits.is_cut();
+        self.passed += ready.items.len() + usize::from(ready.credit_only);
         (self.head != before).then_some(ready)
     }
 
-    /// How many results have gone on, if they are those of all `total` items.
+    /// Credit comes without items: the place it gets, if it goes on and is not released.
+    pub(in super::super) fn put_credit(&mut self) -> Option<usize> {
+        let place = self.is_cut.then_some(self.passed)?;
+        self.passed += 1;
+        Some(place)
+    }
+
+    /// How many places have been filled, if they are those of all `total` items.
     pub(in super::super) fn passed(&self, total: usize) -> Option<usize> {
         (self.head == total).then_some(self.passed)
     }

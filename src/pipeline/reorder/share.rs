@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
+use super::super::credit::Credit;
 use super::super::run::Run;
+use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// The share of one item.
@@ -25,14 +27,14 @@ pub(in super::super) enum Share {
 pub(in super::super) struct Whole {
     /// Items on their way, and one more while pieces may still come.
     left: AtomicUsize,
-    /// 0: a piece of the run stands for it.
-    credit: AtomicUsize,
+    /// Of no source item: a piece of the run stands for it.
+    credit: Mutex<Credit>,
 }
 
 impl Whole {
     /// Without items yet, and open to more.
     pub(in super::super) fn open() -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(1), credit: AtomicUsize::new(0) })
+        Arc::new(Self { left: AtomicUsize::new(1), credit: Mutex::new(Credit::NONE) })
     }
 
     /// More items, before the first of them goes on its way.
@@ -41,8 +43,8 @@ impl Whole {
     }
 
     /// No more items come; with them the credit came. True if all of them are through already.
-    pub(in super::super) fn close(&self, credit: usize) -> bool {
-        self.credit.store(credit, Ordering::Relaxed);
+    pub(in super::super) fn close(&self, credit: Credit) -> bool {
+        *self.credit.lock() = credit;
         // Whoever takes the last one off sees the credit.
         self.left.fetch_sub(1, Ordering::AcqRel) == 1
     }
@@ -51,28 +53,41 @@ impl Whole {
 /// What some items give back together.
 #[derive(Debug, Default)]
 pub(in super::super) struct Credits {
-    credit: usize,
+    credit: Credit,
     pieces: usize,
+    /// Some are parts of a whole.
+    is_cut: bool,
 }
 
 impl Credits {
+    /// Whether there is no credit, and at most pieces.
+    pub(in super::super) fn is_none(&self) -> bool {
+        self.credit.is_none()
+    }
+
+    /// Whether credit may still be to come for what these are given back with.
+    pub(in super::super) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     pub(in super::super) fn add(&mut self, share: &Share) {
         match share {
-            Share::One => self.credit += 1,
+            Share::One => self.credit.items += 1,
             Share::Part(whole) => {
+                self.is_cut = true;
                 // The last one has to see nothing of what the others did but that they are through.
                 if whole.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    let credit = whole.credit.load(Ordering::Relaxed);
-                    self.credit += credit;
-                    self.pieces += usize::from(credit == 0);
+                    let credit = *whole.credit.lock();
+                    self.credit = self.credit.plus(credit);
+                    self.pieces += usize::from(credit.items == 0);
                 }
             }
         }
     }
 
     /// What a chunk that goes on carries: its credit, or a piece.
-    pub(in super::super) fn pass_on<E>(mut self, run: &Run<E>) -> usize {
-        if self.credit == 0 {
+    pub(in super::super) fn pass_on<E>(mut self, run: &Run<E>) -> Credit {
+        if self.credit.items == 0 {
             if self.pieces == 0 {
                 run.note_piece();
             } else {
@@ -85,15 +100,17 @@ impl Credits {
 
     /// Nothing goes on.
     pub(in super::super) fn release<E>(self, run: &Run<E>) {
-        self.release_pieces(run);
-        if self.credit > 0 {
+        if self.credit.items > 0 {
             run.release(self.credit);
+        } else {
+            run.free(self.credit);
         }
+        self.release_pieces(run);
     }
 
     fn release_pieces<E>(&self, run: &Run<E>) {
         for _ in 0..self.pieces {
-            run.release(0);
+            run.release(Credit::NONE);
         }
     }
 }

@@ -1,0 +1,78 @@
+//! How a segment hands its results on: in its turn, and with them those that wait behind.
+
+use super::chunk::Chunk;
+use super::deliver::Deliver;
+use super::error::Failure;
+use super::hand::InHand;
+use super::run::Run;
+use super::segment::{Segment, SegmentLocal};
+use super::step::Step;
+use super::upstream::Upstream;
+use super::worker::Worker;
+use crate::sync::time::{Duration, Instant};
+
+impl<P, S, D, E> Segment<P, S, D, P::Item, S::Out, E>
+where
+    P: Upstream<E>,
+    S: Step<P::Item, E>,
+    D: Deliver<S::Out, E>,
+    E: Send,
+{
+    /// Takes the results so far as a chunk of their own.
+    pub(super) fn results(
+        run: &Run<E>,
+        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
+        hand: &mut InHand<E>,
+        failure: Option<Box<Failure<E>>>,
+        since: Instant,
+    ) -> Chunk<S::Out, E> {
+        let items = std::mem::take(&mut local.results);
+        let origin = local.origins.take(&hand.origin, hand.delivered, items.len());
+        let (first, span) = (hand.first, hand.done - hand.delivered);
+        let credit = hand.take_credit(run, span);
+        hand.first += span;
+        hand.delivered = hand.done;
+        Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read: hand.read }
+    }
+
+    /// Delivers what it is this worker's turn to deliver, and what becomes so by it; false when the run is over.
+    pub(super) fn hand_on(
+        &self,
+        run: &Run<E>,
+        me: &mut Worker,
+        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
+        mut turn: Option<Chunk<S::Out, E>>,
+    ) -> bool {
+        while let Some(mut chunk) = turn {
+            let span = chunk.span;
+            if !self.deliver.deliver(run, me, &mut chunk) {
+                return false;
+            }
+            let mut spare = Some(chunk.items);
+            if local.results.capacity() == 0 {
+                local.results = spare.take().unwrap_or_default();
+            }
+            turn = self.turn.advance(span, spare);
+            if turn.is_some() {
+                // There is room in the window, and more to deliver before this worker looks for work.
+                run.offer_work();
+            }
+        }
+        true
+    }
+
+    /// Delivers a chunk of results when it is its turn.
+    pub(super) fn pass(
+        &self,
+        run: &Run<E>,
+        me: &mut Worker,
+        local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
+        ready: Chunk<S::Out, E>,
+    ) {
+        let (turn, owner_waits) = self.turn.offer(ready, &mut local.results);
+        if owner_waits {
+            run.owner.wake_one();
+        }
+        self.hand_on(run, me, local, turn);
+    }
+}

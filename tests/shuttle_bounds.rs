@@ -1,0 +1,236 @@
+//! What bounds a pipeline besides the window, in every order of events that the scheduler finds: a stage that expands items, a window by weight,
+//! and the time of a batch. Room that is freed without anybody seeing it is a deadlock, and so is a batch that nobody passes on.
+#![cfg(gristmill_shuttle)]
+
+use std::sync::Arc;
+
+use gristmill::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use gristmill::sync::channel::bounded;
+use gristmill::sync::time::Duration;
+use gristmill::sync::{model as execution, thread};
+use gristmill::{CancellationToken, Pipeline, PipelineErrorKind};
+
+#[path = "support/model.rs"]
+mod model;
+
+fn check(name: &str, timeouts: bool, body: impl Fn() + Send + Sync + 'static) {
+    model::check(name, move || {
+        if !timeouts {
+            execution::forbid_timeouts();
+        }
+        // With a window of 1 everything runs on one thread, and the PCT scheduler refuses what has no concurrency.
+        let other = thread::Builder::new().spawn(|| ()).expect("no fault is asked for");
+        body();
+        other.join().expect("it does nothing");
+    });
+}
+
+/// Takes up room as long as it lives; never more than there is.
+struct Load {
+    number: usize,
+    weight: usize,
+    inside: Arc<AtomicUsize>,
+}
+
+impl Load {
+    fn new(number: usize, weight: usize, limit: usize, inside: &Arc<AtomicUsize>) -> Self {
+        let now = inside.fetch_add(weight, SeqCst) + weight;
+        assert!(now <= limit, "{now} of {limit}");
+        Self { number, weight, inside: Arc::clone(inside) }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        assert!(self.inside.fetch_sub(self.weight, SeqCst) >= self.weight, "dropped twice");
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Event {
+    Nothing,
+    Fails,
+    PanicsInNext,
+    Cancels,
+}
+
+const EVENTS: [Event; 4] = [Event::Nothing, Event::Fails, Event::PanicsInNext, Event::Cancels];
+
+/// Three items become 2, 0 and 3; the event is at the fourth result.
+fn expand(most: usize, window: usize, ordered: bool, event: Event) {
+    let inside = Arc::new(AtomicUsize::new(0));
+    let token = CancellationToken::new();
+    let (stop, scales) = (token.clone(), Arc::clone(&inside));
+    let mut seen = Vec::new();
+    let pipeline = Pipeline::from_iter([2_usize, 0, 3].into_iter().enumerate())
+        .workers(2)
+        .window(window)
+        .flat_map_bounded("expand", most, move |(number, count)| {
+            let scales = Arc::clone(&scales);
+            (0..count).map(move |copy| {
+                assert!(event != Event::PanicsInNext || (number, copy) != (2, 1), "next");
+                Load::new(number * 10 + copy, 1, most, &scales)
+            })
+        })
+        .filter("not all", |load| load.number != 1)
+        .serial("pass", |load| load)
+        .try_map("check", move |load| {
+            match event {
+                Event::Fails if load.number == 21 => return Err("no"),
+                Event::Cancels if load.number == 21 => _ = stop.cancel(),
+                _ => {}
+            }
+            Ok(load)
+        });
+    let pipeline = if ordered { pipeline } else { pipeline.unordered() };
+    let outcome = pipeline.for_each("see", |load| seen.push(load.number)).run(&token);
+    match outcome {
+        Ok(report) => {
+            assert!(matches!(event, Event::Nothing | Event::Cancels));
+            seen.sort_unstable();
+            assert_eq!((seen, report.finished()), (vec![0, 20, 21, 22], 3));
+        }
+        Err(error) => {
+            match (event, error.kind()) {
+                (Event::Fails, PipelineErrorKind::Failed { index: 2, .. })
+                | (Event::PanicsInNext, PipelineErrorKind::Panicked { index: 2, .. })
+                | (Event::Cancels, PipelineErrorKind::Cancelled(_)) => {}
+                _ => panic!("{error}"),
+            }
+            if ordered && event != Event::Cancels {
+                assert_eq!(seen, [0, 20]);
+            }
+        }
+    }
+    assert_eq!(inside.load(SeqCst), 0);
+}
+
+fn expands(event: Event) {
+    let bounds = [(1, 3, true), (2, 3, false), (1, 1, true), (2, 3, true)];
+    for (most, window, ordered) in bounds.into_iter().take(if event == Event::Nothing { 4 } else { 2 }) {
+        let name = format!("{event:?}, at most {most}, window {window}, ordered {ordered}");
+        check(&name, false, move || expand(most, window, ordered, event));
+    }
+}
+
+#[test]
+fn items_are_expanded_within_their_bound_to_the_end() {
+    expands(EVENTS[0]);
+}
+
+#[test]
+fn error_ends_a_run_that_expands() {
+    expands(EVENTS[1]);
+}
+
+#[test]
+fn panic_of_an_iterator_ends_a_run_that_expands() {
+    expands(EVENTS[2]);
+}
+
+#[test]
+fn cancellation_ends_a_run_that_expands() {
+    expands(EVENTS[3]);
+}
+
+/// The second stage takes what the first has given; each has a bound of its own, and a batch between them holds more than both.
+#[test]
+fn stages_that_expand_one_behind_the_other_do_not_wait_for_each_other() {
+    for keyed in [false, true] {
+        check(&format!("two that expand, keyed {keyed}"), false, move || {
+            let pipeline = Pipeline::from_iter(0..2_usize)
+                .workers(2)
+                .window(2)
+                .flat_map_bounded("twice", 1, |item| [item, item])
+                .batch(3)
+                .flat_map_bounded("open", 1, |batch| batch);
+            let (mut seen, report) = if keyed {
+                let pipeline = pipeline.keyed_unordered("key", |item| *item, |item| item);
+                pipeline.collect::<Vec<_>>().run(&CancellationToken::new()).unwrap()
+            } else {
+                pipeline.collect::<Vec<_>>().run(&CancellationToken::new()).unwrap()
+            };
+            seen.sort_unstable();
+            assert_eq!((seen, report.finished()), (vec![0, 0, 1, 1], 2));
+        });
+    }
+}
+
+#[test]
+fn items_inside_weigh_no_more_than_the_limit_and_all_get_in() {
+    for (window, ordered, event) in [
+        (3, true, Event::Nothing),
+        (3, false, Event::Nothing),
+        (2, true, Event::Fails),
+        (3, true, Event::Cancels),
+    ] {
+        check(&format!("weights, window {window}, ordered {ordered}, {event:?}"), false, move || {
+            let inside = Arc::new(AtomicUsize::new(0));
+            let scales = Arc::clone(&inside);
+            let token = CancellationToken::new();
+            let stop = token.clone();
+            let mut seen = Vec::new();
+            let pipeline = Pipeline::from_iter([1_usize, 2, 0, 3, 1].into_iter().enumerate())
+                .workers(2)
+                .window(window)
+                .window_by_weight(3, |(_, weight)| *weight as u64)
+                .map("load", move |(number, weight)| Load::new(number, weight, 3, &scales))
+                .filter("not all", |load| load.number != 2)
+                .serial("pass", |load| load)
+                .try_map("check", move |load| {
+                    match event {
+                        Event::Fails if load.number == 3 => return Err("no"),
+                        Event::Cancels if load.number == 3 => _ = stop.cancel(),
+                        _ => {}
+                    }
+                    Ok(load)
+                });
+            let pipeline = if ordered { pipeline } else { pipeline.unordered() };
+            let outcome = pipeline.for_each("see", |load| seen.push(load.number)).run(&token);
+            assert_eq!(inside.load(SeqCst), 0);
+            match outcome {
+                Ok(report) => {
+                    seen.sort_unstable();
+                    assert_eq!((seen, report.finished()), (vec![0, 1, 3, 4], 5));
+                }
+                Err(error) => match (event, error.kind()) {
+                    (Event::Fails, PipelineErrorKind::Failed { index: 3, .. }) => assert_eq!(seen, [0, 1]),
+                    (Event::Cancels, PipelineErrorKind::Cancelled(_)) => {}
+                    _ => panic!("{error}"),
+                },
+            }
+        });
+    }
+}
+
+/// The next item comes only once the one before has gone through, which waits in a batch that nothing else fills.
+#[test]
+fn batch_whose_time_has_come_is_passed_on_while_the_source_pauses() {
+    for (workers, local) in [(1, false), (2, false), (2, true)] {
+        check(&format!("batch time, {workers} workers, local {local}"), true, move || {
+            let (sender, receiver) = bounded(1);
+            let (saw, seen) = bounded(1);
+            let feeder = thread::Builder::new()
+                .spawn(move || {
+                    for item in 0..2 {
+                        sender.send(item).expect("the run is there");
+                        assert_eq!(seen.recv(), Ok(vec![item]));
+                    }
+                })
+                .expect("no fault is asked for");
+            let pipeline = Pipeline::from_receiver(receiver)
+                .workers(workers)
+                .window(4)
+                .batch(3)
+                .batch_timeout(Duration::from_micros(50));
+            let see = move |batch| saw.send(batch).expect("the feeder waits");
+            let report = if local {
+                pipeline.for_each_local("see", see).run(&CancellationToken::new()).unwrap()
+            } else {
+                pipeline.for_each("see", see).run(&CancellationToken::new()).unwrap()
+            };
+            assert_eq!(report.finished(), 2);
+            feeder.join().expect("it has seen both");
+        });
+    }
+}
