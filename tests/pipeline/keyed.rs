@@ -412,7 +412,7 @@ fn window_holds_while_a_key_is_slow_behind_chunks_that_were_cut() {
         let ledger = ledger.clone();
         move || {
             let source = ledger.clone();
-            Pipeline::from_iter((0..20_000).map(move |number| Arc::new(source.item(number))))
+            Pipeline::from_iter((0..2000).map(move |number| Arc::new(source.item(number))))
                 .workers(2)
                 .window(WINDOW)
                 .flat_map("copy", |item| (0..10).map(move |copy| (copy, Arc::clone(&item))))
