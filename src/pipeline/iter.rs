@@ -76,7 +76,7 @@ where
 {
     #[allow(clippy::type_complexity)] // it is the one place that spells it
     puller: Puller<Arc<Core<P, S, Owned, E>>, P, S, E>,
-    threads: Vec<thread::JoinHandle<()>>,
+    handles: Vec<thread::JoinHandle<()>>,
     missing: usize,
 }
 
@@ -102,9 +102,9 @@ where
     E: Send,
 {
     fn finish(self: Box<Self>) -> Result<Report, PipelineError<E>> {
-        let Self { mut puller, threads, missing } = *self;
+        let Self { mut puller, handles, missing } = *self;
         puller.end();
-        for thread in threads {
+        for thread in handles {
             // Every panic is caught inside.
             let _ = thread.join();
         }
@@ -281,11 +281,11 @@ where
     {
         self.settings.stage("iterator".into(), StageKind::Sink);
         let core = Arc::new(Core::new(self.plan, self.step, self.settings, token, |_| Owned)?);
-        let (threads, missing) = core.start(|builder, post| {
+        let (handles, missing) = core.start(|builder, post| {
             let shared = Arc::clone(&core);
             builder.spawn(move || shared.serve(post))
         });
-        let engine = Threads { puller: Puller::new(core), threads, missing };
+        let engine = Threads { puller: Puller::new(core), handles, missing };
         Ok(PipelineIter { current: Vec::new().into_iter(), engine: Some(Box::new(engine)), report: None })
     }
 }

@@ -36,7 +36,7 @@ impl<K: Eq> Eq for Hashed<K> {}
 
 /// The lines by their keys.
 pub(super) struct Lines<K, U> {
-    lines: HashMap<Hashed<K>, Arc<Line<U>>, BuildHasherDefault<fan::Hashed>>,
+    by_key: HashMap<Hashed<K>, Arc<Line<U>>, BuildHasherDefault<fan::Hashed>>,
     /// How many lines are worth a sweep.
     sweep_at: usize,
     /// Lines that were idle, and have to be made ready.
@@ -45,18 +45,18 @@ pub(super) struct Lines<K, U> {
 
 impl<K, U> Lines<K, U> {
     pub(super) fn new() -> Self {
-        Self { lines: HashMap::default(), sweep_at: KEPT, woken: Vec::new() }
+        Self { by_key: HashMap::default(), sweep_at: KEPT, woken: Vec::new() }
     }
 }
 
 impl<K: Eq, U> Lines<K, U> {
     fn line(&mut self, key: Hashed<K>) -> &Arc<Line<U>> {
-        if self.lines.len() >= self.sweep_at {
-            self.lines.retain(|_, line| !line.is_idle());
-            self.sweep_at = (self.lines.len() * 2).max(KEPT);
-            self.lines.shrink_to(self.sweep_at);
+        if self.by_key.len() >= self.sweep_at {
+            self.by_key.retain(|_, line| !line.is_idle());
+            self.sweep_at = (self.by_key.len() * 2).max(KEPT);
+            self.by_key.shrink_to(self.sweep_at);
         }
-        match self.lines.entry(key) {
+        match self.by_key.entry(key) {
             Slot::Occupied(line) => line.into_mut(),
             Slot::Vacant(free) => free.insert(Line::new()),
         }

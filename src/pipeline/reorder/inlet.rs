@@ -84,10 +84,10 @@ impl<Q, S, V, E> Inlet<Q, S, V, E> {
         ordered: bool,
         below: Arc<Feed<V, E>>,
         queue: Q,
-        state: S,
+        entering: S,
     ) -> Self {
-        let state = State {
-            queue: state,
+        let empty = State {
+            queue: entering,
             open: None,
             next: 0,
             panicked: 0,
@@ -96,7 +96,7 @@ impl<Q, S, V, E> Inlet<Q, S, V, E> {
         };
         Self {
             queue,
-            state: Padded(Mutex::new(state)),
+            state: Padded(Mutex::new(empty)),
             queued: Gauge::default(),
             outlet: Outlet::new(stage, ordered, below),
         }
@@ -113,7 +113,6 @@ where
 
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<I, E>) -> bool {
         let count = chunk.items.len();
-        let stage = self.outlet.stage;
         let mut state = self.state.lock();
         let state = &mut *state;
         let own_credit = chunk.origin.is_dense() && chunk.credit == Credit::of(count);
@@ -129,7 +128,7 @@ where
         self.queued.add(count);
         let mut entered = 0;
         let outcome = panics::catch(
-            || me.stage_name(stage),
+            || me.stage_name(self.outlet.stage),
             || {
                 for item in chunk.items.drain(..) {
                     if run.stopped() {
@@ -153,7 +152,7 @@ where
             Err(panic) => {
                 state.panicked += 1;
                 let index = chunk.origin.index(entered);
-                Some(Box::new(Failure { stage, index, what: What::Panic(panic) }))
+                Some(Box::new(Failure { stage: self.outlet.stage, index, what: What::Panic(panic) }))
             }
         };
         if failure.as_ref().is_some_and(|failure| run.halt_if_reaction(failure)) || run.stopped() {
