@@ -13,7 +13,7 @@ use super::rotation::Rotation;
 use super::sorted::Sorted;
 use crate::cancel::CancellationToken;
 use crate::sync::channel::Select;
-use crate::sync::time::Duration;
+use crate::sync::time::{Duration, Instant};
 
 /// How many items in a row a fair merge takes from one input, unless it is told otherwise.
 const TURN: usize = 32;
@@ -251,6 +251,16 @@ impl<T> Merge<T> {
     /// Nothing is taken.
     pub fn recv_with(&mut self, token: &CancellationToken) -> Result<T, ReceiveError> {
         self.receive(&Patience::token(token).map_err(ReceiveError::Cancelled)?)
+    }
+
+    /// As [`recv_with`](Self::recv_with), at most until an instant; for a source that has something else to do then.
+    pub(crate) fn recv_until(
+        &mut self,
+        token: &CancellationToken,
+        until: Instant,
+    ) -> Result<T, ReceiveError> {
+        token.check().map_err(ReceiveError::Cancelled)?;
+        self.receive(&Patience::TokenUntil(token, token.cancelled(), until))
     }
 
     /// Items until the merge ends or `token` is cancelled, waiting for each.

@@ -27,6 +27,7 @@ pub(super) enum Patience<'t> {
     Endless,
     Until(Instant),
     Token(&'t CancellationToken, Receiver<Infallible>),
+    TokenUntil(&'t CancellationToken, Receiver<Infallible>, Instant),
 }
 
 impl<'t> Patience<'t> {
@@ -46,7 +47,11 @@ impl<'t> Patience<'t> {
         match self {
             Self::None => Err(End::NotNow),
             Self::Until(at) if *at <= time::now() => Err(End::TimedOut),
-            Self::Endless | Self::Until(_) => Ok(()),
+            Self::TokenUntil(token, ..) if token.is_cancelled() => {
+                token.cause().map_or(Ok(()), |cause| Err(End::Cancelled(cause)))
+            }
+            Self::TokenUntil(.., at) if *at <= time::now() => Err(End::TimedOut),
+            Self::Endless | Self::Until(_) | Self::TokenUntil(..) => Ok(()),
             // Zero asks once, and sees a deadline that has passed even if the thread that watches it is late.
             Self::Token(token, _) => {
                 token.wait_timeout(Duration::ZERO).map_or(Ok(()), |it| Err(End::Cancelled(it)))
@@ -71,7 +76,7 @@ impl<'t> Patience<'t> {
 
     /// Adds what ends the wait to what is waited for.
     pub(super) fn watch<'a>(&'a self, select: &mut Select<'a>) {
-        if let Self::Token(_, cancelled) = self {
+        if let Self::Token(_, cancelled) | Self::TokenUntil(_, cancelled, _) = self {
             select.recv(cancelled);
         }
     }
@@ -81,7 +86,7 @@ impl<'t> Patience<'t> {
         let limit = match self {
             Self::None => return,
             Self::Endless => None,
-            Self::Until(at) => Some(*at),
+            Self::Until(at) | Self::TokenUntil(.., at) => Some(*at),
             Self::Token(token, _) => token.deadline(),
         };
         match limit {

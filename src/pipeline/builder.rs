@@ -60,7 +60,7 @@ impl<P, S, T, M> fmt::Debug for Pipeline<P, S, T, M> {
     }
 }
 
-fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
+pub(super) fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
     Pipeline {
         plan: FromSource { source, declared: None },
         step: Through,

@@ -8,6 +8,7 @@ mod batch_timeouts;
 mod batches;
 mod borrowed;
 mod bottleneck;
+mod branches;
 mod cancellation;
 mod counts;
 mod draining;
