@@ -27,7 +27,9 @@ const KEYS: usize = 2;
 const SINK: usize = 4;
 const WORKERS: usize = 2;
 /// Of 20 000 executions each cell that has threads gets as many as let the file take about a minute on two cores.
-const SHARE: usize = 500;
+const SHARE: usize = 400;
+/// And the others this.
+const ALONE: usize = 20_000;
 
 /// What a stage promises.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +89,8 @@ struct Cell {
     /// 0 is the source.
     stage: usize,
     item: usize,
+    /// Another stage and item, at which there is a panic.
+    also: Option<(usize, usize)>,
 }
 
 impl fmt::Display for Cell {
@@ -96,7 +100,8 @@ impl fmt::Display for Cell {
         write!(formatter, ", {workers} workers, window {window}")?;
         write!(formatter, ", {}", if self.ordered { "ordered" } else { "unordered" })?;
         write!(formatter, ", {}", if self.may_block { "may block" } else { "ready" })?;
-        write!(formatter, ", {event:?} at {stage}.{item}")
+        write!(formatter, ", {event:?} at {stage}.{item}")?;
+        self.also.map_or(Ok(()), |(stage, item)| write!(formatter, ", panics at {stage}.{item}"))
     }
 }
 
@@ -126,23 +131,39 @@ impl Cell {
         !self.has_before(stage, KeyedUnordered) && (stage != SINK || self.ordered)
     }
 
-    /// Whether the event has an item to happen at, if nothing happens before.
-    fn happens(&self) -> bool {
-        self.coming_to(self.stage).contains(&(self.item, 0))
+    /// Stage and item of the event, and of the other one.
+    fn events(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        std::iter::once((self.stage, self.item)).chain(self.also)
     }
 
-    /// What is to be seen of the window is that of the source items which have something left inside. Those of the batch that is being
-    /// filled come on top.
+    /// Whether something has an item to happen at, if nothing happens before.
+    fn happens(&self, (stage, item): (usize, usize)) -> bool {
+        self.coming_to(stage).contains(&(item, 0))
+    }
+
+    /// Which of two failures has to be the ending: that of the earlier item, where everything goes in order.
+    fn first(&self) -> Option<(usize, usize)> {
+        let in_order = self.keeps_order(SINK) && !self.stages.contains(&Batch);
+        let first = self.events().filter(|event| self.happens(*event)).min_by_key(|(stage, item)| (*item, *stage));
+        if in_order { first } else { None }
+    }
+
+    /// How many source items there may be something of: those in the window, those in the batch that is being filled, and where no order
+    /// is kept what the other workers have in hand.
     fn most_inside(&self) -> usize {
-        // The documented limit of the keyed stages that keep no order.
-        let multiplies = |stage| self.has_before(stage, FlatMap) || self.has_before(stage, Filter);
-        let limited = self.stages.iter().enumerate().any(|(at, kind)| {
-            *kind == KeyedUnordered && multiplies(at + 1) && self.has_before(at + 1, Serial)
-        });
-        if limited {
-            return usize::MAX;
+        let drops = |stage| self.has_before(stage, FlatMap) || self.has_before(stage, Filter);
+        let cuts = |kind: &Kind| matches!(kind, Serial | Keyed | KeyedUnordered | Batch);
+        let mut in_hand = 0;
+        for (at, kind) in self.stages.iter().enumerate() {
+            if *kind == KeyedUnordered && drops(at + 1) && self.has_before(at + 1, Serial) {
+                return usize::MAX; // the documented limit of the keyed stages that keep no order
+            }
+            if !self.ordered && (matches!(kind, Batch | KeyedUnordered) || cuts(kind) && drops(at + 1)) {
+                let chunk = (self.window / (2 * self.workers)).max(1);
+                in_hand = (self.workers - 1) * chunk * if self.stages.contains(&Batch) { 2 } else { 1 };
+            }
         }
-        self.window + usize::from(self.stages.contains(&Batch))
+        self.window + usize::from(self.stages.contains(&Batch)) + in_hand
     }
 }
 
@@ -176,8 +197,8 @@ struct Watch {
     /// Calls of each stage that did return.
     calls: [AtomicUsize; 5],
     lanes: [[Lane; KEYS]; 5],
-    /// The index that the event's error has to name, from 1 on.
-    struck: AtomicUsize,
+    /// The index that the error of each event has to name, from 1 on.
+    struck: [AtomicUsize; 2],
 }
 
 /// A copy of an item, which is counted as long as it exists.
@@ -234,13 +255,17 @@ impl Watch {
             self.lanes[stage][0].busy.load(scheduled::Ordering::SeqCst); // others may come in between
         }
         if (stage, item.number, 0) == (self.cell.stage, self.cell.item, item.copy) {
-            self.struck.store(item.index + 1, SeqCst);
+            self.struck[0].store(item.index + 1, SeqCst);
             match event {
                 Event::Fails => return Err(Injected(stage, item.number)),
                 Event::Panics => panic!("{:?}", Injected(stage, item.number)),
                 Event::Cancels => _ = self.token.cancel(),
                 Event::EndOfStream | Event::Leaves => {}
             }
+        }
+        if self.cell.also == Some((stage, item.number)) && item.copy == 0 {
+            self.struck[1].store(item.index + 1, SeqCst);
+            panic!("{:?}", Injected(stage, item.number));
         }
         Ok(())
     }
@@ -422,25 +447,18 @@ macro_rules! shape {
 }
 
 fn table(stages: [Kind; 3], run: fn(&Arc<Watch>, &mut Vec<(usize, usize)>) -> Outcome) {
-    let check = |name: &str, share, cells: Vec<Cell>| {
-        model::check_share(name, share, move || {
-            execution::forbid_timeouts();
-            // With a window of 1 everything runs on one thread, and the PCT scheduler refuses what has no concurrency.
-            let other = thread::Builder::new().spawn(|| ()).expect("no fault is asked for");
-            for cell in &cells {
-                run_cell(*cell, run);
-            }
-            other.join().expect("it does nothing");
-        });
-    };
     for ordered in [true, false] {
-        for (workers, window) in [(1, 3), (WORKERS, 1)] {
-            let cells = cells(stages, workers, window, ordered);
-            check(&format!("alone: {}", cells[0]), 10_000, cells);
-        }
-        for window in [3, 12] {
-            for cell in cells(stages, WORKERS, window, ordered) {
-                check(&cell.to_string(), SHARE, vec![cell]);
+        // The first two run on the caller's thread alone: in one order only.
+        for (workers, window, share) in [(1, 3, ALONE), (WORKERS, 1, ALONE), (WORKERS, 3, SHARE), (WORKERS, 12, SHARE)]
+        {
+            for cell in cells(stages, workers, window, ordered) {
+                model::check_share(&cell.to_string(), share, move || {
+                    execution::forbid_timeouts();
+                    // The PCT scheduler refuses what has no concurrency.
+                    let other = thread::Builder::new().spawn(|| ()).expect("no fault is asked for");
+                    run_cell(cell, run);
+                    other.join().expect("it does nothing");
+                });
             }
         }
     }
@@ -451,7 +469,7 @@ fn cells(stages: [Kind; 3], workers: usize, window: usize, ordered: bool) -> Vec
     for taker in [Taker::AnyWorker, Taker::OwnThread, Taker::Borrowed, Taker::Owned] {
         let event = Event::EndOfStream;
         let mut cell =
-            Cell { stages, workers, window, ordered, may_block: false, taker, event, stage: 0, item: 0 };
+            Cell { stages, workers, window, ordered, may_block: false, taker, event, stage: 0, item: 0, also: None };
         cells.push(cell);
         let pulled = matches!(taker, Taker::Borrowed | Taker::Owned);
         // The first, the middle and the last item; only the middle one where somebody else than a worker takes the results.
@@ -467,6 +485,12 @@ fn cells(stages: [Kind; 3], workers: usize, window: usize, ordered: bool) -> Vec
                 for &event in events {
                     cell.may_block = !cell.may_block;
                     cells.push(Cell { event, stage, item, ..cell });
+                }
+                if can_fail && taker == Taker::AnyWorker && item == 2 {
+                    // A second one further up or down, at an earlier and at a later item.
+                    for also in [((stage + 2) % 5, 1), ((stage + 4) % 5, 3), ((stage + 1) % 5, 3)] {
+                        cells.push(Cell { event: Event::Fails, stage, item, also: Some(also), ..cell });
+                    }
                 }
             }
         }
@@ -484,7 +508,7 @@ fn run_cell(cell: Cell, run: fn(&Arc<Watch>, &mut Vec<(usize, usize)>) -> Outcom
         seen: Default::default(),
         calls: Default::default(),
         lanes: Default::default(),
-        struck: AtomicUsize::new(0),
+        struck: Default::default(),
     });
     let mut seen = Vec::new();
     let outcome = run(&watch, &mut seen);
@@ -499,38 +523,39 @@ fn run_cell(cell: Cell, run: fn(&Arc<Watch>, &mut Vec<(usize, usize)>) -> Outcom
     if !cell.keeps_order(SINK) {
         seen.sort_unstable();
     }
-    let struck = watch.struck.load(SeqCst);
-    let index = struck.saturating_sub(1) as u64;
-    let place = report.stages()[cell.stage].name();
-    match (&outcome, cell.event) {
+    let (stage, item, index) = match (&outcome, cell.event) {
         (Ok(report), Event::EndOfStream | Event::Cancels) => {
             assert_eq!(seen, complete, "{cell}");
             assert_eq!((report.read(), report.finished()), (ITEMS as u64, ITEMS as u64), "{cell}\n{report}");
             return;
         }
-        (Ok(_), Event::Leaves) => {}
-        (Ok(report), _) => {
-            assert!(!cell.happens(), "{cell}: no error\n{report}");
+        (Ok(report), Event::Fails | Event::Panics) => {
+            assert!(!cell.events().any(|event| cell.happens(event)), "{cell}: no error\n{report}");
             assert_eq!((seen, report.finished()), (complete, ITEMS as u64), "{cell}\n{report}");
             return;
         }
-        (Err(error), event) => {
-            assert!(cell.happens() && struck > 0, "{cell}: {error:?}");
-            let named = (error.stage(), error.index());
-            match (error.kind(), event) {
-                (PipelineErrorKind::Failed { source, .. }, Event::Fails) => {
-                    assert_eq!((*source, named), (Injected(cell.stage, cell.item), (Some(place), Some(index))));
+        (Err(error), Event::Fails | Event::Panics) => {
+            let is_other = error.is_panic() && cell.event != Event::Panics;
+            let (stage, item) = if is_other { cell.also.unwrap() } else { (cell.stage, cell.item) };
+            let struck = watch.struck[usize::from(is_other)].load(SeqCst);
+            assert!(struck > 0 && cell.first().is_none_or(|first| first == (stage, item)), "{cell}: {error:?}");
+            let (index, name) = (struck as u64 - 1, report.stages()[stage].name());
+            assert_eq!((error.stage(), error.index()), (Some(name), Some(index)), "{cell}");
+            match error.kind() {
+                PipelineErrorKind::Failed { source, .. } => assert_eq!(*source, Injected(stage, item)),
+                PipelineErrorKind::Panicked { panic, .. } => {
+                    assert_eq!(panic.message(), format!("{:?}", Injected(stage, item)));
                 }
-                (PipelineErrorKind::Panicked { panic, .. }, Event::Panics) => {
-                    let text = format!("{:?}", Injected(cell.stage, cell.item));
-                    assert_eq!(panic.message(), text, "{cell}");
-                    assert_eq!(named, (Some(place), Some(index)), "{cell}");
-                }
-                (PipelineErrorKind::Cancelled(_), Event::Cancels) => {}
-                _ => panic!("{cell}: {error:?}"),
+                other => panic!("{cell}: {other:?}"),
             }
+            (stage, item, index)
         }
-    }
+        (Ok(_), Event::Leaves) => (SINK, ITEMS, 0),
+        (Err(error), event) => {
+            assert!(error.is_cancelled() && event == Event::Cancels, "{cell}: {error:?}");
+            (SINK, ITEMS, 0)
+        }
+    };
     // An early end: the sink has seen a part.
     if !cell.keeps_order(SINK) {
         let mut expected = complete.iter();
@@ -540,7 +565,7 @@ fn run_cell(cell: Cell, run: fn(&Arc<Watch>, &mut Vec<(usize, usize)>) -> Outcom
     assert!(complete.starts_with(&seen), "{cell}: {seen:?}");
     if matches!(cell.event, Event::Fails | Event::Panics) {
         // Nothing of a batch comes out before its last item is through a stage that works on it as a whole.
-        let first = if cell.stage == SINK { cell.item } else { usize::try_from(index).unwrap() };
+        let first = if stage == SINK { item } else { usize::try_from(index).unwrap() };
         let before = complete.iter().filter(|(number, _)| *number < first).count();
         assert_eq!(seen.len(), before, "{cell}");
         assert!((index..=first as u64).contains(&report.finished()), "{cell}\n{report}");
@@ -563,9 +588,11 @@ fn check_counts(watch: &Watch, report: &Report) {
         if !matches!(kind, FlatMap | Batch | Open) {
             assert_eq!(stage.passed(), stage.items_out(), "{cell}, {number}\n{report}");
         }
-        let here = cell.stage == number && watch.struck.load(SeqCst) > 0;
+        let struck = |which: usize| watch.struck[which].load(SeqCst) > 0;
+        let here = cell.stage == number && struck(0);
+        let other_here = cell.also.is_some_and(|(stage, _)| stage == number) && struck(1);
         let failed = u64::from(here && cell.event == Event::Fails);
-        let panicked = u64::from(here && cell.event == Event::Panics);
+        let panicked = u64::from(here && cell.event == Event::Panics) + u64::from(other_here);
         assert_eq!((stage.failed(), stage.panicked()), (failed, panicked), "{cell}, {number}\n{report}");
         let calls = watch.calls[number].load(SeqCst) as u64;
         let pulled = number == SINK && matches!(cell.taker, Taker::Borrowed | Taker::Owned);
