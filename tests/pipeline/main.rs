@@ -24,5 +24,6 @@ mod panics;
 mod sources;
 mod state;
 mod support;
+mod together;
 mod unordered;
 mod window;
