@@ -144,7 +144,8 @@ impl Cell {
     /// Which of two failures has to be the ending: that of the earlier item, where everything goes in order.
     fn first(&self) -> Option<(usize, usize)> {
         let in_order = self.keeps_order(SINK) && !self.stages.contains(&Batch);
-        let first = self.events().filter(|event| self.happens(*event)).min_by_key(|(stage, item)| (*item, *stage));
+        let first =
+            self.events().filter(|event| self.happens(*event)).min_by_key(|(stage, item)| (*item, *stage));
         if in_order { first } else { None }
     }
 
@@ -449,7 +450,8 @@ macro_rules! shape {
 fn table(stages: [Kind; 3], run: fn(&Arc<Watch>, &mut Vec<(usize, usize)>) -> Outcome) {
     for ordered in [true, false] {
         // The first two run on the caller's thread alone: in one order only.
-        for (workers, window, share) in [(1, 3, ALONE), (WORKERS, 1, ALONE), (WORKERS, 3, SHARE), (WORKERS, 12, SHARE)]
+        for (workers, window, share) in
+            [(1, 3, ALONE), (WORKERS, 1, ALONE), (WORKERS, 3, SHARE), (WORKERS, 12, SHARE)]
         {
             for cell in cells(stages, workers, window, ordered) {
                 model::check_share(&cell.to_string(), share, move || {
@@ -468,8 +470,18 @@ fn cells(stages: [Kind; 3], workers: usize, window: usize, ordered: bool) -> Vec
     let mut cells = Vec::new();
     for taker in [Taker::AnyWorker, Taker::OwnThread, Taker::Borrowed, Taker::Owned] {
         let event = Event::EndOfStream;
-        let mut cell =
-            Cell { stages, workers, window, ordered, may_block: false, taker, event, stage: 0, item: 0, also: None };
+        let mut cell = Cell {
+            stages,
+            workers,
+            window,
+            ordered,
+            may_block: false,
+            taker,
+            event,
+            stage: 0,
+            item: 0,
+            also: None,
+        };
         cells.push(cell);
         let pulled = matches!(taker, Taker::Borrowed | Taker::Owned);
         // The first, the middle and the last item; only the middle one where somebody else than a worker takes the results.
@@ -538,7 +550,10 @@ fn run_cell(cell: Cell, run: fn(&Arc<Watch>, &mut Vec<(usize, usize)>) -> Outcom
             let is_other = error.is_panic() && cell.event != Event::Panics;
             let (stage, item) = if is_other { cell.also.unwrap() } else { (cell.stage, cell.item) };
             let struck = watch.struck[usize::from(is_other)].load(SeqCst);
-            assert!(struck > 0 && cell.first().is_none_or(|first| first == (stage, item)), "{cell}: {error:?}");
+            assert!(
+                struck > 0 && cell.first().is_none_or(|first| first == (stage, item)),
+                "{cell}: {error:?}"
+            );
             let (index, name) = (struck as u64 - 1, report.stages()[stage].name());
             assert_eq!((error.stage(), error.index()), (Some(name), Some(index)), "{cell}");
             match error.kind() {

@@ -429,9 +429,9 @@ fn lazy_iterator_over_keys_dropped_half_way_drops_every_item_and_ends_without_an
                 seen = items.by_ref().take(300).map(|item| item.unwrap().number).collect();
                 items.finish()
             } else {
-                let (taken, outcome) = source.keyed_unordered("keyed", key, call).with_iter(&token, |items| {
-                    items.take(300).map(|item| item.number).collect::<Vec<_>>()
-                });
+                let (taken, outcome) = source
+                    .keyed_unordered("keyed", key, call)
+                    .with_iter(&token, |items| items.take(300).map(|item| item.number).collect::<Vec<_>>());
                 seen = taken.unwrap();
                 outcome
             };
@@ -481,7 +481,10 @@ fn rule_of_the_monitor_may_drain_the_pipeline_and_the_last_snapshot_is_the_repor
         });
         let after = monitor.snapshot();
         assert!(after.has_ended() && report.read() >= 100, "{after}");
-        assert_eq!((after.read(), after.finished(), after.in_flight()), (report.read(), report.finished(), 0));
+        assert_eq!(
+            (after.read(), after.finished(), after.in_flight()),
+            (report.read(), report.finished(), 0)
+        );
         assert!(after.rows().iter().all(|row| row.queued() == 0), "{after}");
         assert!(monitor.take_panics().is_empty());
     }
