@@ -388,6 +388,8 @@ macro_rules! add {
 
 /// How a run went.
 type Outcome = Result<Report, PipelineError<Injected>>;
+/// Runs the pipeline of a shape, and notes which copies of which items the sink takes.
+type Run = fn(&Arc<Watch>, &mut Vec<(usize, usize)>) -> Outcome;
 
 /// A test of one shape, over all its cells.
 macro_rules! shape {
@@ -447,7 +449,7 @@ macro_rules! shape {
     (@kind $second:ident $kind:ident) => { $kind };
 }
 
-fn table(stages: [Kind; 3], run: fn(&Arc<Watch>, &mut Vec<(usize, usize)>) -> Outcome) {
+fn table(stages: [Kind; 3], run: Run) {
     for ordered in [true, false] {
         // The first two run on the caller's thread alone: in one order only.
         for (workers, window, share) in
@@ -511,7 +513,7 @@ fn cells(stages: [Kind; 3], workers: usize, window: usize, ordered: bool) -> Vec
 }
 
 /// One execution of one cell.
-fn run_cell(cell: Cell, run: fn(&Arc<Watch>, &mut Vec<(usize, usize)>) -> Outcome) {
+fn run_cell(cell: Cell, run: Run) {
     let watch = Arc::new(Watch {
         cell,
         token: CancellationToken::new(),
