@@ -83,7 +83,7 @@ fn run(shape: &str, workers: usize, watch: &'static Watch, token: &CancellationT
             .keyed("keyed", |item| item % 5, pass)
             .serial("serial", pass)
             .batch(3)
-            .map("map", |batch| batch.into_iter().map(pass).count())
+            .map("map", |batch| batch.into_iter().map(pass).max().unwrap_or(0))
             .serial("after", pass)
             .for_each_local("sink", |_| watch.look())
             .run(token),
