@@ -27,6 +27,7 @@ mod panics;
 mod sources;
 mod state;
 mod support;
+mod together;
 mod unordered;
 mod weights;
 mod window;
