@@ -10,7 +10,7 @@ use super::lines::{Line, Lines};
 use super::numbered::Numbered;
 use super::patience::Patience;
 use super::rotation::Rotation;
-use super::sorted::Sorted;
+use super::sorted::{Smallest, Sorted};
 use crate::cancel::CancellationToken;
 use crate::sync::channel::Select;
 use crate::sync::time::Duration;
@@ -21,7 +21,7 @@ const TURN: usize = 32;
 enum Order<T> {
     Fair(Rotation),
     Priority,
-    Sorted(Sorted<T>),
+    Sorted(Box<dyn Smallest<T>>),
     Numbered(Numbered<T>),
 }
 
@@ -139,7 +139,7 @@ impl<T> Merge<T> {
         inputs: impl IntoIterator<Item = I>,
         compare: impl FnMut(&T, &T) -> Ordering + Send + 'static,
     ) -> Self {
-        Self::with(Order::Sorted(Sorted::new(Box::new(compare))), inputs)
+        Self::with(Order::Sorted(Box::new(Sorted::new(compare))), inputs)
     }
 
     /// Delivers items by the number that `number` gives for each: 0, 1, 2 and so on, each from whichever input has it.
