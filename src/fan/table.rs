@@ -8,7 +8,10 @@
 //!    was sent goes away with the lane: it is there until somebody takes it.
 //! 3. Whatever may let an attempt go another way than the last time, besides room in a lane, replaces `changed`.
 //! 4. By key: `in_flight` of a lane has one entry for each item that its queue holds and for the last `in_hand` that were taken out, or more of
-//!    them, oldest first; `bindings` counts the same entries by key. So a key that is not bound has nothing in flight.
+//!    them, oldest first; at most twice as many as there can be in flight.
+//! 5. By key: `bindings` counts the same entries by key. So a key that is not bound has nothing in flight. Without `bindings` all entries are in the lane
+//!    that is the home of their key, where its next item goes anyway: so it is for as long as no lane comes or goes and no lane is passed over. Then
+//!    a send neither counts keys nor asks for the length of a queue, which is on a line that its receiver writes to.
 //!
 //! No user code runs here: what goes is handed out, to be dropped without the lock.
 
@@ -67,7 +70,9 @@ pub(super) struct Table<T> {
     next_id: u64,
     /// Where the next round begins.
     turn: usize,
-    bindings: Bindings,
+    bindings: Option<Bindings>,
+    /// Whether keys may have another home than before, so that `bindings` are to be made anew.
+    are_homes_new: bool,
     pub(super) in_hand: usize,
     pub(super) slow: LaneRule,
     pub(super) dead: LaneRule,
@@ -86,7 +91,8 @@ impl<T> Table<T> {
             shared: is_shared.then(|| bounded(capacity)),
             next_id: 0,
             turn: 0,
-            bindings: Bindings::default(),
+            bindings: None,
+            are_homes_new: false,
             in_hand: 1,
             slow,
             dead: LaneRule::Skip,
@@ -184,6 +190,7 @@ impl<T> Table<T> {
 
     /// Makes those who wait look again.
     pub(super) fn announce(&mut self) {
+        self.are_homes_new = true;
         (self.changed, self.on_change) = bounded(1);
     }
 
@@ -340,8 +347,14 @@ impl<T> Table<T> {
         lane.sent += 1;
         if let Wish::Key(hash) = wish {
             lane.in_flight.push_back(hash);
-            self.bindings.add(hash, lane.id);
-            self.settle_keys(at);
+            let id = lane.id;
+            if self.bindings.is_some() {
+                let home = self.lanes[self.home(hash)].id;
+                self.bindings.get_or_insert_default().add(hash, id, home);
+                self.settle_keys(at);
+            } else if self.lanes[at].in_flight.len() > 2 * (self.capacity + self.in_hand) {
+                self.settle_keys(at);
+            }
         }
     }
 
@@ -352,11 +365,38 @@ impl<T> Table<T> {
         in_turn.min_by_key(load).unwrap_or(0)
     }
 
-    /// The lane that has items of the key in flight.
+    /// The lane that has items of the key in flight, if that is to be asked for.
     fn bound_lane(&mut self, hash: u64) -> Option<usize> {
-        let at = self.position(self.bindings.lane_of(hash)?)?;
+        if mem::take(&mut self.are_homes_new) {
+            self.bind();
+        }
+        let at = self.position(self.bindings.as_ref()?.lane_of(hash)?)?;
         self.settle_keys(at);
-        self.bindings.lane_of(hash).map(|_| at)
+        let bindings = self.bindings.as_ref()?;
+        bindings.lane_of(hash).map(|_| at)
+    }
+
+    /// Counts what is in flight by key.
+    #[cold]
+    fn bind(&mut self) {
+        self.bindings = None;
+        let mut bindings = Bindings::default();
+        for at in 0..self.lanes.len() {
+            self.settle_keys(at);
+            let lane = &self.lanes[at];
+            for hash in &lane.in_flight {
+                bindings.add(*hash, lane.id, self.lanes[self.home(*hash)].id);
+            }
+        }
+        self.bindings = Some(bindings);
+        self.unbind();
+    }
+
+    /// Stops counting where the homes say the same.
+    fn unbind(&mut self) {
+        if self.slow != LaneRule::Skip && self.bindings.as_ref().is_some_and(Bindings::are_all_at_home) {
+            self.bindings = None;
+        }
     }
 
     /// The lane that a key goes to when nothing of it is in flight.
@@ -373,15 +413,16 @@ impl<T> Table<T> {
         let lane = &mut self.lanes[at];
         let in_flight = lane.queue.len().saturating_add(self.in_hand);
         while lane.in_flight.len() > in_flight {
-            if let Some(hash) = lane.in_flight.pop_front() {
-                self.bindings.remove(hash);
+            let hash = lane.in_flight.pop_front();
+            if let Some((bindings, hash)) = self.bindings.as_mut().zip(hash) {
+                bindings.remove(hash);
             }
         }
+        self.unbind();
     }
 
     fn release_keys(&mut self, at: usize) {
-        for hash in self.lanes[at].in_flight.drain(..) {
-            self.bindings.remove(hash);
-        }
+        self.lanes[at].in_flight.clear();
+        self.are_homes_new = true;
     }
 }
