@@ -64,7 +64,15 @@ impl<T> Lines<T> {
     pub(super) fn add(&mut self, input: MergeInput<T>) {
         let mut ahead = input.take_held();
         let head = ahead.pop_front();
-        self.all.push(Line { id: self.next_id, input, head, ahead, number: None, parked: 0, is_ended: false });
+        self.all.push(Line {
+            id: self.next_id,
+            input,
+            head,
+            ahead,
+            number: None,
+            parked: 0,
+            is_ended: false,
+        });
         self.next_id += 1;
     }
 

@@ -16,7 +16,7 @@ use crate::sync::channel::Select;
 use crate::sync::time::Duration;
 
 /// How many items in a row a fair merge takes from one input, unless it is told otherwise.
-const TURN: usize = 32;
+const TURN: usize = 64;
 
 enum Order<T> {
     Fair(Rotation),
@@ -104,9 +104,9 @@ impl<T> Merge<T> {
         Self { order, lines, door: None }
     }
 
-    /// Takes from one input after the other, up to 32 items in a row from each.
+    /// Takes from one input after the other, up to 64 items in a row from each.
     ///
-    /// So an input that has an item waits for at most 32 items of each of the others, whatever they have; [`turn`](Self::turn) sets another number.
+    /// So an input that has an item waits for at most 64 items of each of the others, whatever they have; [`turn`](Self::turn) sets another number.
     pub fn fair<I: Into<MergeInput<T>>>(inputs: impl IntoIterator<Item = I>) -> Self {
         Self::with(Order::Fair(Rotation::new(TURN)), inputs)
     }
