@@ -86,7 +86,8 @@ impl<T> Order<T> {
 ///
 /// # Cost
 /// Fair, an item from one of eight producers costs a third of what it costs by crossbeam's `Select`; to wait for the next one costs a look at each
-/// input (`benches/versus.rs`, fan-in). The sorted merge makes up to `2 * log2(inputs)` comparisons an item.
+/// input (`benches/versus.rs`, fan-in). The sorted merge makes `log2(inputs)` comparisons an item, rounded up, and
+/// one less than there are inputs when one comes or has ended.
 ///
 /// A merge that waits does not count as a receiver that waits: a `try_send` into a channel of capacity 0 never finds it, a `send` does.
 pub struct Merge<T> {
