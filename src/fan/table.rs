@@ -230,11 +230,14 @@ impl<T> Table<T> {
 
     /// The lane that a key goes to when nothing of it is in flight.
     pub(super) fn home(&self, hash: u64) -> usize {
-        let lanes = self.lanes.iter().enumerate();
-        lanes
-            .filter(|(_, lane)| lane.sender.is_some() || self.dead != LaneRule::Skip)
-            .max_by_key(|(_, lane)| keys::score(hash, lane.id))
-            .map_or(0, |(at, _)| at)
+        let mut best = (0, 0);
+        for (at, lane) in self.lanes.iter().enumerate() {
+            let is_open = lane.sender.is_some() || self.dead != LaneRule::Skip;
+            let score = if is_open { keys::score(hash, lane.id) } else { 0 };
+            // A choice between values and not of a way to go, which would be guessed wrong for every other key.
+            best = if score > best.1 { (at, score) } else { best };
+        }
+        best.0
     }
 
     /// Lets go of the keys of items that are in flight no longer.
