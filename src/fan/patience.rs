@@ -4,13 +4,11 @@ use std::convert::Infallible;
 
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::sync::channel::{Receiver, Select};
+use crate::sync::thread;
 use crate::sync::time::{self, Duration, Instant};
-use crate::sync::{hint, thread};
 
-/// Under a model every step is a branch: one of each kind shows all there is.
-const MODEL: bool = cfg!(any(gristmill_shuttle, gristmill_loom));
-const SPINS: u32 = if MODEL { 1 } else { 7 };
-const YIELDS: u32 = if MODEL { 1 } else { 4 };
+/// Under a model every step is a branch: one shows all there is.
+const YIELDS: u32 = if cfg!(any(gristmill_shuttle, gristmill_loom)) { 1 } else { 4 };
 
 /// Why a call waits no longer.
 #[derive(Debug)]
@@ -59,18 +57,15 @@ impl<'t> Patience<'t> {
         }
     }
 
-    /// Lets others go on for a moment; false if it is time to sleep. As many steps, and as long, as crossbeam's channels take.
+    /// Lets others go on for a moment; false if it is time to sleep.
+    ///
+    /// By yielding only, without the busy steps that crossbeam's channels take before: each attempt of a merge or a router looks at several channels, and takes the lines
+    /// that the other side writes to away from it. Who comes later finds more to do.
     pub(super) fn linger(step: u32) -> bool {
-        if step >= SPINS + YIELDS {
+        if step >= YIELDS {
             return false;
         }
-        if step < SPINS {
-            for _ in 0..1 << step {
-                hint::spin_loop();
-            }
-        } else {
-            thread::yield_now();
-        }
+        thread::yield_now();
         true
     }
 
