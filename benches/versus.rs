@@ -14,6 +14,7 @@
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
+//! cargo bench --bench versus -- uneven                        # stages of ten to one
 //! cargo bench --bench versus -- observed                      # a pipeline that is looked at
 //! cargo bench --bench versus -- fan-                          # one sender to many receivers, and many to one
 //! cargo bench --bench versus -- pgzip                         # the example beside pigz, at levels 1, 6 and 9
@@ -68,19 +69,21 @@ mod versus {
     pub(crate) mod round_trip;
     pub(crate) mod semaphore;
     pub(crate) mod start_stop;
+    pub(crate) mod uneven;
 }
 
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
     blocking, completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory, nested,
-    observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop,
+    observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop, uneven,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 18] = [
+const GROUPS: [fn(&mut Bench); 19] = [
     map::run,
     fused::run,
+    uneven::run,
     observed::run,
     keyed::run,
     blocking::run,

@@ -208,6 +208,16 @@ END
     refuses_an_unknown_argument "$thumbnails"
 }
 
+check_route_and_merge() {
+    # The program compares its list with that of one loop; here it is known, and each worker got lines.
+    "$1" 2>"$scratch/workers" >"$scratch/merged"
+    [[ $(grep -c '^worker [0-2]: [1-9][0-9]* lines, ' "$scratch/workers") == 3 ]]
+    diff "$scratch/merged" - <<'END'
+20000 lines, 90 pages in order, as one loop has them
+most bytes: /page/00 with 5326111
+END
+}
+
 # A program that is used wrongly says how it is meant, on standard error only, and ends with 2.
 refuses_an_unknown_argument() {
     local status=0

@@ -2,7 +2,7 @@
 
 use super::{
     blocking, fused,
-    grind::{any_order, in_order, ordered_sum, unordered_sum, work},
+    grind::{any_order, grind, in_order, ordered_sum, unordered_sum, work},
     harness::Group,
     keyed,
     lone::{self, Arrivals, Lone},
@@ -11,6 +11,7 @@ use super::{
     over_slice::{self, Kept},
     peers,
     start_stop::Meeting,
+    uneven::{Point, Shape},
 };
 use crossbeam_channel::Receiver;
 use gristmill::pipeline::PipelineMonitor;
@@ -172,6 +173,41 @@ pub(crate) fn fused(group: &mut Group<'_>, items: u64, workers: usize, expected:
             sum
         });
     }
+}
+
+/// Two stages of uneven cost with a serial point between or in them; the sink takes the results in order.
+pub(crate) fn uneven(group: &mut Group<'_>, items: u64, workers: usize, shape: Shape, expected: u64) {
+    let Shape { first, second, point } = shape;
+    let name = match point {
+        Point::SerialUnordered => format!("gristmill, {first}, serial_unordered, {second}"),
+        Point::Serial => format!("gristmill, {first}, serial, {second}"),
+        Point::SecondIsSerial => format!("gristmill, {first}, then {second} in a serial stage"),
+    };
+    group.case(name, expected, move || {
+        let (mut sum, mut passed) = (0, 0);
+        let add = |value| sum = any_order(sum, value);
+        let mut count = |value| {
+            passed += 1;
+            value
+        };
+        let token = CancellationToken::new();
+        let source = Pipeline::from_iter(0..items).workers(workers).map("first", |index| work(index, first));
+        let report = match point {
+            Point::SerialUnordered => {
+                let cut = source.serial_unordered("count", &mut count);
+                cut.map("second", |value| grind(value, second)).for_each("sum", add).run(&token)
+            }
+            Point::Serial => {
+                let cut = source.serial("count", &mut count);
+                cut.map("second", |value| grind(value, second)).for_each("sum", add).run(&token)
+            }
+            Point::SecondIsSerial => {
+                source.serial("second", |value| grind(count(value), second)).for_each("sum", add).run(&token)
+            }
+        };
+        assert_eq!((report.expect(SOUND).finished(), passed), (items, items));
+        sum
+    });
 }
 
 /// A lone item out of a channel.

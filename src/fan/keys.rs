@@ -30,11 +30,14 @@ pub(super) fn score(hash: u64, lane: LaneId) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
     bound: HashMap<u64, Binding, BuildHasherDefault<Hashed>>,
+    /// How many of them are bound to another lane than the one that is their home now.
+    strays: usize,
 }
 
 #[derive(Debug)]
 struct Binding {
     lane: LaneId,
+    is_stray: bool,
     items: usize,
 }
 
@@ -44,8 +47,13 @@ impl Bindings {
     }
 
     /// One item more of the key is in flight, in the lane to which it is bound, if it is bound.
-    pub(super) fn add(&mut self, hash: u64, lane: LaneId) {
-        self.bound.entry(hash).or_insert(Binding { lane, items: 0 }).items += 1;
+    pub(super) fn add(&mut self, hash: u64, lane: LaneId, home: LaneId) {
+        let binding = self.bound.entry(hash).or_insert_with(|| {
+            let is_stray = lane != home;
+            self.strays += usize::from(is_stray);
+            Binding { lane, is_stray, items: 0 }
+        });
+        binding.items += 1;
     }
 
     /// One item less of the key is in flight.
@@ -53,9 +61,14 @@ impl Bindings {
         if let Entry::Occupied(mut entry) = self.bound.entry(hash) {
             entry.get_mut().items -= 1;
             if entry.get().items == 0 {
-                entry.remove();
+                self.strays -= usize::from(entry.remove().is_stray);
             }
         }
+    }
+
+    /// Whether the binding of each key is no other than what its home says.
+    pub(super) fn are_all_at_home(&self) -> bool {
+        self.strays == 0
     }
 }
 

@@ -10,7 +10,9 @@ pub(super) struct Line<T> {
     /// Counts up in the order of addition.
     pub(super) id: u64,
     input: MergeInput<T>,
-    /// What was received and not delivered, oldest first. All that a merge looks at lies here while it does.
+    /// The first item that was received and not delivered. All that a merge looks at lies here while it does.
+    head: Option<T>,
+    /// Those after it, oldest first; empty if there is no first.
     ahead: VecDeque<T>,
     /// The number of the first of them, once it was asked for.
     pub(super) number: Option<u64>,
@@ -21,12 +23,12 @@ pub(super) struct Line<T> {
 
 impl<T> Line<T> {
     pub(super) fn head(&self) -> Option<&T> {
-        self.ahead.front()
+        self.head.as_ref()
     }
 
     /// Whether something may come from it that the merge has a use for.
     pub(super) fn is_awaited(&self) -> bool {
-        !self.is_ended && self.ahead.is_empty()
+        !self.is_ended && self.head.is_none()
     }
 
     pub(super) fn receiver(&self) -> &Receiver<T> {
@@ -35,11 +37,13 @@ impl<T> Line<T> {
 
     /// Puts an item before all others.
     pub(super) fn put_back(&mut self, item: T) {
-        self.ahead.push_front(item);
+        if let Some(next) = self.head.replace(item) {
+            self.ahead.push_front(next);
+        }
     }
 
     fn is_over(&self) -> bool {
-        self.is_ended && self.ahead.is_empty() && self.parked == 0
+        self.is_ended && self.head.is_none() && self.parked == 0
     }
 }
 
@@ -58,31 +62,37 @@ impl<T> Lines<T> {
     }
 
     pub(super) fn add(&mut self, input: MergeInput<T>) {
-        let ahead = input.take_held();
-        self.all.push(Line { id: self.next_id, input, ahead, number: None, parked: 0, is_ended: false });
+        let mut ahead = input.take_held();
+        let head = ahead.pop_front();
+        self.all.push(Line {
+            id: self.next_id,
+            input,
+            head,
+            ahead,
+            number: None,
+            parked: 0,
+            is_ended: false,
+        });
         self.next_id += 1;
     }
 
     /// Sees to it that the first undelivered item of a line can be looked at; false if there is none now.
     #[inline]
     pub(super) fn look(&mut self, at: usize) -> bool {
-        if self.all[at].ahead.is_empty() {
-            if let Some(item) = self.receive(at) {
-                self.all[at].ahead.push_back(item);
-            }
+        if self.all[at].head.is_none() {
+            self.all[at].head = self.receive(at);
         }
-        !self.all[at].ahead.is_empty()
+        self.all[at].head.is_some()
     }
 
     /// Takes the first undelivered item of a line, if there is one now.
     #[inline]
     pub(super) fn take(&mut self, at: usize) -> Option<T> {
         let line = &mut self.all[at];
-        if line.ahead.is_empty() {
-            return self.receive(at);
-        }
+        let Some(item) = line.head.take() else { return self.receive(at) };
         line.number = None;
-        line.ahead.pop_front()
+        line.head = line.ahead.pop_front();
+        Some(item)
     }
 
     #[inline]
@@ -124,7 +134,10 @@ impl<T> Lines<T> {
     /// The inputs, with all that was not delivered given back to them.
     pub(super) fn give_back(&mut self) -> Vec<MergeInput<T>> {
         let lines = self.all.drain(..).filter(|line| !line.is_over());
-        let give_back = |line: Line<T>| {
+        let give_back = |mut line: Line<T>| {
+            if let Some(first) = line.head {
+                line.ahead.push_front(first);
+            }
             line.input.give_back(line.ahead);
             line.input
         };

@@ -10,18 +10,18 @@ use super::lines::{Line, Lines};
 use super::numbered::Numbered;
 use super::patience::Patience;
 use super::rotation::Rotation;
-use super::sorted::Sorted;
+use super::sorted::{Smallest, Sorted};
 use crate::cancel::CancellationToken;
-use crate::sync::channel::Select;
-use crate::sync::time::Duration;
+use crate::sync::channel::{Receiver, Select};
+use crate::sync::time::{Duration, Instant};
 
 /// How many items in a row a fair merge takes from one input, unless it is told otherwise.
-const TURN: usize = 32;
+const TURN: usize = 64;
 
 enum Order<T> {
     Fair(Rotation),
     Priority,
-    Sorted(Sorted<T>),
+    Sorted(Box<dyn Smallest<T>>),
     Numbered(Numbered<T>),
 }
 
@@ -86,7 +86,8 @@ impl<T> Order<T> {
 ///
 /// # Cost
 /// Fair, an item from one of eight producers costs a third of what it costs by crossbeam's `Select`; to wait for the next one costs a look at each
-/// input (`benches/versus.rs`, fan-in). The sorted merge makes up to `2 * log2(inputs)` comparisons an item.
+/// input (`benches/versus.rs`, fan-in). The sorted merge makes `log2(inputs)` comparisons an item, rounded up, and
+/// one less than there are inputs when one comes or has ended.
 ///
 /// A merge that waits does not count as a receiver that waits: a `try_send` into a channel of capacity 0 never finds it, a `send` does.
 pub struct Merge<T> {
@@ -104,9 +105,9 @@ impl<T> Merge<T> {
         Self { order, lines, door: None }
     }
 
-    /// Takes from one input after the other, up to 32 items in a row from each.
+    /// Takes from one input after the other, up to 64 items in a row from each.
     ///
-    /// So an input that has an item waits for at most 32 items of each of the others, whatever they have; [`turn`](Self::turn) sets another number.
+    /// So an input that has an item waits for at most 64 items of each of the others, whatever they have; [`turn`](Self::turn) sets another number.
     pub fn fair<I: Into<MergeInput<T>>>(inputs: impl IntoIterator<Item = I>) -> Self {
         Self::with(Order::Fair(Rotation::new(TURN)), inputs)
     }
@@ -139,7 +140,7 @@ impl<T> Merge<T> {
         inputs: impl IntoIterator<Item = I>,
         compare: impl FnMut(&T, &T) -> Ordering + Send + 'static,
     ) -> Self {
-        Self::with(Order::Sorted(Sorted::new(Box::new(compare))), inputs)
+        Self::with(Order::Sorted(Box::new(Sorted::new(compare))), inputs)
     }
 
     /// Delivers items by the number that `number` gives for each: 0, 1, 2 and so on, each from whichever input has it.
@@ -251,6 +252,17 @@ impl<T> Merge<T> {
     /// Nothing is taken.
     pub fn recv_with(&mut self, token: &CancellationToken) -> Result<T, ReceiveError> {
         self.receive(&Patience::token(token).map_err(ReceiveError::Cancelled)?)
+    }
+
+    /// As [`recv_with`](Self::recv_with), at most until an instant or a nudge; for a source that has something else to do then.
+    pub(crate) fn recv_until(
+        &mut self,
+        token: &CancellationToken,
+        until: Option<Instant>,
+        nudges: Option<&Receiver<()>>,
+    ) -> Result<T, ReceiveError> {
+        token.check().map_err(ReceiveError::Cancelled)?;
+        self.receive(&Patience::Source(token, token.cancelled(), until, nudges))
     }
 
     /// Items until the merge ends or `token` is cancelled, waiting for each.

@@ -2,6 +2,7 @@
 //!
 //! Both work in the threads that call them, on bounded channels. What goes through a pipeline with a fixed shape needs neither: its stages hand over by themselves.
 
+mod attempt;
 mod core;
 mod cut;
 mod door;

@@ -4,13 +4,11 @@ use std::convert::Infallible;
 
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::sync::channel::{Receiver, Select};
+use crate::sync::thread;
 use crate::sync::time::{self, Duration, Instant};
-use crate::sync::{hint, thread};
 
-/// Under a model every step is a branch: one of each kind shows all there is.
-const MODEL: bool = cfg!(any(gristmill_shuttle, gristmill_loom));
-const SPINS: u32 = if MODEL { 1 } else { 7 };
-const YIELDS: u32 = if MODEL { 1 } else { 4 };
+/// Under a model every step is a branch: one shows all there is.
+const YIELDS: u32 = if cfg!(any(gristmill_shuttle, gristmill_loom)) { 1 } else { 4 };
 
 /// Why a call waits no longer.
 #[derive(Debug)]
@@ -27,6 +25,8 @@ pub(super) enum Patience<'t> {
     Endless,
     Until(Instant),
     Token(&'t CancellationToken, Receiver<Infallible>),
+    /// Of a source: until the token, or a time, or a nudge.
+    Source(&'t CancellationToken, Receiver<Infallible>, Option<Instant>, Option<&'t Receiver<()>>),
 }
 
 impl<'t> Patience<'t> {
@@ -46,7 +46,13 @@ impl<'t> Patience<'t> {
         match self {
             Self::None => Err(End::NotNow),
             Self::Until(at) if *at <= time::now() => Err(End::TimedOut),
-            Self::Endless | Self::Until(_) => Ok(()),
+            Self::Source(token, ..) if token.is_cancelled() => {
+                token.cause().map_or(Ok(()), |cause| Err(End::Cancelled(cause)))
+            }
+            Self::Source(_, _, Some(at), _) if *at <= time::now() => Err(End::TimedOut),
+            // Taken here, so that each ends one wait.
+            Self::Source(_, _, _, Some(nudges)) if nudges.try_recv().is_ok() => Err(End::TimedOut),
+            Self::Endless | Self::Until(_) | Self::Source(..) => Ok(()),
             // Zero asks once, and sees a deadline that has passed even if the thread that watches it is late.
             Self::Token(token, _) => {
                 token.wait_timeout(Duration::ZERO).map_or(Ok(()), |it| Err(End::Cancelled(it)))
@@ -54,25 +60,25 @@ impl<'t> Patience<'t> {
         }
     }
 
-    /// Lets others go on for a moment; false if it is time to sleep. As many steps, and as long, as crossbeam's channels take.
+    /// Lets others go on for a moment; false if it is time to sleep.
+    ///
+    /// By yielding only, without the busy steps that crossbeam's channels take before: each attempt of a merge or a router looks at several channels, and takes the lines
+    /// that the other side writes to away from it. Who comes later finds more to do.
     pub(super) fn linger(step: u32) -> bool {
-        if step >= SPINS + YIELDS {
+        if step >= YIELDS {
             return false;
         }
-        if step < SPINS {
-            for _ in 0..1 << step {
-                hint::spin_loop();
-            }
-        } else {
-            thread::yield_now();
-        }
+        thread::yield_now();
         true
     }
 
     /// Adds what ends the wait to what is waited for.
     pub(super) fn watch<'a>(&'a self, select: &mut Select<'a>) {
-        if let Self::Token(_, cancelled) = self {
+        if let Self::Token(_, cancelled) | Self::Source(_, cancelled, ..) = self {
             select.recv(cancelled);
+        }
+        if let Self::Source(.., Some(nudges)) = self {
+            select.recv(nudges);
         }
     }
 
@@ -82,6 +88,7 @@ impl<'t> Patience<'t> {
             Self::None => return,
             Self::Endless => None,
             Self::Until(at) => Some(*at),
+            Self::Source(_, _, until, _) => *until,
             Self::Token(token, _) => token.deadline(),
         };
         match limit {

@@ -69,7 +69,8 @@ use crate::sync::Mutex;
 /// is dropped, and nothing else has changed.
 ///
 /// # Cost
-/// A lock and a channel's `try_send`; least loaded, by key and to all also a look at each lane. Receivers that do a tenth of a microsecond of work for an item
+/// A lock and a channel's `try_send`; least loaded, by key and to all also a look at each lane. By key, the send after lanes came or went looks at all that
+/// is in flight, and those after it count keys until each is where it belongs; with [`LaneRule::Skip`] for slow lanes they always do. Receivers that do a tenth of a microsecond of work for an item
 /// get it as fast in turn as from a plain loop over senders (`benches/versus.rs`, fan-out, which has the others too).
 pub struct Router<T> {
     pub(super) core: Arc<Core<T>>,

@@ -1,11 +1,11 @@
 //! Sending through a router.
 
+use super::attempt::Attempt;
 use super::core::Core;
 use super::error::{RouteError, RouteErrorKind};
 use super::patience::Patience;
 use super::policy::{Policy, Wish};
 use super::router::Router;
-use super::table::Attempt;
 use crate::cancel::CancellationToken;
 use crate::sync::channel::Select;
 use crate::sync::time::Duration;

@@ -1,4 +1,4 @@
-//! The lanes of a router, and what one attempt to send does with them.
+//! The lanes of a router: how they come and go, and where the items of a key are. What one attempt to send does with them is in `attempt`.
 //!
 //! # Invariants
 //! All of it lies under the one lock of [`Core`](super::core::Core).
@@ -8,7 +8,10 @@
 //!    was sent goes away with the lane: it is there until somebody takes it.
 //! 3. Whatever may let an attempt go another way than the last time, besides room in a lane, replaces `changed`.
 //! 4. By key: `in_flight` of a lane has one entry for each item that its queue holds and for the last `in_hand` that were taken out, or more of
-//!    them, oldest first; `bindings` counts the same entries by key. So a key that is not bound has nothing in flight.
+//!    them, oldest first; at most twice as many as there can be in flight.
+//! 5. By key: `bindings` counts the same entries by key. So a key that is not bound has nothing in flight. Without `bindings` all entries are in the lane
+//!    that is the home of their key, where its next item goes anyway: so it is for as long as no lane comes or goes and no lane is passed over. Then
+//!    a send neither counts keys nor asks for the length of a queue, which is on a line that its receiver writes to.
 //!
 //! No user code runs here: what goes is handed out, to be dropped without the lock.
 
@@ -17,36 +20,18 @@ use std::convert::Infallible;
 use std::mem;
 
 use super::cut::{Cut, Cutting};
-use super::error::RouteErrorKind;
 use super::id::{LaneId, LaneRule, LaneSnapshot};
 use super::keys::{self, Bindings};
-use super::policy::Wish;
-use crate::sync::channel::{Receiver, Sender, TrySendError, bounded};
-
-/// What came of one attempt.
-pub(super) enum Attempt<T> {
-    Sent,
-    /// Nothing was sent; worth another attempt when one of these is ready. `None` if the attempt was not asked for what to wait for.
-    Wait(T, Option<Waiting<T>>),
-    /// The lane that was chosen is gone.
-    Again(T),
-    Refused(T, RouteErrorKind),
-}
-
-/// What a sender waits for: room in one of these lanes, or another set of lanes.
-pub(super) struct Waiting<T> {
-    pub(super) room: Vec<Sender<T>>,
-    pub(super) on_change: Receiver<Infallible>,
-}
+use crate::sync::channel::{Receiver, Sender, bounded};
 
 /// One lane, as the router sees it.
 pub(super) struct Entry<T> {
-    id: LaneId,
+    pub(super) id: LaneId,
     /// Gone when the lane is dead, so that other receivers of its queue come to an end.
-    sender: Option<Sender<T>>,
+    pub(super) sender: Option<Sender<T>>,
     queue: Receiver<T>,
-    sent: u64,
-    missed: u64,
+    pub(super) sent: u64,
+    pub(super) missed: u64,
     in_flight: VecDeque<u64>,
     /// Of a shared queue: tells the lane that it is removed.
     cut: Option<Cut>,
@@ -61,20 +46,22 @@ pub(super) struct Ends<T> {
 
 pub(super) struct Table<T> {
     capacity: usize,
-    lanes: Vec<Entry<T>>,
+    pub(super) lanes: Vec<Entry<T>>,
     /// The one queue of all lanes, if they share one.
-    shared: Option<(Sender<T>, Receiver<T>)>,
+    pub(super) shared: Option<(Sender<T>, Receiver<T>)>,
     next_id: u64,
     /// Where the next round begins.
-    turn: usize,
-    bindings: Bindings,
+    pub(super) turn: usize,
+    bindings: Option<Bindings>,
+    /// Whether keys may have another home than before, so that `bindings` are to be made anew.
+    are_homes_new: bool,
     pub(super) in_hand: usize,
     pub(super) slow: LaneRule,
     pub(super) dead: LaneRule,
     changed: Sender<Infallible>,
-    on_change: Receiver<Infallible>,
+    pub(super) on_change: Receiver<Infallible>,
     /// Whether somebody waits for the lane whose turn it is.
-    turn_is_awaited: bool,
+    pub(super) turn_is_awaited: bool,
 }
 
 impl<T> Table<T> {
@@ -86,7 +73,8 @@ impl<T> Table<T> {
             shared: is_shared.then(|| bounded(capacity)),
             next_id: 0,
             turn: 0,
-            bindings: Bindings::default(),
+            bindings: None,
+            are_homes_new: false,
             in_hand: 1,
             slow,
             dead: LaneRule::Skip,
@@ -184,188 +172,72 @@ impl<T> Table<T> {
 
     /// Makes those who wait look again.
     pub(super) fn announce(&mut self) {
+        self.are_homes_new = true;
         (self.changed, self.on_change) = bounded(1);
     }
 
-    fn position(&self, id: LaneId) -> Option<usize> {
+    pub(super) fn position(&self, id: LaneId) -> Option<usize> {
         self.lanes.iter().position(|lane| lane.id == id)
     }
 
-    fn waiting(&self, room: Vec<Sender<T>>, waits: bool) -> Option<Waiting<T>> {
-        waits.then(|| Waiting { room, on_change: self.on_change.clone() })
+    /// The lane that has items of the key in flight, if that is to be asked for.
+    pub(super) fn bound_lane(&mut self, hash: u64) -> Option<usize> {
+        if mem::take(&mut self.are_homes_new) {
+            self.bind();
+        }
+        let at = self.position(self.bindings.as_ref()?.lane_of(hash)?)?;
+        self.settle_keys(at);
+        let bindings = self.bindings.as_ref()?;
+        bindings.lane_of(hash).map(|_| at)
     }
 
-    /// Sends to one lane, the first of those that may have the item, as the rules say.
-    pub(super) fn send_to_one(&mut self, mut value: T, wish: Wish, waits: bool) -> Attempt<T> {
-        let count = self.lanes.len();
-        let mut tries = if self.shared.is_some() { count.min(1) } else { count };
-        let mut first = match wish {
-            Wish::Next => self.turn,
-            Wish::LeastLoaded => self.least_loaded(),
-            Wish::First => 0,
-            Wish::Key(hash) => match self.bound_lane(hash) {
-                Some(lane) => {
-                    tries = 1; // the others are closed to it, whatever the rule for slow lanes
-                    lane
-                }
-                None => self.home(hash),
-            },
-            Wish::Lane(id) => match self.position(id) {
-                Some(lane) => lane,
-                None => return Attempt::Again(value),
-            },
-        };
-        let (mut room, mut is_any_full) = (Vec::new(), false);
-        let slow = match self.slow {
-            LaneRule::Skip if tries == 1 => LaneRule::Wait,
-            slow => slow,
-        };
-        // Who waits for the lane whose turn it is has to look again when the turn moves.
-        self.turn_is_awaited |= waits && matches!(wish, Wish::Next);
-        for _ in 0..tries {
-            let at = if first < count { first } else { first - count };
-            first = at + 1;
-            let lane = &mut self.lanes[at];
-            let Some(sender) = &lane.sender else {
-                match self.dead {
-                    LaneRule::Skip => continue,
-                    LaneRule::Wait => return Attempt::Wait(value, self.waiting(room, waits)),
-                    LaneRule::Refuse => {
-                        return Attempt::Refused(value, RouteErrorKind::LaneDead(lane.id));
-                    }
-                }
-            };
-            match sender.try_send(value) {
-                Ok(()) => {
-                    self.sent(at, wish);
-                    return Attempt::Sent;
-                }
-                // The table has a receiver of its own, so the channel is never disconnected.
-                Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => value = back,
-            }
-            is_any_full = true;
-            if slow == LaneRule::Refuse {
-                return Attempt::Refused(value, RouteErrorKind::Full);
-            }
-            if waits {
-                room.push(sender.clone());
-            }
-            if slow == LaneRule::Wait {
-                if waits && matches!(wish, Wish::LeastLoaded) {
-                    // If the least loaded is full, all are: whichever has room first is the least loaded then.
-                    room = self.lanes.iter().filter_map(|lane| lane.sender.clone()).collect();
-                }
-                break;
+    /// Counts what is in flight by key.
+    #[cold]
+    fn bind(&mut self) {
+        self.bindings = None;
+        let mut bindings = Bindings::default();
+        for at in 0..self.lanes.len() {
+            self.settle_keys(at);
+            let lane = &self.lanes[at];
+            for hash in &lane.in_flight {
+                bindings.add(*hash, lane.id, self.lanes[self.home(*hash)].id);
             }
         }
-        if !is_any_full {
-            return Attempt::Refused(value, RouteErrorKind::NoLanes);
-        }
-        Attempt::Wait(value, self.waiting(room, waits))
+        self.bindings = Some(bindings);
+        self.unbind();
     }
 
-    /// Sends to every lane that is alive, or to none. `Err` asks for so many `copies` of the item; what was not needed stays
-    /// among them.
-    pub(super) fn send_to_all(
-        &mut self,
-        value: T,
-        copies: &mut Vec<T>,
-        waits: bool,
-    ) -> Result<Attempt<T>, (T, usize)> {
-        let alive = self.alive();
-        if alive < self.lanes.len() {
-            let dead = self.lanes.iter().find(|lane| lane.sender.is_none()).map(|lane| lane.id);
-            match (self.dead, dead) {
-                (LaneRule::Wait, _) => return Ok(Attempt::Wait(value, self.waiting(Vec::new(), waits))),
-                (LaneRule::Refuse, Some(id)) => {
-                    return Ok(Attempt::Refused(value, RouteErrorKind::LaneDead(id)));
-                }
-                _ => {}
-            }
+    /// Stops counting where the homes say the same.
+    fn unbind(&mut self) {
+        if self.slow != LaneRule::Skip && self.bindings.as_ref().is_some_and(Bindings::are_all_at_home) {
+            self.bindings = None;
         }
-        if alive == 0 {
-            return Ok(Attempt::Refused(value, RouteErrorKind::NoLanes));
-        }
-        // Looked at once for each lane: receivers make room meanwhile, and who waits has to wait for a lane that was full.
-        let mut full = 0;
-        let mut first_full = None;
-        for sender in self.lanes.iter().filter_map(|lane| lane.sender.as_ref()) {
-            if sender.is_full() {
-                full += 1;
-                first_full = first_full.or(Some(sender));
-            }
-        }
-        match (self.slow, first_full) {
-            (_, None) => {}
-            (LaneRule::Refuse, _) => return Ok(Attempt::Refused(value, RouteErrorKind::Full)),
-            // For one of them: as long as it is full, room in the others is of no use.
-            (LaneRule::Wait, Some(sender)) => {
-                return Ok(Attempt::Wait(value, self.waiting(vec![sender.clone()], waits)));
-            }
-            (LaneRule::Skip, _) if full == alive => {
-                let room = self.lanes.iter().filter_map(|lane| lane.sender.clone()).collect();
-                return Ok(Attempt::Wait(value, self.waiting(room, waits)));
-            }
-            (LaneRule::Skip, _) => {}
-        }
-        if copies.len() + 1 < alive {
-            return Err((value, alive - 1));
-        }
-        let mut left = Some(value);
-        for lane in &mut self.lanes {
-            let Some(sender) = &lane.sender else { continue };
-            // There is one for each lane that is alive; a lane without room gives its own back.
-            let Some(item) = copies.pop().or_else(|| left.take()) else { break };
-            match sender.try_send(item) {
-                Ok(()) => lane.sent += 1,
-                Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => {
-                    lane.missed += 1;
-                    copies.push(item);
-                }
-            }
-        }
-        copies.extend(left);
-        Ok(Attempt::Sent)
     }
 
-    fn sent(&mut self, at: usize, wish: Wish) {
-        self.turn = if at + 1 < self.lanes.len() { at + 1 } else { 0 };
-        if mem::take(&mut self.turn_is_awaited) {
-            self.announce();
-        }
-        if self.shared.is_some() {
+    /// An item of the key lies in the lane now.
+    pub(super) fn key_sent(&mut self, at: usize, hash: u64) {
+        let lane = &mut self.lanes[at];
+        lane.in_flight.push_back(hash);
+        let (id, known) = (lane.id, lane.in_flight.len());
+        if self.bindings.is_some() {
+            let home = self.lanes[self.home(hash)].id;
+            self.bindings.get_or_insert_default().add(hash, id, home);
+        } else if known <= 2 * (self.capacity + self.in_hand) {
             return;
         }
-        let lane = &mut self.lanes[at];
-        lane.sent += 1;
-        if let Wish::Key(hash) = wish {
-            lane.in_flight.push_back(hash);
-            self.bindings.add(hash, lane.id);
-            self.settle_keys(at);
-        }
-    }
-
-    /// The lane with the shortest queue; of several, the next in turn.
-    fn least_loaded(&self) -> usize {
-        let in_turn = (self.turn..self.lanes.len()).chain(0..self.turn);
-        let load = |at: &usize| self.lanes[*at].sender.as_ref().map_or(usize::MAX, Sender::len);
-        in_turn.min_by_key(load).unwrap_or(0)
-    }
-
-    /// The lane that has items of the key in flight.
-    fn bound_lane(&mut self, hash: u64) -> Option<usize> {
-        let at = self.position(self.bindings.lane_of(hash)?)?;
         self.settle_keys(at);
-        self.bindings.lane_of(hash).map(|_| at)
     }
 
     /// The lane that a key goes to when nothing of it is in flight.
-    fn home(&self, hash: u64) -> usize {
-        let lanes = self.lanes.iter().enumerate();
-        lanes
-            .filter(|(_, lane)| lane.sender.is_some() || self.dead != LaneRule::Skip)
-            .max_by_key(|(_, lane)| keys::score(hash, lane.id))
-            .map_or(0, |(at, _)| at)
+    pub(super) fn home(&self, hash: u64) -> usize {
+        let mut best = (0, 0);
+        for (at, lane) in self.lanes.iter().enumerate() {
+            let is_open = lane.sender.is_some() || self.dead != LaneRule::Skip;
+            let score = if is_open { keys::score(hash, lane.id) } else { 0 };
+            // A choice between values and not of a way to go, which would be guessed wrong for every other key.
+            best = if score > best.1 { (at, score) } else { best };
+        }
+        best.0
     }
 
     /// Lets go of the keys of items that are in flight no longer.
@@ -373,15 +245,16 @@ impl<T> Table<T> {
         let lane = &mut self.lanes[at];
         let in_flight = lane.queue.len().saturating_add(self.in_hand);
         while lane.in_flight.len() > in_flight {
-            if let Some(hash) = lane.in_flight.pop_front() {
-                self.bindings.remove(hash);
+            let hash = lane.in_flight.pop_front();
+            if let Some((bindings, hash)) = self.bindings.as_mut().zip(hash) {
+                bindings.remove(hash);
             }
         }
+        self.unbind();
     }
 
     fn release_keys(&mut self, at: usize) {
-        for hash in self.lanes[at].in_flight.drain(..) {
-            self.bindings.remove(hash);
-        }
+        self.lanes[at].in_flight.clear();
+        self.are_homes_new = true;
     }
 }

@@ -60,7 +60,7 @@ impl<P, S, T, M> fmt::Debug for Pipeline<P, S, T, M> {
     }
 }
 
-fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
+pub(super) fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure> {
     Pipeline {
         plan: FromSource { source, declared: None },
         step: Through,
@@ -368,6 +368,10 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     ///
     /// For work whose order does not matter and whose items differ much in cost, so that one slow item does not hold up the
     /// results after it. An error is then the first in time, and what the sink has seen by then is not a prefix.
+    ///
+    /// Known limit: behind a stage that drops, multiplies or gathers items, or [keeps no order](Self::keyed_unordered), *and* a serial or keyed stage,
+    /// items may leave while others that were read before them are still in the hands of other workers. These are not counted for the
+    /// [`window`](Self::window) then: less than half a window of them, or one for each other worker in a smaller window than that.
     ///
     /// # Examples
     /// ```

@@ -284,6 +284,8 @@ where
                 Some(match what {
                     What::Error(source) => PipelineErrorKind::Failed { stage, index, source },
                     What::Panic(panic) => PipelineErrorKind::Panicked { index, panic },
+                    What::NotRouted(source) => PipelineErrorKind::NotRouted { stage, index, source },
+                    What::NotReceived(source) => PipelineErrorKind::NotReceived { index, source },
                     What::ReceiverGone(source) => PipelineErrorKind::ReceiverGone { stage, index, source },
                 })
             }

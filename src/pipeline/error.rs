@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 
 use crate::cancel::Cancelled;
+use crate::fan::{ReceiveError, RouteErrorKind};
 use crate::panics::Panic;
 
 use super::report::Report;
@@ -22,6 +23,10 @@ pub enum What<E> {
     Panic(Panic),
     /// A channel has no receiver left; with the error that was to be sent into it, if it was a failure that was.
     ReceiverGone(Option<E>),
+    /// A router did not take the item.
+    NotRouted(RouteErrorKind),
+    /// A merge has nothing to give before somebody decides how to go on.
+    NotReceived(ReceiveError),
 }
 
 /// Why a run ended before its source did.
@@ -56,6 +61,24 @@ pub enum PipelineErrorKind<E> {
         index: u64,
         /// The stage's error, if it was a failure that was to be sent.
         source: Option<E>,
+    },
+    /// The router that [`route`](super::Pipeline::route) sends through did not take an item.
+    #[error("{stage} could not send item {index}: {source}")]
+    NotRouted {
+        /// The name of the sink.
+        stage: String,
+        /// The item's index in the source, from 0.
+        index: u64,
+        /// Why not.
+        source: RouteErrorKind,
+    },
+    /// The merge that [`from_merge`](super::Pipeline::from_merge) reads cannot go on by itself: a number is missing, came late, or came twice.
+    #[error("source failed at item {index}: {source}")]
+    NotReceived {
+        /// The index that the next item would have had, from 0.
+        index: u64,
+        /// Why not.
+        source: ReceiveError,
     },
     /// The token was cancelled or its deadline passed.
     #[error("{0}")]
@@ -110,10 +133,11 @@ impl<E> PipelineError<E> {
     /// The name of the stage that failed or panicked; `None` for the other kinds.
     pub fn stage(&self) -> Option<&str> {
         match self.kind() {
-            PipelineErrorKind::Failed { stage, .. } | PipelineErrorKind::ReceiverGone { stage, .. } => {
-                Some(stage)
-            }
+            PipelineErrorKind::Failed { stage, .. }
+            | PipelineErrorKind::ReceiverGone { stage, .. }
+            | PipelineErrorKind::NotRouted { stage, .. } => Some(stage),
             PipelineErrorKind::Panicked { panic, .. } => Some(panic.name()),
+            PipelineErrorKind::NotReceived { .. } => Some("source"),
             _ => None,
         }
     }
@@ -123,7 +147,9 @@ impl<E> PipelineError<E> {
         match self.kind() {
             PipelineErrorKind::Failed { index, .. }
             | PipelineErrorKind::Panicked { index, .. }
-            | PipelineErrorKind::ReceiverGone { index, .. } => Some(*index),
+            | PipelineErrorKind::ReceiverGone { index, .. }
+            | PipelineErrorKind::NotRouted { index, .. }
+            | PipelineErrorKind::NotReceived { index, .. } => Some(*index),
             _ => None,
         }
     }
@@ -166,6 +192,12 @@ impl<E: fmt::Display> fmt::Display for PipelineError<E> {
             PipelineErrorKind::ReceiverGone { stage, index, .. } => {
                 write!(formatter, "{stage} could not send item {index}: the channel has no receiver left")
             }
+            PipelineErrorKind::NotRouted { stage, index, source } => {
+                write!(formatter, "{stage} could not send item {index}: {source}")
+            }
+            PipelineErrorKind::NotReceived { index, source } => {
+                write!(formatter, "source failed at item {index}: {source}")
+            }
             PipelineErrorKind::Cancelled(cancelled) => fmt::Display::fmt(cancelled, formatter),
             PipelineErrorKind::InvalidSetting { setting } => {
                 write!(formatter, "{setting} must be at least 1")
@@ -180,6 +212,8 @@ impl<E: std::error::Error + 'static> std::error::Error for PipelineError<E> {
             PipelineErrorKind::Failed { source, .. }
             | PipelineErrorKind::ReceiverGone { source: Some(source), .. } => Some(source),
             PipelineErrorKind::Panicked { panic, .. } => Some(panic),
+            PipelineErrorKind::NotRouted { source, .. } => Some(source),
+            PipelineErrorKind::NotReceived { source, .. } => Some(source),
             PipelineErrorKind::Cancelled(cancelled) => Some(cancelled),
             _ => None,
         }

@@ -18,7 +18,8 @@
 //!
 //! # What holds
 //! - The source is never read more than the window ahead of what has left, items that wait for an earlier one included; only a batch
-//!   that is being filled comes on top.
+//!   that is being filled comes on top, and a little where [no order is kept](Pipeline::unordered). It may be
+//!   [by weight](Pipeline::window_by_weight) too, and what a [`flat_map_bounded`](Pipeline::flat_map_bounded) makes of the items has a bound of its own.
 //! - The sink takes one item at a time, in the order of the source unless [`unordered`](Pipeline::unordered) is asked for.
 //! - The first error, panic or cancellation ends the run: what had been read is given up, `run` returns, no thread is left. The
 //!   error names the stage and the item's index; in an ordered run the sink has seen exactly the items before it.
@@ -52,6 +53,7 @@ mod blocks;
 mod board;
 mod bottleneck;
 mod bounds;
+mod branch;
 mod builder;
 mod calls;
 mod chunk;
@@ -80,6 +82,7 @@ mod keys;
 mod last_stage;
 mod linked;
 mod logbook;
+mod merged;
 mod monitor;
 mod origins;
 mod pace;

@@ -53,6 +53,21 @@ struct Trusted<S> {
     pulse: Pulse,
 }
 
+impl<S> Trusted<S> {
+    /// So many items were read in such a time.
+    fn learn(&mut self, readiness: Readiness, got: usize, spent: Duration) {
+        if spent > PAUSE {
+            (self.trust, self.good) = (1, 0);
+            self.penalty = (self.penalty * 4).min(HIGHEST_PENALTY);
+        } else if readiness == Readiness::Ready {
+            self.good += got;
+            if self.good > self.penalty {
+                self.trust = self.trust.saturating_mul(2);
+            }
+        }
+    }
+}
+
 /// The head of a pipeline: the source, and what of it is in the reader's hands.
 #[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
 pub struct Reader<S, T> {
@@ -177,14 +192,14 @@ impl<S, T> Reader<S, T> {
             }
             let limit = if polled { want - got } else { trusted.trust.min(want - got) };
             let before = items.len();
-            let wait = match me.due {
+            let longest = match me.due {
                 _ if !may_wait || got > 0 => Wait::Never,
                 Some(due) => Wait::Until(due),
                 None => Wait::Forever,
             };
             let timed = (plain == 0).then(time::now);
             let reading =
-                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, wait, &mut items));
+                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, longest, &mut items));
             got += items.len() - before;
             calls += 1;
             match timed {
@@ -197,6 +212,7 @@ impl<S, T> Reader<S, T> {
                 Ok(Reading::Pause) => break,
                 Ok(Reading::End) => None,
                 Ok(Reading::Failed(error)) => Some(What::Error(error)),
+                Ok(Reading::NotReceived(error)) => Some(What::NotReceived(error)),
                 Err(panic) => Some(What::Panic(panic)),
             };
             ended = true;
@@ -213,15 +229,7 @@ impl<S, T> Reader<S, T> {
         trusted.pulse.learn(spent, calls, plain);
         me.now = now;
         me.log.leave(got, now);
-        if spent > PAUSE {
-            (trusted.trust, trusted.good) = (1, 0);
-            trusted.penalty = (trusted.penalty * 4).min(HIGHEST_PENALTY);
-        } else if self.readiness == Readiness::Ready {
-            trusted.good += got;
-            if trusted.good > trusted.penalty {
-                trusted.trust = trusted.trust.saturating_mul(2);
-            }
-        }
+        trusted.learn(self.readiness, got, spent);
         if run.opened.load(Ordering::Relaxed) {
             // Take back what nobody took.
             let mut open = self.open.lock();

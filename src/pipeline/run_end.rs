@@ -39,6 +39,11 @@ impl RunEnd {
         self.caller.cause().or_else(|| self.given.cause())
     }
 
+    /// Cancelled when the end comes.
+    pub(super) fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
     /// Disconnects when the end comes.
     pub(super) fn signal(&self) -> Receiver<Infallible> {
         self.token.cancelled()

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use crate::cancel::CancellationToken;
+use crate::fan::ReceiveError;
 use crate::sync::channel::{Receiver, Select, TryRecvError};
 use crate::sync::time::Instant;
 
@@ -39,6 +40,8 @@ pub enum Reading<E> {
     End,
     /// The source failed after the items that were read.
     Failed(E),
+    /// Nothing can be received before somebody decides how to go on.
+    NotReceived(ReceiveError),
 }
 
 /// A source of items; errors are of type `E`.

@@ -129,7 +129,7 @@ fn input_waits_for_no_more_than_a_turn_of_each_of_the_others() {
             *count += 1;
         }
         since[input] = 0;
-        assert!(since.iter().all(|count| *count <= 7 * 32), "{since:?}");
+        assert!(since.iter().all(|count| *count <= 7 * 64), "{since:?}");
     }
 }
 

@@ -68,3 +68,21 @@ fn smaller_items_of_an_input_that_is_added_later_come_next() {
     merge.add(ended([1, 6]));
     assert_eq!(merge.collect::<Vec<_>>(), [1, 5, 6, 6, 7, 8]);
 }
+
+#[test]
+fn item_of_eight_inputs_takes_three_comparisons_and_the_first_seven() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let count = Arc::new(AtomicUsize::new(0));
+    let inputs = (0..8).map(|input| ended((0..100).map(move |step| step * 8 + input)));
+    let counter = Arc::clone(&count);
+    let mut merge = Merge::sorted_by(inputs, move |one: &u32, other: &u32| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        one.cmp(other)
+    });
+    assert_eq!(merge.by_ref().take(1).collect::<Vec<_>>(), [0]);
+    assert_eq!(count.swap(0, Ordering::Relaxed), 7);
+    // As long as none of them has ended.
+    assert_eq!(merge.by_ref().take(700).collect::<Vec<_>>(), (1..=700).collect::<Vec<_>>());
+    assert_eq!(count.load(Ordering::Relaxed), 3 * 700);
+}

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 
+use gristmill::fan::Merge;
 use gristmill::pipeline::{ErrorLog, StageKind};
 use gristmill::{CancellationToken, Pipeline, PipelineControl, PipelineErrorKind};
 use proptest::prelude::*;
@@ -303,6 +304,29 @@ fn lone_item_goes_through_while_the_source_waits_for_the_next() {
                 assert_eq!(report.unwrap().finished(), 201);
             });
         }
+    }
+}
+
+#[test]
+fn lone_item_goes_through_while_a_merge_waits_for_the_next() {
+    for workers in [1, 2] {
+        within_limit(move || {
+            let (sender, receiver) = crossbeam_channel::bounded(1);
+            sender.send(0).unwrap();
+            let mut sender = Some(sender);
+            let report = Pipeline::from_merge(Merge::fair([receiver]))
+                .workers(workers)
+                .blocking("wait", 3, |number: i32| number)
+                .for_each("next", |number| {
+                    if number < 200 {
+                        sender.as_ref().unwrap().send(number + 1).unwrap();
+                    } else {
+                        sender = None;
+                    }
+                })
+                .run(&CancellationToken::new());
+            assert_eq!(report.unwrap().finished(), 201);
+        });
     }
 }
 

@@ -11,15 +11,15 @@ use super::support::{Item, LIMIT, Ledger, counts_close, grid, grind, vague, with
 
 /// Asserts, inside the stage, that no two items of a key overlap, and that they come in order.
 #[derive(Default)]
-struct Lanes(Vec<(AtomicBool, AtomicUsize)>);
+pub(crate) struct Lanes(Vec<(AtomicBool, AtomicUsize)>);
 
 impl Lanes {
-    fn new(keys: u64) -> Self {
+    pub(crate) fn new(keys: u64) -> Self {
         Self((0..keys).map(|_| Default::default()).collect())
     }
 
     /// Runs item number `number`, at least 1, of a key.
-    fn pass(&self, key: u64, number: u64) {
+    pub(crate) fn pass(&self, key: u64, number: u64) {
         let (busy, last) = &self.0[usize::try_from(key).unwrap()];
         assert!(!busy.swap(true, Ordering::SeqCst), "two items of key {key} at once");
         let number = usize::try_from(number).unwrap();

@@ -1,0 +1,102 @@
+//! A merge as the source of a pipeline.
+
+use super::builder::Pipeline;
+use super::plan::{FromSource, Sure};
+use super::source::{Readiness, Reading, Source, Wait};
+use super::step::Through;
+use crate::cancel::CancellationToken;
+use crate::fan::{Merge, ReceiveError};
+use crate::sync::channel::Receiver;
+
+/// Many channels, read as one.
+#[derive(Debug)]
+pub struct Merged<T> {
+    merge: Merge<T>,
+    token: CancellationToken,
+    nudges: Option<Receiver<()>>,
+}
+
+impl<T: Send, E> Source<E> for Merged<T> {
+    type Item = T;
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Polled
+    }
+
+    fn begin(&mut self, token: &CancellationToken, nudges: Option<Receiver<()>>) {
+        self.token = token.clone();
+        self.nudges = nudges;
+    }
+
+    fn read(&mut self, limit: usize, wait: Wait, into: &mut Vec<T>) -> Reading<E> {
+        for got in 0..limit {
+            let until = match wait {
+                Wait::Until(due) => Some(due),
+                Wait::Forever | Wait::Never => None,
+            };
+            let received = match (self.merge.try_recv(), wait) {
+                (Err(ReceiveError::Empty), Wait::Forever) if got == 0 && self.nudges.is_none() => {
+                    self.merge.recv_with(&self.token)
+                }
+                (Err(ReceiveError::Empty), Wait::Forever | Wait::Until(_)) if got == 0 => {
+                    self.merge.recv_until(&self.token, until, self.nudges.as_ref())
+                }
+                (received, _) => received,
+            };
+            match received {
+                Ok(item) => into.push(item),
+                Err(ReceiveError::Ended) => return Reading::End,
+                Err(error @ (ReceiveError::Gap { .. } | ReceiveError::Late { .. })) => {
+                    return Reading::NotReceived(error);
+                }
+                Err(_) => return Reading::Pause,
+            }
+        }
+        Reading::Full
+    }
+}
+
+impl<T> Pipeline<FromSource<Merged<T>>, Through, T, Sure> {
+    /// Starts from many channels as one, in the order of the [`Merge`]; the source ends when all its inputs have ended.
+    ///
+    /// For the results of several pipelines, each of which [sends](Pipeline::send) into a channel of its own and runs on a thread of its own, and for inputs that are added
+    /// while this one runs. Pipelines that can share one channel need no merge: give each a clone of its sender.
+    ///
+    /// A run that fails lets go of its channel as one that has ended does. So that this one does not take a part for the whole, have all of them run under one token,
+    /// and cancel it when one fails.
+    ///
+    /// A merge [by sequence](Merge::by_sequence) ends the run with [`PipelineErrorKind::NotReceived`](super::PipelineErrorKind::NotReceived) where a number is missing, late,
+    /// or there twice.
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::fan::Merge;
+    /// use gristmill::{CancellationToken, Pipeline, PipelineError};
+    ///
+    /// let token = CancellationToken::new();
+    /// let (senders, receivers): (Vec<_>, Vec<_>) = (0..2).map(|_| crossbeam_channel::bounded(16)).unzip();
+    /// let numbers = std::thread::scope(|scope| {
+    ///     let parts: Vec<_> = (0_u64..).zip(senders).map(|(part, sender)| {
+    ///         let token = &token;
+    ///         scope.spawn(move || {
+    ///             let run = Pipeline::from_iter((0..5).map(move |number| 2 * number + part))
+    ///                 .map("square", |number| number * number)
+    ///                 .send(sender)
+    ///                 .run(token);
+    ///             run.inspect_err(|_| _ = token.cancel())
+    ///         })
+    ///     }).collect();
+    ///     let merged = Pipeline::from_merge(Merge::sorted(receivers)).collect::<Vec<_>>().run(&token);
+    ///     parts.into_iter().try_for_each(|part| part.join().unwrap().map(drop))?; // the first cause
+    ///     Ok::<_, PipelineError>(merged?.0)
+    /// })?;
+    /// assert_eq!(numbers, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]);
+    /// # Ok::<(), PipelineError>(())
+    /// ```
+    ///
+    /// # Cancellation
+    /// Ends a wait at once. What was not read stays in the inputs, see [`Merge`].
+    pub fn from_merge(merge: Merge<T>) -> Self {
+        super::builder::start(Merged { merge, token: CancellationToken::new(), nudges: None })
+    }
+}
