@@ -216,13 +216,12 @@ where
         let mut full = Full { batches: Vec::new(), indices: Vec::new() };
         let mut place = 0;
         let mut plain = state.pulse.plain();
+        let mut rest = chunk.items.drain(..);
         let outcome = panics::catch(
             || me.stage_name(self.stage),
             || {
-                for item in chunk.items.drain(..) {
-                    if run.stopped() {
-                        break;
-                    }
+                while !run.stopped() {
+                    let Some(item) = rest.next() else { break };
                     let start = (plain == 0).then(time::now);
                     let cut = state.gather.look(&item, state.held.items.len());
                     if matches!(cut, Cut::Before | Cut::Around) {
@@ -244,6 +243,8 @@ where
                 }
             },
         );
+        let left: Vec<_> = rest.collect();
+        chunk.items.extend(left);
         let now = time::now();
         let spent = now.saturating_duration_since(me.now);
         state.busy += spent;

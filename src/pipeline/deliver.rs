@@ -21,7 +21,7 @@ pub trait Deliver<U, E>: Sync {
     /// False where one thread alone takes results, in its own time.
     const SHARED: bool;
 
-    /// Delivers a chunk and empties it; false when the run is over.
+    /// Delivers a chunk and empties it; false when the run is over, and then it has left the items in it that it has not begun.
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<U, E>) -> bool;
 
     /// Passes on what it holds, when nothing more comes from above; false if it holds nothing.
@@ -37,6 +37,11 @@ pub trait Deliver<U, E>: Sync {
     /// Passes on what it holds, if it is due; false if not, or if somebody is at it.
     fn flush_due(&self, _: &Run<E>, _: Instant) -> bool {
         false
+    }
+
+    /// Takes what waits here and was never begun, each with its index in the source, once all workers have ended.
+    fn take_waiting(&self) -> Vec<(u64, U)> {
+        Vec::new()
     }
 
     /// Adds up what was counted, once all workers have ended.
@@ -109,13 +114,15 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     let (mut taken, mut skipped) = (0, 0);
     let mut plain = counts.pulse.plain();
     let origin = &chunk.origin;
+    let mut rest = chunk.items.drain(..);
     let outcome = panics::catch(
         || me.stage_name(stage),
         || -> Result<(), Refused<E>> {
-            for item in chunk.items.drain(..) {
+            while rest.len() > 0 {
                 if run.stopped() {
                     return Err(Refused::Stopped);
                 }
+                let Some(item) = rest.next() else { break };
                 let start = (plain == 0).then(time::now);
                 let outcome = sink.accept(item, || origin.index(taken), &run.end);
                 match start {
@@ -131,6 +138,8 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
             Ok(())
         },
     );
+    let left: Vec<_> = rest.collect();
+    chunk.items.extend(left);
     let now = time::now();
     let spent = now.saturating_duration_since(me.now);
     counts.busy += spent;

@@ -1,6 +1,6 @@
 //! How a segment hands its results on: in its turn, and with them those that wait behind.
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Origin};
 use super::deliver::Deliver;
 use super::error::Failure;
 use super::hand::InHand;
@@ -45,7 +45,9 @@ where
     ) -> bool {
         while let Some(mut chunk) = turn {
             let span = chunk.span;
+            let count = chunk.items.len();
             if !self.deliver.deliver(run, me, &mut chunk) {
+                self.undo(&chunk.origin, count - chunk.items.len(), chunk.items);
                 return false;
             }
             let mut spare = Some(chunk.items);
@@ -59,6 +61,27 @@ where
             }
         }
         true
+    }
+
+    /// What no stage has begun, of a chunk whose items before `from` have gone, is given up as what had come in.
+    pub(super) fn undo(&self, origin: &Origin, from: usize, items: Vec<S::Out>) {
+        if S::UNDOES && !items.is_empty() {
+            self.up.take_back(origin.index(from), items.into_iter().filter_map(S::undo).collect());
+        }
+    }
+
+    /// Gives up what nobody has begun, here and further up, once all workers have ended.
+    pub(super) fn give_up(&self) {
+        for (index, item) in self.deliver.take_waiting() {
+            self.undo(&Origin::Dense(index), 0, vec![item]);
+        }
+        for chunk in self.turn.take_all() {
+            self.undo(&chunk.origin, 0, chunk.items);
+        }
+        for (first, items) in self.feed.take_all() {
+            self.up.take_back(first, items);
+        }
+        self.up.give_up();
     }
 
     /// Delivers a chunk of results when it is its turn.

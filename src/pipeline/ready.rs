@@ -157,7 +157,10 @@ where
                             return ControlFlow::Continue(core.segment.work(&core.run, me, &mut local));
                         };
                         me.found(&core.run);
-                        if drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk) {
+                        let count = chunk.items.len();
+                        if !drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk) {
+                            core.segment.undo(&chunk.origin, count - chunk.items.len(), chunk.items);
+                        } else {
                             core.segment.turn.advance(chunk.span, Some(chunk.items));
                             core.run.offer_work();
                         }

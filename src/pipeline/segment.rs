@@ -147,6 +147,7 @@ where
             if let Err(failure) = self.run_block(me, local, run, &mut hand, &mut rest, block) {
                 if run.halt_if_reaction(&failure) {
                     self.give_back(&hand, 1, rest.collect());
+                    self.undo(&hand.origin, hand.delivered, std::mem::take(&mut local.results));
                     return;
                 }
                 self.turn.cut(hand.place());
@@ -156,6 +157,7 @@ where
             }
             if run.stopped() {
                 self.give_back(&hand, 0, rest.collect());
+                self.undo(&hand.origin, hand.delivered, std::mem::take(&mut local.results));
                 return;
             }
             if rest.len() == 0 {
@@ -310,14 +312,6 @@ where
         if !rest.is_empty() {
             self.up.take_back(hand.origin.index(hand.done + failed), rest);
         }
-    }
-
-    /// Gives up what nobody has begun, here and further up, once all workers have ended.
-    pub(super) fn give_up(&self) {
-        for (first, items) in self.feed.take_all() {
-            self.up.take_back(first, items);
-        }
-        self.up.give_up();
     }
 
     fn learn(&self, run: &Run<E>, hand: &InHand<E>) {

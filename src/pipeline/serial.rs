@@ -57,13 +57,12 @@ where
         let mut items = Vec::with_capacity(chunk.items.len());
         let (mut done, mut dropped) = (0, Vec::new());
         let origin = &chunk.origin;
+        let mut rest = chunk.items.drain(..);
         let outcome = panics::catch(
             || me.stage_name(self.stage),
             || -> Result<(), What<E>> {
-                for item in chunk.items.drain(..) {
-                    if run.stopped() {
-                        break;
-                    }
+                while !run.stopped() {
+                    let Some(item) = rest.next() else { break };
                     let start = (plain == 0).then(time::now);
                     let outcome = call.call(item, || origin.index(done), &run.end);
                     match start {
@@ -79,6 +78,8 @@ where
                 Ok(())
             },
         );
+        let left: Vec<_> = rest.collect();
+        chunk.items.extend(left);
         let now = time::now();
         let spent = now.saturating_duration_since(me.now);
         counts.busy += spent;

@@ -128,6 +128,12 @@ impl<U, E> Turn<U, E> {
         Some(chunk)
     }
 
+    /// Takes everything that is parked, once all workers have ended.
+    pub(super) fn take_all(&self) -> Vec<Chunk<U, E>> {
+        let parked = std::mem::take(&mut self.state.lock().parked);
+        parked.into_iter().map(|parked| parked.0).collect()
+    }
+
     /// For the owner of a thread-bound sink: the next chunk, if it is there.
     pub(super) fn take_ready(&self) -> Option<Chunk<U, E>> {
         let mut state = self.state.lock();

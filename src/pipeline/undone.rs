@@ -97,8 +97,8 @@ impl<Z, T, M> Pipeline<FromSource<Z>, Through, T, M> {
     /// Gives back what has been read and never begun, if the run ends early: by an error, a panic, a cancellation, a time-out while it
     /// drains, or because nobody pulls its results any more. Said right after the source.
     ///
-    /// Useful where the first stage is a parallel one. Behind it, and where a serial stage, a batch, a keyed or blocking stage or the sink is the first, what waits
-    /// for its turn is dropped and not given back. An item that a stage has begun is not given back either: what has become of it by then is dropped, and its stage counts it. With what has not
+    /// An item that a stage has begun is not given back: what has become of it by then is dropped, and its stage counts it. Nor is one that a
+    /// [batch](Self::batch) has gathered or that waits in front of a [keyed](Self::keyed) stage, where one of these is the first stage. With what has not
     /// been read, which stays in the channel or in the iterator, these are the items that may be done again without doing anything twice.
     ///
     /// # Examples

@@ -291,3 +291,62 @@ fn keyed_stages_are_drained_too() {
         counts_close(&report);
     }
 }
+
+/// What the first stage has begun, what is given back and what was not read are all inputs, each once.
+#[test]
+fn what_no_first_stage_of_any_kind_has_begun_is_given_back() {
+    #[derive(Clone, Copy, Debug)]
+    enum First {
+        Parallel,
+        Serial,
+        Sink,
+        LocalSink,
+        Blocking,
+        Expanding,
+    }
+    use First::{Blocking, Expanding, LocalSink, Parallel, Serial, Sink};
+    for first in [Parallel, Serial, Sink, LocalSink, Blocking, Expanding] {
+        for (workers, window) in grid().filter(|(_, window)| *window < 4096) {
+            for ordered in [true, false] {
+                let undone = UndoneInputs::new();
+                let begun = Mutex::new(Vec::new());
+                let mut numbers = 0..2000_u64;
+                let call = |number: u64| {
+                    begun.lock().unwrap().push(number);
+                    if number == 700 { Err("seven hundred") } else { Ok(number) }
+                };
+                let source =
+                    Pipeline::from_iter(&mut numbers).workers(workers).window(window).return_undone(&undone);
+                let source = if ordered { source } else { source.unordered() };
+                let token = CancellationToken::new();
+                let error = match first {
+                    Parallel => source.try_map("first", call).for_each("drop", drop).run(&token),
+                    Serial => source.try_serial("first", call).for_each("drop", drop).run(&token),
+                    Sink => source.try_for_each("first", |number| call(number).map(drop)).run(&token),
+                    LocalSink => {
+                        source.try_for_each_local("first", |number| call(number).map(drop)).run(&token)
+                    }
+                    Blocking => source.try_blocking("first", 3, call).for_each("drop", drop).run(&token),
+                    Expanding => source
+                        .flat_map_bounded("first", 5, |number| Some(call(number)))
+                        .try_map("unpack", |result| result)
+                        .for_each("drop", drop)
+                        .run(&token),
+                }
+                .unwrap_err();
+                assert_eq!(error.index(), Some(700), "{error}");
+                let mut all = begun.into_inner().unwrap();
+                all.extend(undone.take().into_iter().map(|(index, number)| {
+                    assert_eq!(index, number);
+                    number
+                }));
+                all.sort_unstable();
+                assert!(
+                    all.into_iter().chain(numbers).eq(0..2000),
+                    "{first:?}, {workers} workers, window {window}, ordered {ordered}"
+                );
+                counts_close(error.report());
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! order to leave, and none of the run's other waits is for it, unless it is in a call.
 
 use super::super::calls::SharedCall;
+use super::super::chunk::Origin;
 use super::super::deliver::Relay;
 use super::super::error::What;
 use super::super::reorder::{Counts, Ended, Entry, Inlet};
@@ -56,6 +57,7 @@ where
         let Entry { place, index, share, since, read, item } = entry;
         queued.sub(1);
         if outlet.is_cut(place) {
+            self.segment.undo(&Origin::Dense(index), 0, vec![item]);
             return false;
         }
         let start = time::now();

@@ -62,6 +62,11 @@ impl<U: Send> Queue<U> for Waiting<U> {
         state.push(entry);
     }
 
+    fn take_all(&self, state: &mut Self::State) -> Vec<(u64, U)> {
+        let items = std::mem::take(&mut *self.items.lock());
+        items.into_iter().chain(state.drain(..)).map(|entry| (entry.index, entry.item)).collect()
+    }
+
     fn offer<E>(&self, run: &Run<E>, state: &mut Self::State) {
         let more = state.len();
         if more == 0 {

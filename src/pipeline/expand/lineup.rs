@@ -117,6 +117,11 @@ impl<U: Send, E: Send> Deliver<U, E> for Lineup<U, E> {
         !failed
     }
 
+    fn take_waiting(&self) -> Vec<(u64, U)> {
+        let items = std::mem::take(&mut self.state.lock().items);
+        items.into_iter().filter_map(|waiting| Some((waiting.index, waiting.item?))).collect()
+    }
+
     fn conclude(&self, tally: &mut Tally) {
         tally.stages[self.stage].waiting += self.state.lock().waiting;
     }

@@ -31,6 +31,11 @@ pub(in super::super) trait Queue<I>: Send + Sync {
     /// An item enters. May run user code, and unwind: then the item has not entered, and is dropped.
     fn enter(&self, state: &mut Self::State, entry: Entry<I>);
 
+    /// Takes everything, once all workers have ended, if that is what had come.
+    fn take_all(&self, _: &mut Self::State) -> Vec<(u64, I)> {
+        Vec::new()
+    }
+
     /// What has entered may be taken from now on; wakes somebody for it.
     fn offer<E>(&self, run: &Run<E>, state: &mut Self::State);
 }
@@ -127,13 +132,12 @@ where
         // Before any of them can be taken out of the queue.
         self.queued.add(count);
         let mut entered = 0;
+        let mut rest = chunk.items.drain(..);
         let outcome = panics::catch(
             || me.stage_name(self.outlet.stage),
             || {
-                for item in chunk.items.drain(..) {
-                    if run.stopped() {
-                        break;
-                    }
+                while !run.stopped() {
+                    let Some(item) = rest.next() else { break };
                     let (place, index) = (state.next, chunk.origin.index(entered));
                     let share = whole.as_ref().map_or(Share::One, |whole| Share::Part(Arc::clone(whole)));
                     let entry = Entry { place, index, share, since: me.now, read: chunk.read, item };
@@ -143,6 +147,8 @@ where
                 }
             },
         );
+        let left: Vec<_> = rest.collect();
+        chunk.items.extend(left);
         let now = time::now();
         state.busy += now.saturating_duration_since(me.now);
         me.now = now;
@@ -175,6 +181,10 @@ where
             run.release(Credit::NONE);
         }
         true
+    }
+
+    fn take_waiting(&self) -> Vec<(u64, I)> {
+        self.queue.take_all(&mut self.state.lock().queue)
     }
 
     fn conclude(&self, tally: &mut Tally) {

@@ -28,6 +28,12 @@ where
     type Out = (Hashed<K>, T);
     type Local = ();
     const ONE_TO_ONE: bool = true;
+    // Its key is known, but the stage has not begun it.
+    const UNDOES: bool = true;
+
+    fn undo((_, item): Self::Out) -> Option<T> {
+        Some(item)
+    }
 
     fn local(&self) {}
 

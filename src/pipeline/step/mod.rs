@@ -132,6 +132,14 @@ pub trait Step<T, E>: Send + Sync {
     /// Whether it reads the [index](StepContext::index) of the item.
     const NEEDS_INDEX: bool = false;
 
+    /// Whether [`undo`](Self::undo) gives something.
+    const UNDOES: bool = false;
+
+    /// What had come in, where no stage has begun it: for inputs that are given back.
+    fn undo(_out: Self::Out) -> Option<T> {
+        None
+    }
+
     /// The state a worker starts with; runs no user code.
     fn local(&self) -> Self::Local;
 
@@ -156,6 +164,11 @@ impl<T: Send, E> Step<T, E> for Through {
     type Out = T;
     type Local = ();
     const ONE_TO_ONE: bool = true;
+    const UNDOES: bool = true;
+
+    fn undo(out: T) -> Option<T> {
+        Some(out)
+    }
 
     fn local(&self) {}
 
@@ -192,6 +205,11 @@ where
     const ONE_TO_ONE: bool = A::ONE_TO_ONE && B::ONE_TO_ONE;
     const AT_MOST_ONE: bool = A::AT_MOST_ONE && B::AT_MOST_ONE;
     const NEEDS_INDEX: bool = A::NEEDS_INDEX || B::NEEDS_INDEX;
+    const UNDOES: bool = A::UNDOES && B::UNDOES;
+
+    fn undo(out: B::Out) -> Option<T> {
+        B::undo(out).and_then(A::undo)
+    }
 
     fn local(&self) -> Self::Local {
         (self.first.local(), self.second.local())
