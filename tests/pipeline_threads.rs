@@ -39,8 +39,8 @@ fn threads_of_a_blocking_stage_end_too(before: usize, workers: usize) {
         };
         if ending == "drop" {
             let mut numbers =
-                pipeline().blocking("wait", OWN, |number| number).into_iter_with(&token).unwrap();
-            assert_eq!(numbers.next().unwrap().unwrap(), 0);
+                pipeline().blocking("wait", OWN, |number| number).into_iter_with(&token).expect("it can run");
+            assert!(matches!(numbers.next(), Some(Ok(0))));
             assert_eq!(threads(), before + workers - 1 + OWN);
         } else {
             let outcome = pipeline().try_blocking("wait", OWN, call).for_each("sink", drop).run(&token);

@@ -6,7 +6,7 @@ use std::sync::{Barrier, Mutex, mpsc};
 use std::thread;
 
 use gristmill::fan::Merge;
-use gristmill::pipeline::{ErrorLog, StageKind};
+use gristmill::pipeline::{ErrorLog, Span, StageKind};
 use gristmill::{CancellationToken, Pipeline, PipelineControl, PipelineErrorKind};
 use proptest::prelude::*;
 
@@ -576,8 +576,7 @@ fn timeline_has_a_lane_for_each_thread_of_the_stage() {
     let timeline = report.timeline().unwrap();
     let names: Vec<_> = (0..timeline.workers()).map(|lane| timeline.name(lane)).collect();
     assert_eq!(names, ["worker 0", "worker 1", "wait 1", "wait 2", "wait 3"]);
-    let items =
-        |lane: usize| timeline.spans(lane).iter().filter(|span| span.stage() == 1).map(|span| span.items());
+    let items = |lane: usize| timeline.spans(lane).iter().filter(|span| span.stage() == 1).map(Span::items);
     assert_eq!((2..5).flat_map(items).sum::<u64>(), 60);
     assert_eq!((0..2).flat_map(items).sum::<u64>(), 0);
 }
