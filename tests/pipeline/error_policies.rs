@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use gristmill::pipeline::{ErrorLog, FailedItem};
 use gristmill::{CancellationToken, Pipeline, PipelineError, PipelineErrorKind, Report};
 
-use super::support::{Ledger, grid, vague, within_limit};
+use super::support::{Ledger, counts_close, grid, vague, within_limit};
 
 const ITEMS: u64 = 1000;
 
