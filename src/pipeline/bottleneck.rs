@@ -85,8 +85,8 @@ impl fmt::Display for Bottleneck<'_> {
                 format!("{name} ({percent:.0} % of its threads' time)")
             }
             (false, _) => format!("{name} ({percent:.0} % of the time)"),
-            (true, 1) => format!("the one worker, mostly for {name} ({percent:.0} %)"),
-            (true, count) => format!("{count} workers, mostly for {name} ({percent:.0} %)"),
+            (true, 1) => format!("the one worker ({percent:.0} % of its time), mostly for {name}"),
+            (true, count) => format!("{count} workers ({percent:.0} % of their time), mostly for {name}"),
         };
         write!(formatter, "limited by {limit}")?;
         if let Some((next, utilisation)) = self.next {
@@ -96,7 +96,7 @@ impl fmt::Display for Bottleneck<'_> {
             Some(times) => ("thread there", times),
             None => ("worker", self.one_more_worker),
         };
-        write!(formatter, "; one more {what}: {times:.2} times as fast")
+        write!(formatter, "; one more {what}: at most {times:.2} times as fast")
     }
 }
 
@@ -225,7 +225,7 @@ mod tests {
         let text = report.bottleneck().expect("a run").to_string();
         assert_eq!(
             text,
-            "limited by 4 workers, mostly for b (98 %), then by in (20 %); one more worker: 1.25 times as fast"
+            "limited by 4 workers (98 % of their time), mostly for b, then by in (20 %); one more worker: at most 1.25 times as fast"
         );
         assert!(report.to_string().ends_with(&text));
     }
@@ -236,7 +236,7 @@ mod tests {
         let bottleneck = report.bottleneck().expect("a run");
         assert_eq!(
             bottleneck.to_string(),
-            "limited by s (100 % of the time), then by the workers (60 %); one more worker: 1.00 times as fast"
+            "limited by s (100 % of the time), then by the workers (60 %); one more worker: at most 1.00 times as fast"
         );
         assert!(!bottleneck.is_short_of_workers());
     }
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(
             report.bottleneck().expect("a run").to_string(),
             "limited by wait (98 % of its threads' time), then by the workers (60 %); one more thread there: \
-             1.25 times as fast"
+             at most 1.25 times as fast"
         );
         let report = run_with(2, 40, &stages);
         let bottleneck = report.bottleneck().expect("a run");

@@ -51,8 +51,8 @@ pub enum PipelineErrorKind<E> {
         /// The panic, with the stage's name, payload, text and location.
         panic: Panic,
     },
-    /// The channel that [`send`](super::Pipeline::send) or [`divert_errors`](super::Pipeline::divert_errors) sends into has no
-    /// receiver left.
+    /// The channel that [`send`](super::Pipeline::send), [`tee`](super::Pipeline::tee) or [`divert_errors`](super::Pipeline::divert_errors)
+    /// sends into has no receiver left.
     #[error("{stage} could not send item {index}: the channel has no receiver left")]
     ReceiverGone {
         /// The name of the sink, or of the stage that failed.

@@ -12,8 +12,10 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     ///
     /// For items that become very many: the lines of a large file, the pages of an archive. [`flat_map`](Self::flat_map) runs on all workers, but what it makes of one
     /// item lies in memory at once; here the iterators are read as the [source](Self::from_iter) is: one at a time and in order, by whichever worker has nothing to do further
-    /// downstream, and no further than the bound. So `call` and the iterator should be light, and must not wait for what comes after this stage; heavy work belongs into
-    /// the stages around it, which run on all workers.
+    /// downstream, and no further than the bound. So `call` and the iterator should be light beside what follows (to read a file's next line is, to decode an image is not), and must not
+    /// wait for what comes after this stage; heavy work belongs into the stages around it, which run on all workers.
+    ///
+    /// Errors, and what they are recorded with, have the index of the item that was expanded: where the place in it matters, `enumerate` in `call`.
     ///
     /// What is on its way does not count for the [`window`](Self::window): that counts the items before they are expanded, and each until the last of what it became
     /// is through. Results that are held in a [batch](Self::batch) that is being filled come on top of `most`.
@@ -22,14 +24,17 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// ```
     /// use gristmill::{CancellationToken, Pipeline};
     ///
-    /// let files = ["a b c", "", "d"];
-    /// let (words, _) = Pipeline::from_slice(&files)
-    ///     .flat_map_bounded("split", 100, |text| text.split_whitespace())
-    ///     .map("upper", str::to_uppercase)
+    /// use std::io::{BufRead, BufReader};
+    ///
+    /// let files = ["a\nb\nc", "", "d"]; // or paths, and `File::open` in the first stage
+    /// let (lines, _) = Pipeline::from_iter(files)
+    ///     .try_map("open", |file| Ok::<_, std::io::Error>(file.as_bytes()))
+    ///     .flat_map_bounded("lines", 1000, |file| BufReader::new(file).lines())
+    ///     .try_map("upper", |line| Ok(line?.to_uppercase()))
     ///     .collect::<Vec<_>>()
     ///     .run(&CancellationToken::new())?;
-    /// assert_eq!(words, ["A", "B", "C", "D"]);
-    /// # Ok::<(), gristmill::PipelineError>(())
+    /// assert_eq!(lines, ["A", "B", "C", "D"]);
+    /// # Ok::<(), gristmill::PipelineError<std::io::Error>>(())
     /// ```
     ///
     /// # Cancellation

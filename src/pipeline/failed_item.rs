@@ -11,7 +11,7 @@ use std::borrow::Cow;
 pub struct ItemError<E> {
     /// The name of the stage.
     pub stage: Cow<'static, str>,
-    /// The item's index in the source, from 0; behind a batch, the index of the batch's first item.
+    /// The item's index in the source, from 0; behind a batch, the index of the batch's first item, and behind a stage that makes several of one, that of the one.
     pub index: u64,
     /// The error itself.
     #[source]
@@ -26,7 +26,7 @@ pub struct ItemError<E> {
 pub struct FailedItem<T, E> {
     /// The name of the stage.
     pub stage: Cow<'static, str>,
-    /// The item's index in the source, from 0; behind a batch, the index of the batch's first item.
+    /// The item's index in the source, from 0; behind a batch, the index of the batch's first item, and behind a stage that makes several of one, that of the one.
     pub index: u64,
     /// The item as it came into the stage.
     pub item: T,

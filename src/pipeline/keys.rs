@@ -39,7 +39,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// item that turns out much longer holds those up. When all that is in the [`window`](Self::window) has one key, the stage
     /// is a serial one, and [`serial`](Self::serial) does that with less effort.
     ///
-    /// `key` runs on all workers. A key exists while items of it are on their way, and not much longer.
+    /// `key` runs on all workers. A key does not borrow from its item, which goes on by itself: clone what is needed, or share it. A key exists while items of it are on their way, and not much longer.
     ///
     /// # Examples
     /// ```

@@ -15,7 +15,7 @@ use super::step::{Attempt, Judged, Then, Through};
 /// A pipeline whose last stage can fail, and has no policy of its own yet.
 #[diagnostic::on_unimplemented(
     message = "an error policy belongs to the stage before it, and that one cannot fail or has a policy already",
-    note = "write it right after `try_map`, `try_map_init`, `try_serial`, `try_keyed`, `try_blocking`, `try_for_each` or `try_for_each_local`"
+    note = "write it right after `try_map`, `try_map_init`, `try_serial`, `try_keyed`, `try_blocking`, their unordered forms, `try_for_each` or `try_for_each_local`"
 )]
 pub trait LastCanFail: Sized {
     /// What it fails with.

@@ -22,7 +22,7 @@
 //!   [by weight](Pipeline::window_by_weight) too, and what a [`flat_map_bounded`](Pipeline::flat_map_bounded) makes of the items has a bound of its own.
 //! - The sink takes one item at a time, in the order of the source unless [`unordered`](Pipeline::unordered) is asked for.
 //! - The first error, panic or cancellation ends the run: what had been read is given up, `run` returns, no thread is left. The
-//!   error names the stage and the item's index; in an ordered run the sink has seen exactly the items before it.
+//!   error names the stage and the item's index; in an ordered run the sink has seen exactly what comes before it.
 //! - A stage that can fail may be given a policy instead: items that fail are [skipped](Pipeline::skip_errors),
 //!   [recorded](Pipeline::collect_errors) up to so many, [sent](Pipeline::divert_errors) into a channel with their error, or a
 //!   [closure](Pipeline::handle_errors) decides. The others go on in order. Panics and cancellation end the run in any case.

@@ -13,7 +13,7 @@ use super::ready::{LocalPipeline, ReadyPipeline};
 ///
 /// A policy is written right after the stage that it belongs to: [`try_map`](Pipeline::try_map),
 /// [`try_map_init`](Pipeline::try_map_init), [`try_serial`](Pipeline::try_serial), [`try_keyed`](Pipeline::try_keyed) or
-/// [`try_blocking`](Pipeline::try_blocking); sinks have the same methods. Every stage has its
+/// [`try_blocking`](Pipeline::try_blocking), or an unordered form of these; sinks have the same methods. Every stage has its
 /// own, and other stages and the source still end the run. A source of results is brought under one by
 /// `from_iter(results).try_map("read", |result| result)`.
 ///

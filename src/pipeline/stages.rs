@@ -56,7 +56,8 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
 
     /// Turns each item into another, on all workers; the first error ends the run, unless an [error policy](Self::skip_errors) follows it.
     ///
-    /// All stages of a pipeline that can fail share one error type; `map_err` brings others to it.
+    /// All stages of a pipeline that can fail share one error type, also those with a policy; `map_err` brings others to it: an enum of yours, or
+    /// `std::io::Error::other` where the text is enough. A `Box<dyn Error>` does too, but is no error itself, so that `?` does not box what `run` gives.
     ///
     /// # Examples
     /// ```

@@ -28,11 +28,11 @@ impl Report {
         let [p50, p99, max] =
             times.map(|time| if latency.count() > 0 { short(time) } else { "-".to_owned() });
         [
-            stage.name.to_string(),
+            stage.name.replace(char::is_control, " "),
             stage.kind.to_string(),
             stage.items_in.to_string(),
             stage.items_out.to_string(),
-            (stage.failed + stage.panicked).to_string(),
+            stage.failed.to_string(),
             short(stage.busy),
             format!("{:.0}", self.utilisation(stage) * 100.0),
             format!("{:.0}", self.share(stage.starved)),
@@ -42,6 +42,13 @@ impl Report {
             max,
         ]
     }
+}
+
+/// What else became of items, where the row does not say it: so that it adds up.
+fn others(stage: &StageReport) -> String {
+    let others = [(stage.filtered, "filtered"), (stage.panicked, "panicked"), (stage.undone, "undone")];
+    let others = others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    others.collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Report {
@@ -93,6 +100,10 @@ impl fmt::Display for Report {
                     1 => write!(formatter, "  {cell:width$}")?,
                     _ => write!(formatter, "  {cell:>width$}")?,
                 }
+            }
+            let others = number.checked_sub(1).map(|stage| others(&self.stages[stage])).unwrap_or_default();
+            if !others.is_empty() {
+                write!(formatter, "  {others}")?;
             }
         }
         match self.bottleneck() {

@@ -95,7 +95,8 @@ where
 
 impl<Z, T, M> Pipeline<FromSource<Z>, Through, T, M> {
     /// Gives back what has been read and never begun, if the run ends early: by an error, a panic, a cancellation, a time-out while it
-    /// drains, or because nobody pulls its results any more. Said right after the source.
+    /// drains, or because nobody pulls its results any more. Said right after the source, before or
+    /// after a [window by weight](Pipeline::window_by_weight).
     ///
     /// An item that a stage has begun is not given back: what has become of it by then is dropped, and its stage counts it. Nor is one that a
     /// [batch](Self::batch) has gathered or that waits in front of a [keyed](Self::keyed) stage, where one of these is the first stage. With what has not

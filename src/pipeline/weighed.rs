@@ -96,8 +96,8 @@ impl<Z, T, M> Pipeline<FromSource<Z>, Through, T, M> {
     /// refused by `run`. Said right after the source.
     ///
     /// For items that differ much in size: files, images, messages. `weigh` says what an item will take up once it is being worked on, in bytes for instance; it runs once for
-    /// each, one at a time. An item that weighs more than the limit goes alone; one that weighs nothing takes up nothing. A pipeline has one such bound: a second one is
-    /// refused by `run`.
+    /// each, one at a time. An item that weighs more than the limit goes alone; one that weighs nothing takes up nothing. Of several such bounds the last
+    /// is the one.
     ///
     /// # Examples
     /// ```
@@ -128,11 +128,13 @@ impl<Z, T, M> Pipeline<FromSource<Z>, Through, T, M> {
     where
         F: FnMut(&T) -> u64 + Send,
     {
-        if limit == 0 || self.settings.weight.is_some() {
+        if limit == 0 {
             self.settings.invalid = Some("window_by_weight");
         }
         let window = Arc::new(WeightWindow::new(limit));
-        self.settings.weight = Some(Arc::clone(&window));
+        if let Some(before) = self.settings.weight.replace(Arc::clone(&window)) {
+            before.lift();
+        }
         let FromSource { source, declared } = self.plan;
         let source = Weighed { source, weigh, window, given: Vec::new(), waiting: None, weight: 0 };
         let plan = FromSource { source, declared };

@@ -6,7 +6,7 @@
 //! 2. While an item waits for room something is inside, whose leaving has somebody look again: one that nothing is inside with always fits.
 
 use crate::sync::Padded;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How much may be inside, and how much is.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct WeightWindow {
     released: Padded<AtomicU64>,
     /// Weight of items that are held in batches which are being filled; reading goes on for them.
     held: AtomicU64,
+    /// Another one has been set after it.
+    is_lifted: AtomicBool,
     /// The weight of the item that waits for room; at least 1, as nobody knows what the next one weighs.
     next: AtomicU64,
 }
@@ -27,6 +29,7 @@ impl WeightWindow {
             taken: Padded(AtomicU64::new(0)),
             released: Padded(AtomicU64::new(0)),
             held: AtomicU64::new(0),
+            is_lifted: AtomicBool::new(false),
             next: AtomicU64::new(1),
         }
     }
@@ -53,6 +56,9 @@ impl WeightWindow {
     /// Lets an item in, for the reader; `None` if it has to wait. Gives what it is taken to weigh: one that weighs more than the limit goes
     /// alone all the same.
     pub(super) fn enter(&self, weight: u64) -> Option<u64> {
+        if self.is_lifted.load(Ordering::Relaxed) {
+            return Some(0);
+        }
         let weight = weight.min(self.limit);
         if !self.fits(weight) {
             self.next.store(weight.max(1), Ordering::SeqCst);
@@ -61,6 +67,11 @@ impl WeightWindow {
         self.next.store(1, Ordering::SeqCst);
         self.taken.fetch_add(weight, Ordering::SeqCst);
         Some(weight)
+    }
+
+    /// Lets everything in from now on; before the run begins.
+    pub(super) fn lift(&self) {
+        self.is_lifted.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn release(&self, weight: u64) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use gristmill::fan::{LaneRule, Merge, MergeInput, ReceiveError, RouteErrorKind, Router};
+use gristmill::pipeline::FailedItem;
 use gristmill::{CancellationToken, Pipeline, PipelineControl, PipelineErrorKind};
 
 use super::support::{LIMIT, counts_close, grid, grind, within_limit};
@@ -284,4 +285,64 @@ fn batch_from_a_merge_goes_on_when_its_time_has_come_and_a_wait_ends_by_cancella
             });
         });
     }
+}
+
+/// Neither side buffers anything, and each looks for the other.
+#[test]
+fn pipelines_meet_in_channels_without_a_buffer() {
+    for workers in [1, 3] {
+        within_limit(move || {
+            let (copies, side) = bounded(0);
+            let (results, receiver) = bounded(0);
+            let (failures, failed) = bounded(0);
+            let token = CancellationToken::new();
+            std::thread::scope(|scope| {
+                let collect = |receiver| {
+                    let pipeline = Pipeline::from_receiver(receiver).workers(workers);
+                    pipeline.collect::<Vec<u32>>().run(&token).unwrap().0
+                };
+                let side = scope.spawn(move || collect(side));
+                let failed = scope.spawn(|| {
+                    let pipeline = Pipeline::from_receiver(failed).workers(workers);
+                    pipeline
+                        .fold("count", 0, |count, _: FailedItem<u32, &str>| count + 1)
+                        .run(&token)
+                        .unwrap()
+                        .0
+                });
+                let merged = scope.spawn(|| {
+                    let pipeline = Pipeline::from_merge(Merge::fair([receiver])).workers(workers);
+                    pipeline.collect::<Vec<u32>>().run(&token).unwrap().0
+                });
+                Pipeline::from_iter(0..100)
+                    .workers(workers)
+                    .tee("copy", copies)
+                    .try_map("odd", |number| if number % 2 == 1 { Ok(number) } else { Err("even") })
+                    .divert_errors(failures)
+                    .send(results)
+                    .run(&token)
+                    .unwrap();
+                assert!(side.join().unwrap().into_iter().eq(0..100));
+                assert_eq!(failed.join().unwrap(), 50);
+                assert_eq!(merged.join().unwrap().len(), 50);
+            });
+        });
+    }
+}
+
+#[test]
+fn cancellation_ends_a_wait_in_a_channel_without_a_buffer() {
+    within_limit(|| {
+        let (results, receiver) = bounded(0);
+        let token = CancellationToken::new();
+        let stop = token.clone();
+        let source = (0..10).inspect(|number| {
+            if *number == 3 {
+                stop.cancel();
+            }
+        });
+        let error = Pipeline::from_iter(source).workers(2).send(results).run(&token).unwrap_err();
+        assert!(error.is_cancelled(), "{error}");
+        drop(receiver);
+    });
 }

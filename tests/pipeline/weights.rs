@@ -184,19 +184,30 @@ fn items_weigh_by_themselves_in_a_bounded_expansion() {
 }
 
 #[test]
-fn limit_of_zero_and_a_second_limit_are_refused() {
-    for twice in [false, true] {
-        let pipeline = Pipeline::from_iter(0..3).window_by_weight(u64::from(twice), |_| 1);
-        let error = if twice {
-            let pipeline = pipeline.window_by_weight(1, |_| 1);
-            pipeline.for_each("drop", drop).run(&CancellationToken::new()).unwrap_err()
-        } else {
-            pipeline.for_each("drop", drop).run(&CancellationToken::new()).unwrap_err()
-        };
-        let refused =
-            matches!(error.kind(), PipelineErrorKind::InvalidSetting { setting: "window_by_weight" });
-        assert!(refused, "{error}");
-    }
+fn limit_of_zero_is_refused() {
+    let pipeline = Pipeline::from_iter(0..3).window_by_weight(0, |_| 1);
+    let error = pipeline.for_each("drop", drop).run(&CancellationToken::new()).unwrap_err();
+    let refused = matches!(error.kind(), PipelineErrorKind::InvalidSetting { setting: "window_by_weight" });
+    assert!(refused, "{error}");
+}
+
+#[test]
+fn of_two_limits_the_last_is_the_one() {
+    let scales = Arc::new(Scales::default());
+    let report = Pipeline::from_iter(0..500_u64)
+        .workers(4)
+        .window_by_weight(2, |_| 1)
+        .window_by_weight(100, |number| weight(*number))
+        .map("load", |number| {
+            let load = Load::new(weight(number), &scales);
+            grind(200);
+            load
+        })
+        .for_each("drop", drop)
+        .run(&CancellationToken::new())
+        .unwrap();
+    assert_eq!(report.finished(), 500);
+    assert!(scales.peak.load(Ordering::SeqCst) <= 100);
 }
 
 #[test]
