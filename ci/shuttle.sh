@@ -3,6 +3,6 @@
 source "$(dirname "$0")/common.sh"
 
 has_tests shuttle || skip "there are no shuttle tests yet"
-export GRISTMILL_ITERATIONS=${GRISTMILL_ITERATIONS:-20000}
+export GRISTMILL_ITERATIONS=${GRISTMILL_ITERATIONS:-10000}
 echo "$GRISTMILL_ITERATIONS executions per test and scheduler"
 run env CARGO_TARGET_DIR=$builds/shuttle RUSTFLAGS="--cfg gristmill_shuttle" cargo test --no-fail-fast --release --test 'shuttle_*'

@@ -262,7 +262,8 @@ fn drain_ends_a_wait_for_room_in_the_side_channel_when_its_time_is_over() {
                     let report = error.report();
                     counts_close(report);
                     assert_eq!((begun.into_inner() + undone.take().len()) as u64, report.read());
-                    assert_eq!(full.len(), 1, "what was sent stays");
+                    // None where the time was over before the first was sent.
+                    assert!(full.len() <= 1, "there is room for one");
                 }
             }
         });
