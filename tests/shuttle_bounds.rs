@@ -234,3 +234,82 @@ fn batch_whose_time_has_come_is_passed_on_while_the_source_pauses() {
         });
     }
 }
+
+/// One worker is in a call, another waits in `next`, and each waits for a batch that only its time lets go: a third has to.
+#[test]
+fn idle_worker_passes_on_a_batch_whose_time_has_come_while_the_others_are_in_calls() {
+    check("batch time, all others in calls", true, || {
+        let (saw, seen) = bounded(2);
+        let waits = seen.clone();
+        let mut given = 0;
+        let source = std::iter::from_fn(move || {
+            given += 1;
+            if given == 1 {
+                return Some(0);
+            }
+            waits.recv().expect("the single one goes through");
+            None
+        });
+        let report = Pipeline::from_iter(source)
+            .workers(3)
+            .window(8)
+            .flat_map("three", |item| [item; 3])
+            .batch(2)
+            .batch_timeout(Duration::from_micros(50))
+            .map("wait", move |batch| {
+                if batch.len() == 2 {
+                    seen.recv().expect("the single one goes through");
+                } else {
+                    saw.send(()).expect("both wait");
+                    saw.send(()).expect("both wait");
+                }
+            })
+            .for_each("drop", drop)
+            .run(&CancellationToken::new())
+            .unwrap();
+        assert_eq!(report.finished(), 1);
+    });
+}
+
+/// The other worker waits in the channel already when the first item of a batch comes, and the one that has put it there goes into a call.
+#[test]
+fn worker_that_waits_for_a_channel_hears_of_a_batch_that_has_a_time() {
+    check("batch time, the other waits in the channel", true, || {
+        let (sender, receiver) = bounded(2);
+        let (saw, seen) = bounded(2);
+        let (enters, entered) = bounded(2);
+        let end = seen.clone();
+        let feeder = thread::Builder::new()
+            .spawn(move || {
+                sender.send(0).expect("the run is there");
+                entered.recv().expect("the first is in a batch");
+                sender.send(1).expect("the run is there");
+                end.recv().expect("the first goes through");
+            })
+            .expect("no fault is asked for");
+        let report = Pipeline::from_receiver(receiver)
+            .workers(2)
+            .window(8)
+            .map("wait", move |item| {
+                if item == 1 {
+                    seen.recv().expect("the first goes through");
+                }
+                item
+            })
+            .batch_by_weight(2, move |_| {
+                _ = enters.send(()); // nobody waits for the second
+                1
+            })
+            .batch_timeout(Duration::from_micros(50))
+            .for_each("see", move |batch: Vec<i32>| {
+                if batch[0] == 0 && batch.len() == 1 {
+                    saw.send(()).expect("both wait");
+                    saw.send(()).expect("both wait");
+                }
+            })
+            .run(&CancellationToken::new())
+            .unwrap();
+        assert_eq!(report.finished(), 2);
+        feeder.join().expect("it has seen it");
+    });
+}

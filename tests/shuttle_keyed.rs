@@ -173,3 +173,24 @@ fn panic_in_the_keyed_stage() {
 fn cancellation() {
     check_event("cancellation", Event::Cancels);
 }
+
+/// The failed item's credit leaves with the chunk it was in, before the failure has come to whoever takes the results.
+#[test]
+fn failure_in_front_of_the_keys_reaches_the_thread_that_owns_the_sink() {
+    for (lazy, items) in [(false, 1), (true, 1), (false, 2), (true, 2)] {
+        check(&format!("failure in front, lazy {lazy}, {items} items"), move || {
+            let pipeline = Pipeline::from_iter(0..items)
+                .workers(2)
+                .window(4)
+                .try_serial("fail", move |item| if item + 1 == items { Err("no") } else { Ok(item) })
+                .keyed("keyed", |item| item % KEYS, |item| item);
+            let token = CancellationToken::new();
+            let outcome = if lazy {
+                pipeline.with_iter(&token, |results| results.count()).1.map(drop)
+            } else {
+                pipeline.for_each_local("see", drop).run(&token).map(drop)
+            };
+            assert_eq!(outcome.unwrap_err().index(), Some(items as u64 - 1));
+        });
+    }
+}

@@ -131,6 +131,7 @@ impl<G, U, E> Batch<G, U, E> {
         let before = std::mem::replace(&mut *self.due.lock(), due);
         if due.is_some() && due != before {
             run.stir();
+            run.nudges.send();
         }
     }
 
@@ -139,7 +140,7 @@ impl<G, U, E> Batch<G, U, E> {
         let mut full = Full { batches: Vec::new(), indices: Vec::new() };
         let end = state.held.index + state.held.items.len() as u64;
         full.close(&mut state.held);
-        self.pass(run, state, full, None, (Credit::NONE, false, end), now);
+        self.pass(run, state, full, None, (0, Credit::NONE, false, end), now);
         self.set_due(run, &state.held);
     }
 
@@ -150,16 +151,19 @@ impl<G, U, E> Batch<G, U, E> {
         state: &mut State<G, U>,
         full: Full<U>,
         failure: Option<Box<Failure<E>>>,
-        (credit, dense, end): (Credit, bool, u64),
+        (came, credit, dense, end): (usize, Credit, bool, u64),
         since: Instant,
     ) {
         let goes_on = !full.batches.is_empty() || failure.is_some();
         let rest = state.held.items.len();
+        // All that came is held, so its credit is too: what goes has what was held before.
+        let apart = goes_on && came > 0 && rest == came;
         let available = state.held.credit.plus(credit);
         let held = match (goes_on, dense && available.is_plain()) {
             (false, _) if rest == 0 => Credit::NONE, // all that came was filtered out
             (false, _) => available,
             (true, true) => Credit::of(available.items.min(rest)),
+            (true, false) if apart => credit,
             (true, false) => Credit::NONE,
         };
         run.hold(state.held.credit, held);
@@ -277,7 +281,7 @@ where
         let dense = chunk.origin.is_dense();
         let goes_on = !full.batches.is_empty();
         state.held.read = state.held.read.or(Some(chunk.read));
-        self.pass(run, state, full, failure, (chunk.credit, dense, end), now);
+        self.pass(run, state, full, failure, (place, chunk.credit, dense, end), now);
         state.held.read = match state.held.read {
             _ if state.held.items.is_empty() => None,
             _ if goes_on => Some(chunk.read),

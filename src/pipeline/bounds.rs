@@ -11,4 +11,6 @@ pub(super) struct Bounds {
     pub(super) weight: Option<Arc<WeightWindow>>,
     /// How many results of each stage that expands items there may be.
     pub(super) expansions: Vec<usize>,
+    /// Whether something waits for its time.
+    pub(super) timed: bool,
 }

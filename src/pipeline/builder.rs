@@ -68,6 +68,7 @@ pub(super) fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure
             window: DEFAULT_WINDOW,
             weight: None,
             expansions: Vec::new(),
+            timed: false,
             workers: None,
             ordered: true,
             reordered: false,

@@ -38,12 +38,13 @@ impl Crew {
     }
 }
 
-/// Wakes a worker that waits in a channel for the next item, where there is no other: a thread that is no worker has made work.
+/// Interrupts a worker that waits in a channel for the next item, where there may be no other: a thread that is no worker has made work, or a batch has a
+/// time from now on.
 #[derive(Debug)]
 pub(super) struct Nudges(Option<(Sender<()>, Receiver<()>)>);
 
 impl Nudges {
-    /// `needed`: there is a stage that has threads.
+    /// `needed`: there is a stage that has threads, or a batch with a time.
     pub(super) fn new(needed: bool) -> Self {
         Self(needed.then(|| bounded(1)))
     }

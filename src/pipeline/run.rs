@@ -131,7 +131,7 @@ impl<E> Run<E> {
             end,
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
-            nudges: Nudges::new(!crews.is_empty()),
+            nudges: Nudges::new(!crews.is_empty() || bounds.timed),
             crews,
             stirs: AtomicUsize::new(0),
             hungry: Padded(AtomicBool::new(false)),

@@ -35,6 +35,8 @@ pub struct Worker {
     /// can have seen.
     pub(super) due: Option<Instant>,
     stirs: usize,
+    /// How many there had been when it last looked everywhere in vain.
+    seen: usize,
     pub(super) step: StepContext,
     /// Failures by stage.
     pub(super) failed: Vec<u64>,
@@ -54,6 +56,7 @@ impl Worker {
             idle: Duration::ZERO,
             due: None,
             stirs: 0,
+            seen: 0,
             step: StepContext::new(stages, end),
             failed: vec![0; stages],
             panicked: vec![0; stages],
@@ -92,6 +95,10 @@ impl Worker {
         let place = if self.owner { &run.owner } else { &run.sleepers };
         place.found(|| false);
         run.offer_work();
+        if run.stirs.load(Ordering::SeqCst) != self.seen {
+            // What it should have looked for may have rung nobody, because it was searching.
+            run.wake_one();
+        }
     }
 
     /// Works until the run has ended, or until `work` breaks off. `work` says whether it did something; `ready` says whether there
@@ -116,7 +123,7 @@ impl Worker {
                     }
                     continue;
                 }
-                ControlFlow::Continue(false) => {}
+                ControlFlow::Continue(false) => self.seen = self.stirs,
                 ControlFlow::Break(value) => {
                     result = Some(value);
                     break;

@@ -118,6 +118,10 @@ where
 
     fn deliver(&self, run: &Run<E>, me: &mut Worker, chunk: &mut Chunk<I, E>) -> bool {
         let count = chunk.items.len();
+        if chunk.failure.is_some() {
+            // The chunk's credit is that of the failed item as well, and leaves before the failure has ended the run: this piece stays.
+            run.note_piece();
+        }
         let mut state = self.state.lock();
         let state = &mut *state;
         let own_credit = chunk.origin.is_dense() && chunk.credit == Credit::of(count);

@@ -102,7 +102,7 @@ pub(in super::super) struct Ring<V, E> {
     slots: VecDeque<Option<Ended<V, E>>>,
     /// How many places of the order below have been filled.
     passed: usize,
-    /// What went on last may be a piece whose credit is still to come.
+    /// Pieces have gone on, and the credit of one may be still to come.
     is_cut: bool,
     /// A failure has: nothing may come after it.
     over: bool,
@@ -156,14 +156,14 @@ impl<V, E> Ring<V, E> {
                 return (self.head != before).then_some(ready);
             }
         }
-        self.is_cut = ready.credits.is_cut();
+        self.is_cut |= ready.credits.is_cut();
         self.passed += ready.items.len() + usize::from(ready.credit_only);
         (self.head != before).then_some(ready)
     }
 
     /// Credit comes without items: the place it gets, if it goes on and is not released.
     pub(in super::super) fn put_credit(&mut self) -> Option<usize> {
-        let place = self.is_cut.then_some(self.passed)?;
+        let place = (self.is_cut && !self.over).then_some(self.passed)?;
         self.passed += 1;
         Some(place)
     }
