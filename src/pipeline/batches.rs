@@ -140,7 +140,7 @@ impl<P, S, G, T, M> Pipeline<ThroughBatch<P, S, G>, Through, T, M> {
     /// ```
     pub fn batch_timeout(mut self, longest: Duration) -> Self {
         self.plan.timeout = Some(longest);
-        self.settings.timed = true;
+        self.settings.timed += 1;
         self
     }
 }

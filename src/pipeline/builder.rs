@@ -68,7 +68,7 @@ pub(super) fn start<Z, T>(source: Z) -> Pipeline<FromSource<Z>, Through, T, Sure
             window: DEFAULT_WINDOW,
             weight: None,
             expansions: Vec::new(),
-            timed: false,
+            timed: 0,
             workers: None,
             ordered: true,
             reordered: false,

@@ -113,7 +113,7 @@ where
             window: settings.window.max(1),
             weight: settings.weight,
             expansions: settings.expansions,
-            timed: settings.timed,
+            timed: settings.timed > 0,
         };
         // A control cancels the run, and never what the caller shares with others.
         let caller = if settings.control.is_some() { token.child() } else { token.clone() };

@@ -31,8 +31,8 @@ pub(super) struct Settings {
     pub(super) weight: Option<Arc<WeightWindow>>,
     /// The bounds of the stages that expand items, in their order.
     pub(super) expansions: Vec<usize>,
-    /// A batch goes on when its time has come.
-    pub(super) timed: bool,
+    /// How many batches go on when their time has come.
+    pub(super) timed: usize,
     pub(super) workers: Option<usize>,
     pub(super) ordered: bool,
     /// A stage lets results pass each other.

@@ -158,11 +158,11 @@ where
                         };
                         me.found(&core.run);
                         let count = chunk.items.len();
-                        if !drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk) {
-                            core.segment.undo(&chunk.origin, count - chunk.items.len(), chunk.items);
-                        } else {
+                        if drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk) {
                             core.segment.turn.advance(chunk.span, Some(chunk.items));
                             core.run.offer_work();
+                        } else {
+                            core.segment.undo(&chunk.origin, count - chunk.items.len(), chunk.items);
                         }
                         ControlFlow::Continue(true)
                     },

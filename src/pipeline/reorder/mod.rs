@@ -1,5 +1,5 @@
 //! Stages whose items run one by one and end in any order: they enter at a serial point, the [`Inlet`], which numbers them, and leave by the
-//! [`Outlet`], which puts the results back in order and passes on in chunks what is complete.
+//! `Outlet`, which puts the results back in order and passes on in chunks what is complete.
 
 mod counts;
 mod inlet;
