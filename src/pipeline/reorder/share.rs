@@ -5,11 +5,10 @@
 //! 2. The credit of a chunk whose items do not each stand for one source item leaves with the last of them, whatever their order, so
 //!    that the window never counts too few.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::super::credit::Credit;
 use super::super::run::Run;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// The share of one item.
@@ -28,13 +27,13 @@ pub(in super::super) struct Whole {
     /// Items on their way, and one more while pieces may still come.
     left: AtomicUsize,
     /// Of no source item: a piece of the run stands for it.
-    credit: Mutex<Credit>,
+    credit: OnceLock<Credit>,
 }
 
 impl Whole {
     /// Without items yet, and open to more.
     pub(in super::super) fn open() -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(1), credit: Mutex::new(Credit::NONE) })
+        Arc::new(Self { left: AtomicUsize::new(1), credit: OnceLock::new() })
     }
 
     /// More items, before the first of them goes on its way.
@@ -44,7 +43,7 @@ impl Whole {
 
     /// No more items come; with them the credit came. True if all of them are through already.
     pub(in super::super) fn close(&self, credit: Credit) -> bool {
-        *self.credit.lock() = credit;
+        _ = self.credit.set(credit);
         // Whoever takes the last one off sees the credit.
         self.left.fetch_sub(1, Ordering::AcqRel) == 1
     }
@@ -77,7 +76,7 @@ impl Credits {
                 self.is_cut = true;
                 // The last one has to see nothing of what the others did but that they are through.
                 if whole.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    let credit = *whole.credit.lock();
+                    let credit = whole.credit.get().copied().unwrap_or(Credit::NONE);
                     self.credit = self.credit.plus(credit);
                     self.pieces += usize::from(credit.items == 0);
                 }
