@@ -182,7 +182,8 @@ where
     fn flush(&self, run: &Run<E>) -> bool {
         let Some(open) = self.state.lock().open.take() else { return false };
         if open.close(Credit::NONE) {
-            run.release(Credit::NONE);
+            let now = time::now();
+            self.outlet.put_credit(run, Credit::NONE, (now, now));
         }
         true
     }

@@ -40,8 +40,12 @@ impl<V, E> Outlet<V, E> {
     /// Passes on what has ended, as far as the order allows; leaves the buffer empty. True if room in the window, or less, is all that came
     /// of it: nobody was woken for that.
     pub(in super::super) fn end(&self, run: &Run<E>, ended: &mut Vec<Ended<V, E>>) -> bool {
-        let ready = self.ring.lock().put(ended);
-        let Some(mut ready) = ready else { return false };
+        let mut ring = self.ring.lock();
+        let Some(mut ready) = ring.put(ended) else { return false };
+        if ready.goes_on() {
+            ready.credits.stand_in(run);
+        }
+        drop(ring);
         if ready.items.is_empty() && ready.failure.is_none() {
             if !ready.credit_only {
                 ready.credits.release(run);

@@ -62,6 +62,11 @@ pub(in super::super) struct Ready<V, E> {
 }
 
 impl<V, E> Ready<V, E> {
+    /// Whether a chunk comes of it; otherwise its credit is released.
+    pub(super) fn goes_on(&self) -> bool {
+        !self.items.is_empty() || self.failure.is_some() || self.credit_only
+    }
+
     /// The source index of each result.
     pub(in super::super) fn origin(&mut self) -> Origin {
         let indices = std::mem::take(&mut self.indices);

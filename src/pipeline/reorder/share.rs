@@ -84,14 +84,19 @@ impl Credits {
         }
     }
 
-    /// What a chunk that goes on carries: its credit, or a piece.
+    /// Has a piece stand for what goes on without credit. Under the lock of the ring: once others can come there, the last item of the same whole can, and
+    /// where no order is kept its credit may leave first. The run is not finished then.
+    pub(super) fn stand_in<E>(&mut self, run: &Run<E>) {
+        if self.credit.items == 0 && self.pieces == 0 {
+            run.note_piece();
+            self.pieces = 1;
+        }
+    }
+
+    /// What a chunk that goes on carries: its credit, or a piece, which [`stand_in`](Self::stand_in) has seen to.
     pub(in super::super) fn pass_on<E>(mut self, run: &Run<E>) -> Credit {
         if self.credit.items == 0 {
-            if self.pieces == 0 {
-                run.note_piece();
-            } else {
-                self.pieces -= 1;
-            }
+            self.pieces -= 1; // it stands for what goes on
         }
         self.release_pieces(run);
         self.credit
