@@ -73,7 +73,7 @@ impl<W> Entries<W> {
     }
 
     /// Those that have not been taken out, from that index on.
-    pub(super) fn from(&self, index: usize) -> impl Iterator<Item = (usize, &Entry<W>)> {
+    pub(super) fn from(&self, index: usize) -> impl DoubleEndedIterator<Item = (usize, &Entry<W>)> {
         let there = self.list[self.place(index)..].iter().filter(|entry| entry.handle.is_some());
         there.map(|entry| (entry.index, entry))
     }

@@ -99,6 +99,7 @@ pub fn wait_first_with<W: Waitable>(
 
 /// As [`wait_first`], and cancels the others once one has ended.
 ///
+/// They are cancelled in the reverse of the order they came in, so that one that ends at once makes no room for a later one to start.
 /// What that means for a task is what [`TaskHandle::cancel`](crate::ScopedTaskHandle::cancel) says: one that has not started never
 /// will. One that is running has its token cancelled, and goes on until it looks at it; if it was submitted without a context it has no token
 /// and goes on to its end. No thread can be stopped from outside. The losers' handles are in [`First::others`], to

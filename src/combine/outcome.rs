@@ -56,10 +56,10 @@ pub struct Unsettled<W, E, S = ()> {
 }
 
 impl<W: Waitable, E, S> Unsettled<W, E, S> {
-    /// Cancels what is pending.
+    /// Cancels what is pending, the last first, so that one that ends at once makes no room for another to start.
     #[track_caller]
     pub fn cancel(&self) {
-        for (_, handle) in &self.pending {
+        for (_, handle) in self.pending.iter().rev() {
             handle.cancel();
         }
     }

@@ -162,10 +162,11 @@ impl<W: Waitable> Set<W> {
         }
     }
 
-    /// Cancels all that have not been reported.
+    /// Cancels all that have not been reported, the last first: those handed in last are those that have most likely not started, and a
+    /// running one that is told, and ends at once, would let a worker start the next.
     #[track_caller]
     pub(super) fn cancel_open(&self) {
-        for (_, entry) in self.entries.from(0).filter(|(_, entry)| !entry.is_over) {
+        for (_, entry) in self.entries.from(0).rev().filter(|(_, entry)| !entry.is_over) {
             if let Some(handle) = &entry.handle {
                 handle.cancel();
             }
