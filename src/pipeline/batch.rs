@@ -3,12 +3,11 @@
 //! # Invariants
 //! 1. While items are held the run is not finished: there is credit among them, or a piece ([`Run::note_piece`]) stands for them. Where every
 //!    item stands for one source item each keeps its own credit. Otherwise all credit goes with the batches that go, and is held if none does: so
-//!    the window never counts too few.
+//!    where order is kept the window never counts too few.
 //! 2. The credit of what is held is known to the run ([`Run::hold`]), which reads on for it: a batch that is larger than the window
 //!    fills all the same.
 //! 3. The rest is passed on by whoever finds that all that comes from above has been delivered here; it looks after the source has
 //!    ended and after the turn has moved, and one of the two that do these comes last.
-//!
 //! 4. Where an item is held no longer than so long, whoever makes an item the first of those that are held says until when, and rings
 //!    ([`Run::stir`]): so a worker that parks does so until then. It has no need of the turn: what is held has had its own.
 //!

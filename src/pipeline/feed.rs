@@ -88,7 +88,7 @@ impl<T, E> Feed<T, E> {
     /// Takes up to `want` items from the front.
     ///
     /// Where every item stands for one source item their credit goes with them; otherwise all of it goes with the last piece, so
-    /// that the window never counts too few.
+    /// that the window does not count too few while the others are on their way.
     #[inline]
     pub(super) fn take(&self, run: &Run<E>, want: usize) -> Option<Chunk<T, E>> {
         if self.count.load(Ordering::Acquire) == 0 { None } else { self.take_piece(run, want) }

@@ -32,7 +32,7 @@ impl<E> InHand<E> {
     }
 
     /// The credit of the next `items` items: theirs alone where every item stands for one source item. Otherwise all of it goes
-    /// with the last, so that the window never counts too few.
+    /// with the last, so that the window does not count too few while the others are on their way.
     pub(super) fn take_credit(&mut self, run: &Run<E>, items: usize) -> Credit {
         let credit = match (self.left == items, self.origin.is_dense() && self.credit.is_plain()) {
             (true, _) => self.credit,

@@ -89,7 +89,7 @@ impl<U: Send, E: Send> Deliver<U, E> for Lineup<U, E> {
             run.release(chunk.credit);
             return true;
         }
-        // Otherwise all of it goes with the last, so that the window never counts too few.
+        // Otherwise all of it goes with the last, so that the window does not count too few while the others are on their way.
         let each_its_own = chunk.origin.is_dense() && chunk.credit == Credit::of(count);
         for _ in 1..if each_its_own { 0 } else { count } {
             run.note_piece();

@@ -3,7 +3,7 @@
 //! # Invariants
 //! 1. While an item of a chunk is on its way the run is not finished: its own credit is out, or that of its chunk, or a piece stands for it.
 //! 2. The credit of a chunk whose items do not each stand for one source item leaves with the last of them, whatever their order, so
-//!    that the window never counts too few.
+//!    that the window does not count too few while the others are on their way.
 
 use std::sync::{Arc, OnceLock};
 
