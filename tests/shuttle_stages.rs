@@ -26,10 +26,12 @@ const KEYS: usize = 2;
 /// The number of the sink, as the source's is 0.
 const SINK: usize = 4;
 const WORKERS: usize = 2;
-/// Of 20 000 executions each cell that has threads gets as many as let the file take about a minute on two cores.
-const SHARE: usize = 400;
+/// Of 10 000 executions each cell that has threads gets as many as let the file take about a minute on two cores.
+const SHARE: usize = 200;
 /// And the others this.
-const ALONE: usize = 20_000;
+const ALONE: usize = 10_000;
+/// What a blocking stage has.
+const THREADS: usize = 2;
 
 /// What a stage promises.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,12 +45,16 @@ enum Kind {
     Serial,
     Keyed,
     KeyedUnordered,
+    /// On threads of its own.
+    BlockingUnordered,
     /// Gathers two items.
     Batch,
     /// Takes a batch apart.
     Open,
 }
-use Kind::{Batch, Filter, FlatMap, Keyed, KeyedUnordered, Open, Parallel, Serial, SerialUnordered};
+use Kind::{
+    Batch, BlockingUnordered, Filter, FlatMap, Keyed, KeyedUnordered, Open, Parallel, Serial, SerialUnordered,
+};
 
 impl Kind {
     /// Whether its closure may return an error.
@@ -128,7 +134,8 @@ impl Cell {
 
     /// Whether the order of the source is kept as far as `stage`.
     fn keeps_order(&self, stage: usize) -> bool {
-        !self.has_before(stage, KeyedUnordered) && (stage != SINK || self.ordered)
+        let lets_pass = self.has_before(stage, KeyedUnordered) || self.has_before(stage, BlockingUnordered);
+        !lets_pass && (stage != SINK || self.ordered)
     }
 
     /// Stage and item of the event, and of the other one.
@@ -153,15 +160,14 @@ impl Cell {
     /// is kept what the other workers have in hand.
     fn most_inside(&self) -> usize {
         let drops = |stage| self.has_before(stage, FlatMap) || self.has_before(stage, Filter);
-        let cuts = |kind: &Kind| matches!(kind, Serial | Keyed | KeyedUnordered | Batch);
+        let cuts = |kind: &Kind| matches!(kind, Serial | Keyed | KeyedUnordered | BlockingUnordered | Batch);
         let mut in_hand = 0;
         for (at, kind) in self.stages.iter().enumerate() {
-            if *kind == KeyedUnordered && drops(at + 1) && self.has_before(at + 1, Serial) {
-                return usize::MAX; // the documented limit of the keyed stages that keep no order
-            }
-            if !self.ordered && (matches!(kind, Batch | KeyedUnordered) || cuts(kind) && drops(at + 1)) {
+            let passes = matches!(kind, Batch | KeyedUnordered | BlockingUnordered);
+            if !self.ordered && (passes || cuts(kind) && drops(at + 1)) {
                 let chunk = (self.window / (2 * self.workers)).max(1);
-                in_hand = (self.workers - 1) * chunk * if self.stages.contains(&Batch) { 2 } else { 1 };
+                let others = self.workers - 1 + if *kind == BlockingUnordered { THREADS } else { 0 };
+                in_hand = others * chunk * if self.stages.contains(&Batch) { 2 } else { 1 };
             }
         }
         self.window + usize::from(self.stages.contains(&Batch)) + in_hand
@@ -364,6 +370,15 @@ macro_rules! add {
     };
     ($pipeline:ident, $watch:ident, $stage:literal, KeyedUnordered) => {
         $pipeline.try_keyed_unordered(concat!("stage ", $stage), Item::key, $watch.attempt($stage))
+    };
+    ($pipeline:ident, $watch:ident, $stage:literal, Blocking) => {
+        $pipeline.try_blocking(concat!("stage ", $stage), THREADS, $watch.attempt($stage))
+    };
+    ($pipeline:ident, $watch:ident, $stage:literal, BlockingUnordered) => {
+        $pipeline.try_blocking_unordered(concat!("stage ", $stage), THREADS, $watch.attempt($stage))
+    };
+    ($pipeline:ident, $watch:ident, $stage:literal, Expanding) => {
+        $pipeline.flat_map_bounded(concat!("stage ", $stage), 1, $watch.multiply($stage))
     };
     ($pipeline:ident, $watch:ident, $stage:literal, SerialUnordered) => {{
         let see = $watch.sure($stage);
@@ -635,3 +650,8 @@ shape!(keyed_unordered_batch_open: KeyedUnordered, Batch, Open);
 shape!(filter_serial_keyed: Filter, Serial, Keyed);
 shape!(flat_map_serial_keyed: FlatMap, Serial, Keyed);
 shape!(flat_map_serial_keyed_unordered: FlatMap, Serial, KeyedUnordered);
+shape!(serial_expanding_serial: Serial, Expanding as FlatMap, Serial);
+shape!(serial_expanding_keyed_unordered: Serial, Expanding as FlatMap, KeyedUnordered);
+shape!(parallel_blocking_parallel: Parallel, Blocking as Parallel, Parallel);
+shape!(parallel_blocking_unordered_serial: Parallel, BlockingUnordered, Serial);
+shape!(flat_map_serial_blocking_unordered: FlatMap, Serial, BlockingUnordered);
