@@ -42,12 +42,12 @@
 //! A module imports only from the floors below it and from its own folder; a test holds `src/` to this list.
 //!
 //! ```text
-//! floor 5  pipeline  stages, order, window, report
-//! floor 4  group     tasks that succeed or fail as one: first error, limit, results in order
+//! floor 6  pipeline  stages, order, window, report
+//! floor 5  group     tasks that succeed or fail as one: first error, limit, results in order
 //!          combine   several handles as one: all, first, as completed, race, fallback, timers
-//! floor 3  pool      workers over a bounded queue: submit, wait, cancel, shut down
+//! floor 4  pool      workers over a bounded queue: submit, wait, cancel, shut down
+//! floor 3  policy    rules that are put around work: rate, bulkhead
 //! floor 2  semaphore at most so many at once, in turn
-//!          policy    limits that are put around work: rate
 //!          fan       one sender and many lanes, many inputs as one: router, merge
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
 //! floor 0  observe   samples of the workers, and their quantiles
@@ -90,7 +90,8 @@ pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineControl, PipelineError, PipelineErrorKind, Report};
 pub use policy::{
-    AttemptBudget, RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation,
+    Around, Attempt, AttemptBudget, Policy, PolicyError, RateError, RateLimited, RateLimiter,
+    RateLimiterBuilder, RateReport, Reservation,
 };
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, Key, KeyFailed, KeyFailure, ManyHandle,

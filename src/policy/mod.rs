@@ -3,8 +3,15 @@
 //! A policy is cheap to clone, and a clone is the same policy: hand one to each thread, pool or stage that it is to cover. All
 //! take their time from a [`Clock`](crate::clock::Clock), the system's unless they are built with another.
 
+mod admission;
+mod attempt;
 mod budget;
+mod contract;
+mod error;
 mod rate;
 
+pub use attempt::Attempt;
 pub use budget::AttemptBudget;
+pub use contract::{Around, Policy};
+pub use error::PolicyError;
 pub use rate::{RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};

@@ -31,22 +31,22 @@ pub(crate) const FLOORS: &[Floor] = &[
         name: "floor 2",
         modules: &[
             ("semaphore", "at most so many at once, in turn"),
-            ("policy", "limits that are put around work: rate"),
             ("fan", "one sender and many lanes, many inputs as one: router, merge"),
         ],
     },
+    Floor { name: "floor 3", modules: &[("policy", "rules that are put around work: rate, bulkhead")] },
     Floor {
-        name: "floor 3",
+        name: "floor 4",
         modules: &[("pool", "workers over a bounded queue: submit, wait, cancel, shut down")],
     },
     Floor {
-        name: "floor 4",
+        name: "floor 5",
         modules: &[
             ("group", "tasks that succeed or fail as one: first error, limit, results in order"),
             ("combine", "several handles as one: all, first, as completed, race, fallback, timers"),
         ],
     },
-    Floor { name: "floor 5", modules: &[("pipeline", "stages, order, window, report")] },
+    Floor { name: "floor 6", modules: &[("pipeline", "stages, order, window, report")] },
 ];
 
 /// The height of a top module, 0 being the ground.
