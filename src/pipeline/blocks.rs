@@ -11,10 +11,10 @@ use super::report::StageKind;
 use super::step::Through;
 
 /// A pipeline that ends, so far, in a blocking stage.
-type Blocking<P, S, G, U, M> = Pipeline<ThroughBlocking<P, S, G>, Through, U, M>;
+pub(super) type Blocking<P, S, G, U, M> = Pipeline<ThroughBlocking<P, S, G>, Through, U, M>;
 
 impl<P, S, T, M> Pipeline<P, S, T, M> {
-    fn block_on<G, U, N>(
+    pub(super) fn block_on<G, U, N>(
         mut self,
         method: &'static str,
         name: impl Into<Cow<'static, str>>,

@@ -74,6 +74,8 @@ mod failed_item;
 mod feed;
 mod flow;
 mod gather;
+mod guarded;
+mod guards;
 mod hand;
 mod handing;
 mod iter;

@@ -19,7 +19,7 @@ use super::step::{
 /// Neighbouring parallel stages run as one: an item goes through all of them on one worker, without a queue between.
 impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// Fuses one more stage to the row.
-    fn then<B, U, N>(
+    pub(super) fn then<B, U, N>(
         mut self,
         name: impl Into<Cow<'static, str>>,
         kind: StageKind,

@@ -29,6 +29,7 @@ mod sources;
 mod state;
 mod support;
 mod together;
+mod under;
 mod unordered;
 mod weights;
 mod window;

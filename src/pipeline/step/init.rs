@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Attempt, Passed, Step, StepContext, Tally};
+use super::{Attempt, Passed, RunEnd, Step, StepContext, Tally};
 
 /// One closure call for each item, with a state of the worker's own, made when the worker meets its first item.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ where
     }
 
     #[inline]
-    fn attempt(&self, state: &mut Option<S>, item: T) -> Result<U, E> {
+    fn attempt(&self, state: &mut Option<S>, item: T, _: &RunEnd) -> Result<U, E> {
         (self.call)(state.get_or_insert_with(&self.init), item)
     }
 }

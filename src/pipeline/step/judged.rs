@@ -37,7 +37,7 @@ where
         context.open::<SAMPLED>(self.stage);
         let outcome = context.part::<SAMPLED, _>(self.stage, || {
             let kept = self.policy.keep(&item);
-            self.attempt.attempt(local, item).map_err(|error| (error, kept))
+            self.attempt.attempt(local, item, &context.end).map_err(|error| (error, kept))
         });
         let (error, kept) = match outcome {
             Ok(value) => {

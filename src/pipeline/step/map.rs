@@ -2,7 +2,7 @@
 
 use crate::sync::Mutex;
 
-use super::{Attempt, Passed, Step, StepContext, Tally};
+use super::{Attempt, Passed, RunEnd, Step, StepContext, Tally};
 
 /// One closure call for each item.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl<T, U: Send, E, F: Fn(T) -> Result<U, E> + Send + Sync> Attempt<T, E> for Tr
     fn local(&self) {}
 
     #[inline]
-    fn attempt(&self, (): &mut (), item: T) -> Result<U, E> {
+    fn attempt(&self, (): &mut (), item: T, _: &RunEnd) -> Result<U, E> {
         (self.0)(item)
     }
 }

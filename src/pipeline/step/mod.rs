@@ -115,8 +115,8 @@ pub trait Attempt<T, E>: Send + Sync {
     /// The state a worker starts with; runs no user code.
     fn local(&self) -> Self::Local;
 
-    /// Runs it on one item.
-    fn attempt(&self, local: &mut Self::Local, item: T) -> Result<Self::Out, E>;
+    /// Runs it on one item; the run's `end` ends waits.
+    fn attempt(&self, local: &mut Self::Local, item: T, end: &RunEnd) -> Result<Self::Out, E>;
 }
 
 /// One stage, or several fused into one.
