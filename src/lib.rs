@@ -83,8 +83,8 @@ pub use combine::Timer;
 pub use fan::{Lane, LaneRule, Merge, ReceiveError, RouteError, Router};
 pub use group::{
     Done, ErrorGroup, ErrorGroupBuilder, FailureKind, GroupBuildError, GroupContext, GroupError,
-    GroupErrorKind, GroupRefusal, GroupReport, GroupTaskOptions, SpawnError, Spawner, TaskEnd, TaskFailure,
-    Verdict,
+    GroupErrorKind, GroupRefusal, GroupReport, GroupTaskOptions, GuardedGroupTaskOptions, SpawnError,
+    Spawner, TaskEnd, TaskFailure, Verdict,
 };
 pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
@@ -94,10 +94,11 @@ pub use policy::{
     RateLimiterBuilder, RateReport, Reservation,
 };
 pub use pool::{
-    AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, Key, KeyFailed, KeyFailure, ManyHandle,
-    Refusal, ResizeError, ReturnedTask, RunningTask, Saturation, ScopedPool, ScopedTaskHandle, Shutdown,
-    ShutdownReport, Snapshot, StuckTask, SubmitError, SubmitManyError, Submitter, TaskContext, TaskError,
-    TaskHandle, TaskOptions, ThreadPool, ThreadPoolBuilder, WaitCancelled, WaitError, WorkerSnapshot,
+    AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, GuardedTaskOptions, Key, KeyFailed,
+    KeyFailure, ManyHandle, Refusal, ResizeError, ReturnedTask, RunningTask, Saturation, ScopedPool,
+    ScopedTaskHandle, Shutdown, ShutdownReport, Snapshot, StuckTask, SubmitError, SubmitManyError, Submitter,
+    TaskContext, TaskError, TaskHandle, TaskOptions, ThreadPool, ThreadPoolBuilder, WaitCancelled, WaitError,
+    WorkerSnapshot,
 };
 pub use semaphore::{
     AcquireError, LimitedError, MergeError, OwnedPermit, Permit, Semaphore, SemaphoreSnapshot,

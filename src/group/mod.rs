@@ -74,6 +74,7 @@ mod done;
 mod error;
 #[allow(clippy::module_inception)] // the group itself, among the parts of its module
 mod group;
+mod guarded;
 mod inside;
 mod ledger;
 mod line;
@@ -89,6 +90,7 @@ pub use context::GroupContext;
 pub use done::{Done, TaskEnd, Verdict};
 pub use error::{FailureKind, GroupBuildError, GroupError, GroupErrorKind, TaskFailure};
 pub use group::ErrorGroup;
+pub use guarded::GuardedGroupTaskOptions;
 pub use options::GroupTaskOptions;
 pub use refusal::{GroupRefusal, SpawnError};
 pub use report::GroupReport;

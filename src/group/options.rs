@@ -52,7 +52,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> GroupTaskOptions<'_, 'env, T, 
     where
         F: FnOnce(&GroupContext<'_, 'env, T, E>) -> Result<T, E> + Send + 'env,
     {
-        self.spawner.enter(self.name, Contextual(task), Patience::Until(None)).map_err(contextual)
+        self.enter(Contextual(task), Patience::Until(None)).map_err(contextual)
     }
 
     /// As [`Spawner::try_spawn`].
@@ -63,7 +63,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> GroupTaskOptions<'_, 'env, T, 
     where
         F: FnOnce(&GroupContext<'_, 'env, T, E>) -> Result<T, E> + Send + 'env,
     {
-        self.spawner.enter(self.name, Contextual(task), Patience::None).map_err(contextual)
+        self.enter(Contextual(task), Patience::None).map_err(contextual)
     }
 
     /// As [`Spawner::spawn_timeout`].
@@ -74,7 +74,16 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> GroupTaskOptions<'_, 'env, T, 
     where
         F: FnOnce(&GroupContext<'_, 'env, T, E>) -> Result<T, E> + Send + 'env,
     {
-        self.spawner.enter(self.name, Contextual(task), Patience::timeout(timeout)).map_err(contextual)
+        self.enter(Contextual(task), Patience::timeout(timeout)).map_err(contextual)
+    }
+
+    /// Hands work of whatever form in with these options.
+    pub(super) fn enter<W: Work<'env, T, E> + 'env>(
+        self,
+        work: W,
+        patience: Patience,
+    ) -> Result<(), SpawnError<W>> {
+        self.spawner.enter(self.name, work, patience)
     }
 }
 

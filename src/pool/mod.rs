@@ -45,6 +45,7 @@ mod distribution;
 mod error;
 mod fifo;
 mod gate;
+mod guarded;
 mod handle;
 mod held;
 mod hold;
@@ -98,6 +99,7 @@ pub use distribution::Distribution;
 pub use error::{
     BuildError, KeyFailed, Refusal, ResizeError, SubmitError, TaskError, WaitCancelled, WaitError,
 };
+pub use guarded::GuardedTaskOptions;
 pub use handle::{CancelOutcome, ScopedTaskHandle, TaskHandle};
 pub use judgement::{AnyResult, ErrFails, Judgement};
 pub use keys::{Key, KeyFailure};

@@ -14,6 +14,7 @@ use super::handle::ScopedTaskHandle;
 use super::judgement::{AnyResult, ErrFails, Judgement};
 use super::keys::Key;
 use super::submitter::{Patience, Submitter};
+use super::task::Work;
 use crate::cancel::CancellationToken;
 use crate::policy::RateLimiter;
 
@@ -205,11 +206,19 @@ impl<'pool, 'env, S: 'static, J: 'static> TaskOptions<'pool, 'env, S, J> {
         T: Send + 'env,
         J: Judgement<T>,
     {
-        let work = Contextual::<F, S, J> { run, named: PhantomData };
-        self.submitter.hand_in(work, Some(self.control), patience).map_err(|error| {
+        self.enter(Contextual::<F, S, J> { run, named: PhantomData }, patience).map_err(|error| {
             let (Contextual { run, .. }, refusal) = error.into_parts();
             SubmitError::new(run, refusal)
         })
+    }
+
+    /// Hands work of whatever form in with these options.
+    pub(super) fn enter<W: Work + 'env>(
+        self,
+        work: W,
+        patience: Patience,
+    ) -> Result<ScopedTaskHandle<'env, W::Output>, SubmitError<W>> {
+        self.submitter.hand_in(work, Some(self.control), patience)
     }
 }
 
