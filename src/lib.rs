@@ -91,7 +91,7 @@ pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineControl, PipelineError, PipelineErrorKind, Report};
 pub use policy::{
     Around, Attempt, AttemptBudget, Policy, PolicyError, RateError, RateLimited, RateLimiter,
-    RateLimiterBuilder, RateReport, Reservation,
+    RateLimiterBuilder, RateReport, Reservation, TimeLimit,
 };
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, GuardedTaskOptions, Key, KeyFailed,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use gate::{LONG, occupy};
 use gristmill::{
     Attempt, CancellationToken, ErrorGroup, ManualClock, Policy, PolicyError, RateLimiter, Semaphore,
-    ThreadPool,
+    ThreadPool, TimeLimit,
 };
 
 /// Notes when it is asked and when it is done, and runs the work so many times.
@@ -171,4 +171,73 @@ fn failure_in_a_group_ends_the_waits_of_the_policies_of_the_others() {
     assert_eq!(starts.recv_timeout(LONG), Ok(1));
     assert_eq!(error.cause().unwrap().error().unwrap().work(), Some(&"no luck"));
     assert_eq!(limiter.report().waiting, 0);
+}
+
+#[test]
+fn call_is_told_when_its_time_is_over_and_keeps_its_error() {
+    let clock = ManualClock::new();
+    let limit = TimeLimit::new(Duration::from_secs(5)).clock(clock.clone());
+    for token in [None, Some(CancellationToken::new())] {
+        let work = |attempt: Attempt<'_>| {
+            let token = attempt.token().unwrap();
+            clock.advance(Duration::from_secs(5) - Duration::from_nanos(1));
+            assert!(!token.is_cancelled());
+            clock.advance(Duration::from_nanos(1));
+            assert!(token.is_cancelled());
+            Err::<(), _>(fmt::Error)
+        };
+        let outcome = match &token {
+            Some(token) => limit.call_with(token, work),
+            None => limit.call(work),
+        };
+        let error = outcome.unwrap_err();
+        assert!(error.is_timed_out() && error.work() == Some(&fmt::Error), "{error:?}");
+        assert_eq!(error.to_string(), "the call took longer than 5s");
+        assert!(token.is_none_or(|token| !token.is_cancelled()), "only the call is told");
+    }
+}
+
+#[test]
+fn late_value_is_a_value_and_an_early_error_its_own() {
+    let clock = ManualClock::new();
+    let limit = TimeLimit::new(Duration::from_secs(5)).clock(clock.clone());
+    let late = limit.call(|_| {
+        clock.advance(Duration::from_secs(50));
+        Ok::<_, fmt::Error>("late")
+    });
+    assert_eq!(late.unwrap(), "late");
+    let early = limit.call(|_| {
+        clock.advance(Duration::from_secs(4));
+        Err::<(), _>(fmt::Error)
+    });
+    assert!(matches!(early, Err(PolicyError::Work(fmt::Error))));
+}
+
+#[test]
+fn wait_of_an_inner_policy_ends_with_the_time_of_the_outer_one() {
+    let (clock, standing) = (ManualClock::new(), ManualClock::new());
+    let limiter = hourly(&standing);
+    limiter.acquire();
+    let policy = TimeLimit::new(Duration::from_secs(5)).clock(clock.clone()).around(limiter.clone());
+    let call = std::thread::spawn(move || policy.call(|_| -> Result<(), fmt::Error> { unreachable!() }));
+    while standing.waiting() == 0 {
+        std::thread::yield_now();
+    }
+    clock.advance(Duration::from_secs(5));
+    let error = call.join().unwrap().unwrap_err();
+    let PolicyError::TimedOut { error, .. } = error else { panic!("{error:?}") };
+    assert!(error.is_cancelled() && limiter.report().waiting == 0);
+}
+
+#[test]
+fn limits_of_no_time_and_of_all_time_are_what_they_say() {
+    let none = TimeLimit::new(Duration::ZERO);
+    let error = none.call(|attempt| attempt.check()).unwrap_err();
+    assert!(error.is_timed_out(), "{error:?}");
+    let all = TimeLimit::new(Duration::MAX);
+    assert!(all.call(|attempt| Ok::<_, fmt::Error>(attempt.token().is_none())).unwrap(), "costs nothing");
+    let token = CancellationToken::new();
+    token.cancel();
+    let never = |_: Attempt<'_>| -> Result<(), fmt::Error> { unreachable!() };
+    assert!(none.call_with(&token, never).unwrap_err().is_cancelled());
 }

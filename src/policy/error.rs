@@ -5,6 +5,7 @@ use std::fmt;
 use super::rate::RateLimited;
 use crate::cancel::Cancelled;
 use crate::semaphore::AcquireError;
+use crate::sync::time::Duration;
 
 /// Why a call under a [`Policy`](super::Policy) gave no value: the work's own error, or that of the policy that did not let it run.
 #[derive(Clone, Debug)]
@@ -14,6 +15,13 @@ pub enum PolicyError<E> {
     Work(E),
     /// A token was cancelled before the work began, or during a wait; it may have run before.
     Cancelled(Cancelled),
+    /// It failed, and took longer than a [`TimeLimit`](super::TimeLimit) allows.
+    TimedOut {
+        /// The limit.
+        limit: Duration,
+        /// What it failed with, if only because it was told to end.
+        error: Box<PolicyError<E>>,
+    },
     /// A [`RateLimiter`](super::RateLimiter) did not let it start.
     Rate(RateLimited),
     /// A [`Semaphore`](crate::Semaphore) did not let it in.
@@ -25,8 +33,14 @@ impl<E> PolicyError<E> {
     pub fn work(&self) -> Option<&E> {
         match self {
             Self::Work(error) => Some(error),
+            Self::TimedOut { error, .. } => error.work(),
             _ => None,
         }
+    }
+
+    /// Whether its time was over.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self, Self::TimedOut { .. })
     }
 
     /// Whether a token ended it.
@@ -40,6 +54,7 @@ impl<E: fmt::Display> fmt::Display for PolicyError<E> {
         match self {
             Self::Work(error) => error.fmt(formatter),
             Self::Cancelled(_) => formatter.write_str("the call was cancelled"),
+            Self::TimedOut { limit, .. } => write!(formatter, "the call took longer than {limit:?}"),
             Self::Rate(error) => error.fmt(formatter),
             Self::Permits(error) => error.fmt(formatter),
         }
@@ -52,6 +67,7 @@ impl<E: std::error::Error + 'static> std::error::Error for PolicyError<E> {
         match self {
             Self::Work(error) => error.source(),
             Self::Cancelled(cause) => Some(cause),
+            Self::TimedOut { error, .. } => Some(&**error),
             Self::Rate(error) => error.source(),
             Self::Permits(error) => error.source(),
         }

@@ -9,9 +9,11 @@ mod budget;
 mod contract;
 mod error;
 mod rate;
+mod time_limit;
 
 pub use attempt::Attempt;
 pub use budget::AttemptBudget;
 pub use contract::{Around, Policy};
 pub use error::PolicyError;
 pub use rate::{RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};
+pub use time_limit::TimeLimit;
