@@ -50,16 +50,18 @@ impl Settings {
         let uncapped = match self.backoff {
             Backoff::Constant(delay) => nanoseconds(delay),
             Backoff::Linear { first, step } => nanoseconds(first) + nanoseconds(step) * f64::from(before),
-            Backoff::Exponential { first, factor } => (nanoseconds(first) * factor.powi(before)).round(),
+            Backoff::Exponential { first, factor } => nanoseconds(first) * factor.powi(before),
             _ => unreachable!("no other is generated"),
         };
-        let longest = nanoseconds(self.longest_delay).min(uncapped);
+        // Half a nanosecond is rounded up or down.
+        let cap = nanoseconds(self.longest_delay);
+        let (low, high) = ((uncapped - 0.5).ceil().min(cap), (uncapped + 0.5).floor().min(cap));
         let shortest = match self.jitter {
             Jitter::Full => 0.0,
-            Jitter::Equal => (longest / 2.0).ceil(),
-            _ => longest,
+            Jitter::Equal => (low / 2.0).ceil(),
+            _ => low,
         };
-        (Duration::from_secs_f64(shortest / 1e9), Duration::from_secs_f64(longest / 1e9))
+        (Duration::from_secs_f64(shortest / 1e9), Duration::from_secs_f64(high / 1e9))
     }
 }
 

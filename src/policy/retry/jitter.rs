@@ -49,7 +49,8 @@ impl Random {
         Self { state: AtomicU64::new(seed) }
     }
 
-    /// With another seed each time, of what the standard library seeds its hash maps with.
+    /// With another seed each time, of what the standard library seeds its hash maps with. Model runs have to give a seed, or a
+    /// replay draws other numbers.
     pub(super) fn new() -> Self {
         Self::seeded(RandomState::new().build_hasher().finish())
     }
