@@ -240,7 +240,10 @@ fn check(
         prop_assert_eq!(gave_up.attempts(), u64::from(number));
         let errors: Vec<(u32, String)> =
             gave_up.errors().map(|(at, error)| (at, error.to_string())).collect();
-        let ends = seen.attempts.iter().map(|(at, .., end)| (*at, end.result().unwrap_err().to_string()));
+        let ends = seen
+            .attempts
+            .iter()
+            .map(|(at, .., end)| (*at, end.result().expect_err("not the last").to_string()));
         prop_assert_eq!(errors, ends.collect::<Vec<_>>());
         let is_used_up = settings.attempts.is_some_and(|most| number >= most);
         match gave_up.reason() {

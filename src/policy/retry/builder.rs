@@ -11,6 +11,22 @@ use crate::clock::{Clock, SystemClock};
 use crate::policy::budget::AttemptBudget;
 use crate::sync::time::Duration;
 
+impl Retry {
+    /// `attempts` at most, the first included; after pauses of 100 ms, 200 ms, and so on, of each of which chance takes a part
+    /// ([`Jitter::Full`](super::Jitter::Full)).
+    ///
+    /// # Errors
+    /// Zero attempts.
+    pub fn new(attempts: u32) -> Result<Self, RetryBuildError> {
+        Self::builder().attempts(attempts).build()
+    }
+
+    /// As [`new`](Self::new), with all settings to be set, the attempts too.
+    pub fn builder() -> RetryBuilder {
+        RetryBuilder::new()
+    }
+}
+
 /// Builds a [`Retry`]; made by [`Retry::builder`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
@@ -20,7 +36,7 @@ pub struct RetryBuilder {
 }
 
 impl RetryBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let settings = Settings {
             attempts: Some(3),
             backoff: Backoff::Exponential { first: Duration::from_millis(100), factor: 2.0 },

@@ -35,7 +35,7 @@ impl Jitter {
 /// Random numbers that several threads draw from, each number once.
 ///
 /// `SplitMix64` of Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014): its state only
-/// counts up, so that it can be shared without a lock. It passes BigCrush, and is nothing for secrets.
+/// counts up, so that it can be shared without a lock. It passes `BigCrush`, and is nothing for secrets.
 #[derive(Debug)]
 pub(super) struct Random {
     state: AtomicU64,

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::builder::RetryBuilder;
 use super::call::{Call, Core};
-use super::error::RetryBuildError;
 use super::gave_up::{Failures, GaveUp, GaveUpReason};
 use super::report::RetryReport;
 use crate::policy::attempt::Attempt;
@@ -17,7 +15,7 @@ use crate::semaphore::AcquireError;
 /// Runs work again when it fails: so often, after growing pauses, within a time and a budget. Clones are the same policy.
 ///
 /// Not for errors that stay as they are (name them with [`terminal_if`](Policy::terminal_if)), and not for work that must not take
-/// effect twice. Where many callers retry at once, give them one [budget](RetryBuilder::budget): it is
+/// effect twice. Where many callers retry at once, give them one [budget](super::RetryBuilder::budget): it is
 /// what keeps retries from making an outage worse.
 ///
 /// # Examples
@@ -31,14 +29,14 @@ use crate::semaphore::AcquireError;
 ///     .longest_delay(Duration::from_secs(1))
 ///     .total_timeout(Duration::from_secs(60))
 ///     .build()?;
-/// let value = retry.call(|attempt| if attempt.number() < 3 { Err("busy") } else { Ok(42) })?;
-/// assert_eq!(value, 42);
+/// let value = retry.call(|attempt| if attempt.number() < 3 { Err("busy") } else { Ok(42) });
+/// assert_eq!(value.unwrap(), 42);
 ///
 /// let error = retry.call(|attempt| Err::<(), _>(format!("no. {}", attempt.number()))).unwrap_err();
 /// assert_eq!(error.to_string(), "gave up after 4 attempts: no. 4");
 /// assert_eq!(error.gave_up().unwrap().errors().count(), 4);
 /// assert_eq!((retry.report().calls, retry.report().attempts), (2, 7));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), gristmill::RetryBuildError>(())
 /// ```
 ///
 /// # What is retried
@@ -72,20 +70,6 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// `attempts` at most, the first included; after pauses of 100 ms, 200 ms, and so on, of each of which chance takes a part
-    /// ([`Jitter::Full`](super::Jitter::Full)).
-    ///
-    /// # Errors
-    /// Zero attempts.
-    pub fn new(attempts: u32) -> Result<Self, RetryBuildError> {
-        Self::builder().attempts(attempts).build()
-    }
-
-    /// As [`new`](Self::new), with all settings to be set, the attempts too.
-    pub fn builder() -> RetryBuilder {
-        RetryBuilder::new()
-    }
-
     pub(super) fn with_core(core: Core) -> Self {
         Self { core: Arc::new(core) }
     }
