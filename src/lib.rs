@@ -16,6 +16,7 @@
 //! | one stream of items for several receivers: in turn, by load, by key, to all; receivers that come and go | [`Router`] |
 //! | several channels as one: in turn, by rank, sorted, by number | [`Merge`] |
 //! | so many starts in so much time, at most | [`RateLimiter`] |
+//! | work that fails now and then and should be run again: after pauses, so often, for so long, within a budget | [`Retry`] |
 //! | so many things at once, at most, each with its weight; a loop over a list with so many at once | [`Semaphore`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
 //! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
@@ -46,7 +47,7 @@
 //! floor 5  group     tasks that succeed or fail as one: first error, limit, results in order
 //!          combine   several handles as one: all, first, as completed, race, fallback, timers
 //! floor 4  pool      workers over a bounded queue: submit, wait, cancel, shut down
-//! floor 3  policy    rules that are put around work: rate, bulkhead
+//! floor 3  policy    rules that are put around work: rate, bulkhead, retry
 //! floor 2  semaphore at most so many at once, in turn
 //!          fan       one sender and many lanes, many inputs as one: router, merge
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
@@ -90,8 +91,9 @@ pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineControl, PipelineError, PipelineErrorKind, Report};
 pub use policy::{
-    Around, Attempt, AttemptBudget, Policy, PolicyError, RateError, RateLimited, RateLimiter,
-    RateLimiterBuilder, RateReport, Reservation, TimeLimit,
+    Around, Attempt, AttemptBudget, Backoff, GaveUp, GaveUpReason, Jitter, Policy, PolicyError, RateError,
+    RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation, Retry, RetryBuildError,
+    RetryBuilder, RetryReport, TerminalIf, TimeLimit,
 };
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, GuardedTaskOptions, Key, KeyFailed,

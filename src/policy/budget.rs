@@ -55,7 +55,7 @@ impl AttemptBudget {
         }
     }
 
-    /// A call is made: pays in for it. [`hedge`](crate::combine::hedge) does it by itself.
+    /// A call is made: pays in for it. [`hedge`](crate::combine::hedge) and [`Retry`](super::Retry) do it by themselves.
     pub fn count_call(&self) {
         let Shared { percent, most, balance } = &*self.shared;
         // Relaxed, here and below: the number is all there is to it.

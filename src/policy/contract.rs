@@ -1,5 +1,8 @@
 //! What every policy is: something that work can be run under.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use super::attempt::Attempt;
 use super::error::PolicyError;
 use crate::cancel::CancellationToken;
@@ -66,6 +69,90 @@ pub trait Policy {
         Self: Sized,
     {
         Around { outer: self, inner }
+    }
+
+    /// This policy for work with errors of the type `E`, of which those that `is_terminal` picks are not retried, wherever in the
+    /// nest a [`Retry`](super::Retry) is.
+    ///
+    /// Say it last, when the nest is complete. Policies that run work once take no notice of it.
+    ///
+    /// ```
+    /// use std::io::{Error, ErrorKind};
+    /// use gristmill::{Policy, Retry, Semaphore};
+    ///
+    /// let policy = Retry::new(5)?.around(Semaphore::new(2)).terminal_if(|error: &Error| error.kind() == ErrorKind::NotFound);
+    /// let error = policy.call(|_| std::fs::read("no such file")).unwrap_err();
+    /// assert_eq!(error.gave_up().unwrap().attempts(), 1);
+    /// # Ok::<(), gristmill::RetryBuildError>(())
+    /// ```
+    fn terminal_if<E, P>(self, is_terminal: P) -> TerminalIf<Self, E, P>
+    where
+        Self: Sized,
+        P: Fn(&E) -> bool,
+    {
+        TerminalIf { policy: self, is_terminal, errors: PhantomData }
+    }
+}
+
+/// A policy with a rule about errors of the type `E`; made by [`Policy::terminal_if`].
+///
+/// It is no policy itself, since policies run work with errors of any type; so it stands on the outside of a nest.
+#[derive(Clone, Copy)]
+pub struct TerminalIf<P, E, F> {
+    policy: P,
+    is_terminal: F,
+    errors: PhantomData<fn(&E)>,
+}
+
+impl<P: Policy, E, F: Fn(&E) -> bool> TerminalIf<P, E, F> {
+    /// As [`Policy::call`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn call<T>(&self, work: impl FnMut(Attempt<'_>) -> Result<T, E>) -> Result<T, PolicyError<E>> {
+        self.apply(Attempt::first(), work)
+    }
+
+    /// As [`Policy::call_with`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancellation
+    /// As there.
+    pub fn call_with<T>(
+        &self,
+        token: &CancellationToken,
+        work: impl FnMut(Attempt<'_>) -> Result<T, E>,
+    ) -> Result<T, PolicyError<E>> {
+        self.apply(Attempt::first().with_token(token), work)
+    }
+
+    /// The policy without the rule.
+    pub fn policy(&self) -> &P {
+        &self.policy
+    }
+
+    fn apply<T>(
+        &self,
+        attempt: Attempt<'_>,
+        mut work: impl FnMut(Attempt<'_>) -> Result<T, E>,
+    ) -> Result<T, PolicyError<E>> {
+        self.policy.apply(attempt, |attempt| {
+            work(attempt).map_err(|error| {
+                if (self.is_terminal)(&error) {
+                    PolicyError::Terminal(error)
+                } else {
+                    PolicyError::Work(error)
+                }
+            })
+        })
+    }
+}
+
+impl<P: fmt::Debug, E, F> fmt::Debug for TerminalIf<P, E, F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TerminalIf").field("policy", &self.policy).finish_non_exhaustive()
     }
 }
 

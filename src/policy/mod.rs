@@ -9,11 +9,13 @@ mod budget;
 mod contract;
 mod error;
 mod rate;
+mod retry;
 mod time_limit;
 
 pub use attempt::Attempt;
 pub use budget::AttemptBudget;
-pub use contract::{Around, Policy};
+pub use contract::{Around, Policy, TerminalIf};
 pub use error::PolicyError;
 pub use rate::{RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};
+pub use retry::{Backoff, GaveUp, GaveUpReason, Jitter, Retry, RetryBuildError, RetryBuilder, RetryReport};
 pub use time_limit::TimeLimit;

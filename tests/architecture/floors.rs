@@ -34,7 +34,10 @@ pub(crate) const FLOORS: &[Floor] = &[
             ("fan", "one sender and many lanes, many inputs as one: router, merge"),
         ],
     },
-    Floor { name: "floor 3", modules: &[("policy", "rules that are put around work: rate, bulkhead")] },
+    Floor {
+        name: "floor 3",
+        modules: &[("policy", "rules that are put around work: rate, bulkhead, retry")],
+    },
     Floor {
         name: "floor 4",
         modules: &[("pool", "workers over a bounded queue: submit, wait, cancel, shut down")],
