@@ -16,6 +16,7 @@
 //! | one stream of items for several receivers: in turn, by load, by key, to all; receivers that come and go | [`Router`] |
 //! | several channels as one: in turn, by rank, sorted, by number | [`Merge`] |
 //! | so many starts in so much time, at most | [`RateLimiter`] |
+//! | calls to something that may be down: stop them for a while when too many fail, then try a few | [`CircuitBreaker`] |
 //! | so many things at once, at most, each with its weight; a loop over a list with so many at once | [`Semaphore`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
 //! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
@@ -92,6 +93,10 @@ pub use pipeline::{Pipeline, PipelineControl, PipelineError, PipelineErrorKind, 
 pub use policy::{
     Around, Attempt, AttemptBudget, Policy, PolicyError, RateError, RateLimited, RateLimiter,
     RateLimiterBuilder, RateReport, Reservation,
+};
+pub use policy::{
+    BreakerChange, BreakerError, BreakerOpen, BreakerPermit, BreakerReport, BreakerState, CircuitBreaker,
+    CircuitBreakerBuilder, CountingBreaker,
 };
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, Key, KeyFailed, KeyFailure, ManyHandle,

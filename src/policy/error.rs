@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::breaker::BreakerOpen;
 use super::rate::RateLimited;
 use crate::cancel::Cancelled;
 use crate::semaphore::AcquireError;
@@ -18,6 +19,8 @@ pub enum PolicyError<E> {
     Rate(RateLimited),
     /// A [`Semaphore`](crate::Semaphore) did not let it in.
     Permits(AcquireError),
+    /// A [`CircuitBreaker`](super::CircuitBreaker) did not let it through.
+    Open(BreakerOpen),
 }
 
 impl<E> PolicyError<E> {
@@ -42,6 +45,7 @@ impl<E: fmt::Display> fmt::Display for PolicyError<E> {
             Self::Cancelled(_) => formatter.write_str("the call was cancelled"),
             Self::Rate(error) => error.fmt(formatter),
             Self::Permits(error) => error.fmt(formatter),
+            Self::Open(error) => error.fmt(formatter),
         }
     }
 }
@@ -54,6 +58,7 @@ impl<E: std::error::Error + 'static> std::error::Error for PolicyError<E> {
             Self::Cancelled(cause) => Some(cause),
             Self::Rate(error) => error.source(),
             Self::Permits(error) => error.source(),
+            Self::Open(error) => error.source(),
         }
     }
 }

@@ -5,12 +5,17 @@
 
 mod admission;
 mod attempt;
+mod breaker;
 mod budget;
 mod contract;
 mod error;
 mod rate;
 
 pub use attempt::Attempt;
+pub use breaker::{
+    BreakerChange, BreakerError, BreakerOpen, BreakerPermit, BreakerReport, BreakerState, CircuitBreaker,
+    CircuitBreakerBuilder, CountingBreaker,
+};
 pub use budget::AttemptBudget;
 pub use contract::{Around, Policy};
 pub use error::PolicyError;
