@@ -251,6 +251,9 @@ impl Core {
     fn change(&self, state: &mut State, to: BreakerState, now: Instant) {
         let at = now.max(state.since);
         let from = state.word.state();
+        if is_watching(from) {
+            state.window.advance(self.nanoseconds(at)); // what it shows from now on
+        }
         match to {
             BreakerState::Closed | BreakerState::ObserveOnly | BreakerState::Disabled => state.window.clear(),
             BreakerState::HalfOpen => state.probes = Probes::default(),
@@ -292,7 +295,7 @@ impl Core {
         let now = self.clock.now();
         let mut state = self.state.lock();
         let in_force = state.word.state();
-        if matches!(in_force, BreakerState::Closed | BreakerState::ObserveOnly) {
+        if is_watching(in_force) {
             state.window.advance(self.nanoseconds(now));
         }
         let sum = state.window.sum();
@@ -324,6 +327,11 @@ impl Core {
     fn nanoseconds(&self, at: Instant) -> u64 {
         nanoseconds(at.saturating_duration_since(self.start))
     }
+}
+
+/// Whether the window is that of the calls now; otherwise it shows what it held before.
+fn is_watching(state: BreakerState) -> bool {
+    matches!(state, BreakerState::Closed | BreakerState::ObserveOnly)
 }
 
 /// At most `u64::MAX`, which is 584 years.
