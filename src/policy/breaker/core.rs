@@ -255,7 +255,10 @@ impl Core {
             state.window.advance(self.nanoseconds(at)); // what it shows from now on
         }
         match to {
-            BreakerState::Closed | BreakerState::ObserveOnly | BreakerState::Disabled => state.window.clear(),
+            BreakerState::Closed | BreakerState::ObserveOnly | BreakerState::Disabled => {
+                state.window.clear();
+                state.openings_in_a_row = 0; // from forced open, too, only a reset leads to an opening
+            }
             BreakerState::HalfOpen => state.probes = Probes::default(),
             BreakerState::Open => {
                 state.totals.openings += 1;
@@ -264,9 +267,6 @@ impl Core {
                 self.until.store(self.nanoseconds(at).saturating_add(time), Ordering::Relaxed);
             }
             BreakerState::ForcedOpen => {}
-        }
-        if !matches!(to, BreakerState::Open | BreakerState::HalfOpen) {
-            state.openings_in_a_row = 0;
         }
         state.since = at;
         state.word = state.word.next(to);
