@@ -42,13 +42,13 @@ fn alone(bench: &mut Bench) {
     let mut group = Group::new(title, calls, "call");
     group.case("the call alone", expected, || sum(calls, |index| one(index).ok()));
     let closed = breaker(|builder| builder);
-    group.case("closed, the last 100 calls", expected, || under(&closed, calls));
+    group.case("closed, the last 100 calls", expected, move || under(&closed, calls));
     let timed = breaker(|builder| builder.time_window(MINUTE));
-    group.case("closed, the last minute", expected, || under(&timed, calls));
+    group.case("closed, the last minute", expected, move || under(&timed, calls));
     let slow = breaker(|builder| builder.slow_calls(MINUTE, 0.5));
-    group.case("closed, the last 100 calls, slow ones too", expected, || under(&slow, calls));
+    group.case("closed, the last 100 calls, slow ones too", expected, move || under(&slow, calls));
     let permits = breaker(|builder| builder);
-    group.case("closed, by `try_acquire` and `success`", expected, || {
+    group.case("closed, by `try_acquire` and `success`", expected, move || {
         sum(calls, |index| {
             let permit = permits.try_acquire().ok()?;
             let value = one(index).ok();
@@ -58,10 +58,10 @@ fn alone(bench: &mut Bench) {
     });
     let disabled = breaker(|builder| builder);
     disabled.disable();
-    group.case("disabled", expected, || under(&disabled, calls));
+    group.case("disabled", expected, move || under(&disabled, calls));
     let open = breaker(|builder| builder.count_window(1));
     open.try_acquire().map(BreakerPermit::failure).expect("it is closed");
-    group.case("open: refused, the call left out", 0, || under(&open, calls));
+    group.case("open: refused, the call left out", 0, move || under(&open, calls));
     bench.run(group);
 }
 
@@ -90,11 +90,11 @@ fn together(bench: &mut Bench) {
     let mut group = Group::new(title, calls * THREADS, "call");
     let disabled = breaker(|builder| builder);
     disabled.disable();
-    group.case("one for all, disabled", expected, || crowd(&disabled, calls));
+    group.case("one for all, disabled", expected, move || crowd(&disabled, calls));
     let closed = breaker(|builder| builder);
-    group.case("one for all, closed", expected, || crowd(&closed, calls));
+    group.case("one for all, closed", expected, move || crowd(&closed, calls));
     let open = breaker(|builder| builder.count_window(1));
     open.try_acquire().map(BreakerPermit::failure).expect("it is closed");
-    group.case("one for all, open: refused", 0, || crowd(&open, calls));
+    group.case("one for all, open: refused", 0, move || crowd(&open, calls));
     bench.run(group);
 }
