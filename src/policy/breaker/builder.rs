@@ -6,7 +6,7 @@ use super::breaker::CircuitBreaker;
 use super::change::{BreakerChange, OnChange};
 use super::core::Core;
 use super::error::BreakerError;
-use super::settings::{Asked, AskedWindow, Backoff, Slow};
+use super::settings::{Asked, AskedWindow, Backoff, Slow, nanoseconds};
 use crate::clock::{Clock, SystemClock};
 use crate::sync::time::Duration;
 
@@ -64,7 +64,7 @@ impl CircuitBreakerBuilder {
     ///
     /// A slow call counts whether it failed or not. It costs two readings of the clock per call; unless it is set, none is slow.
     pub fn slow_calls(mut self, longer_than: Duration, rate: f64) -> Self {
-        self.asked.slow = Some(Slow { longer_than, rate });
+        self.asked.slow = Some(Slow { longer_than: nanoseconds(longer_than), rate });
         self
     }
 

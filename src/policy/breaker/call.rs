@@ -1,26 +1,21 @@
 //! A call under a breaker: let through, run, and counted.
 
+use std::mem;
+
 use super::core::{Core, End, Ticket};
 use crate::cancel::{CancelKind, CancellationToken};
 use crate::policy::attempt::Attempt;
 use crate::policy::error::PolicyError;
 
-/// A call that is let through. Dropped before it is told its end, its work panicked, which is a failure.
+/// A call that is under way. It is dropped only when its work panics, which is a failure.
 struct Running<'a> {
     core: &'a Core,
     ticket: Ticket,
 }
 
-impl Running<'_> {
-    fn end(self, end: End) {
-        self.core.leave(self.ticket, end);
-        std::mem::forget(self); // nothing in it has a drop of its own
-    }
-}
-
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.core.leave(self.ticket, End::FAILURE);
+        self.core.leave(self.ticket, End::Failure);
     }
 }
 
@@ -40,10 +35,12 @@ where
     let running = Running { core, ticket };
     let result = work(attempt);
     let end = match &result {
-        Ok(_) => End::SUCCESS,
+        Ok(_) => End::Success,
         Err(error) => judge(attempt, error, counts),
     };
-    running.end(end);
+    // By the ticket that is at hand: to move it out of the guard costs more than the rest.
+    mem::forget(running);
+    core.leave(ticket, end);
     result
 }
 
@@ -55,8 +52,8 @@ fn judge<E>(attempt: Attempt<'_>, error: &PolicyError<E>, counts: impl Fn(&E) ->
         None => End::Nothing,
         // Told to stop by hand, work fails for no fault of what it called. A deadline is another matter: it passes because that is slow.
         Some(_) if was_cancelled_by_hand(attempt.token()) => End::Nothing,
-        Some(error) if counts(error) => End::FAILURE,
-        Some(_) => End::SUCCESS,
+        Some(error) if counts(error) => End::Failure,
+        Some(_) => End::Success,
     }
 }
 

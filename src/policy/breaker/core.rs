@@ -20,7 +20,7 @@ use super::change::{BreakerChange, OnChange, Untold};
 use super::error::BreakerOpen;
 use super::probes::Probes;
 use super::report::BreakerReport;
-use super::settings::{Settings, Slow};
+use super::settings::{Settings, Slow, nanoseconds};
 use super::state::{BreakerState, Word};
 use super::tally::{Mark, share};
 use super::window::Window;
@@ -65,28 +65,20 @@ struct Totals {
     openings: u64,
 }
 
-/// The right to one call.
+/// The right to one call. Two words, which stay in registers: a larger one cost two stalls of several nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     word: Word,
-    /// If it matters how long the call takes.
-    started: Option<Instant>,
+    /// When it was given; 0 if nobody asks how long calls take.
+    started: u64,
 }
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
-    /// It failed or not, and took so long: unless it is said, as long as its ticket was out.
-    Told {
-        failed: bool,
-        took: Option<Duration>,
-    },
+    Success,
+    Failure,
     Nothing,
-}
-
-impl End {
-    pub(super) const SUCCESS: Self = Self::Told { failed: false, took: None };
-    pub(super) const FAILURE: Self = Self::Told { failed: true, took: None };
 }
 
 impl Core {
@@ -140,7 +132,8 @@ impl Core {
 
     #[inline]
     fn ticket(&self, word: Word) -> Ticket {
-        Ticket { word, started: self.settings.slow.map(|_| self.clock.now()) }
+        let started = if self.settings.slow.is_some() { self.now() } else { 0 };
+        Ticket { word, started }
     }
 
     /// A look at the door without the lock, which refuses most; then one with it.
@@ -175,29 +168,36 @@ impl Core {
         BreakerOpen::new(state, at.map(|at| (at, at.saturating_duration_since(now))))
     }
 
-    /// Takes a ticket back, and counts what became of its call.
+    /// Takes a ticket back, and counts what became of its call, which took as long as the ticket was out.
     #[inline]
     pub(super) fn leave(&self, ticket: Ticket, end: End) {
+        let is_timed = self.settings.slow.is_some();
+        let now = if is_timed || self.settings.has_time_window() { self.now() } else { 0 };
+        let took = if is_timed { now.saturating_sub(ticket.started) } else { 0 };
+        self.end(ticket, end, took, now);
+    }
+
+    /// As [`leave`](Self::leave), for a call that took as long as is said.
+    pub(super) fn leave_after(&self, ticket: Ticket, end: End, took: Duration) {
+        let now = if self.settings.has_time_window() { self.now() } else { 0 };
+        self.end(ticket, end, nanoseconds(took), now);
+    }
+
+    #[inline]
+    fn end(&self, ticket: Ticket, end: End, took: u64, now: u64) {
         if ticket.word.state() == BreakerState::Disabled {
             return;
         }
         match end {
-            End::Told { failed, took } => self.count(ticket, failed, took),
+            End::Success => self.count(ticket, false, took, now),
+            End::Failure => self.count(ticket, true, took, now),
             End::Nothing => self.ignore(ticket),
         }
     }
 
-    #[inline]
-    fn count(&self, ticket: Ticket, failed: bool, took: Option<Duration>) {
-        let asks_how_long = self.settings.slow.is_some() && took.is_none();
-        let needs_now = asks_how_long || self.settings.has_time_window();
-        let now = if needs_now { self.clock.now() } else { self.start };
-        let took = took.or_else(|| ticket.started.map(|started| now.saturating_duration_since(started)));
-        let slow =
-            self.settings.slow.zip(took).is_some_and(|(Slow { longer_than, .. }, took)| took > longer_than);
+    fn count(&self, ticket: Ticket, failed: bool, took: u64, now: u64) {
+        let slow = self.settings.slow.is_some_and(|Slow { longer_than, .. }| took > longer_than);
         let mark = Mark { failed, slow };
-        let at = self.nanoseconds(now);
-
         let mut state = self.state.lock();
         if state.word != ticket.word {
             state.totals.late += 1;
@@ -211,7 +211,7 @@ impl Core {
                 self.change_now(state, to);
             }
         } else {
-            state.window.add(mark, at);
+            state.window.add(mark, now);
             if ticket.word.state() == BreakerState::Closed && self.settings.opens(state.window.sum()) {
                 self.change_now(state, BreakerState::Open);
             }
@@ -322,6 +322,12 @@ impl Core {
         &self.settings
     }
 
+    /// From the start until now.
+    #[inline]
+    fn now(&self) -> u64 {
+        self.nanoseconds(self.clock.now())
+    }
+
     /// From the start to `at`.
     #[inline]
     fn nanoseconds(&self, at: Instant) -> u64 {
@@ -332,12 +338,6 @@ impl Core {
 /// Whether the window is that of the calls now; otherwise it shows what it held before.
 fn is_watching(state: BreakerState) -> bool {
     matches!(state, BreakerState::Closed | BreakerState::ObserveOnly)
-}
-
-/// At most `u64::MAX`, which is 584 years.
-#[inline]
-fn nanoseconds(time: Duration) -> u64 {
-    time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }
 
 impl Totals {

@@ -36,17 +36,19 @@ impl BreakerPermit {
 
     /// The call succeeded.
     pub fn success(self) {
-        self.end(false);
+        self.end(End::Success);
     }
 
     /// The call failed.
     pub fn failure(self) {
-        self.end(true);
+        self.end(End::Failure);
     }
 
-    fn end(mut self, failed: bool) {
-        if let Some(ticket) = self.ticket.take() {
-            self.core.leave(ticket, End::Told { failed, took: self.took });
+    fn end(mut self, end: End) {
+        match (self.ticket.take(), self.took) {
+            (Some(ticket), Some(took)) => self.core.leave_after(ticket, end, took),
+            (Some(ticket), None) => self.core.leave(ticket, end),
+            (None, _) => {}
         }
     }
 }

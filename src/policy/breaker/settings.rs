@@ -25,7 +25,8 @@ pub(super) struct Settings {
 /// Which calls are slow, and which share of them is too much.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slow {
-    pub(super) longer_than: Duration,
+    /// In nanoseconds.
+    pub(super) longer_than: u64,
     pub(super) rate: f64,
 }
 
@@ -84,7 +85,7 @@ impl Asked {
             return Err(BreakerError::FailureRate { rate: failure_rate });
         }
         if let Some(Slow { longer_than, rate }) = slow {
-            if longer_than.is_zero() {
+            if longer_than == 0 {
                 return Err(BreakerError::ZeroSlowCall);
             }
             if !is_rate(rate) {
@@ -122,6 +123,12 @@ impl AskedWindow {
             },
         }
     }
+}
+
+/// At most `u64::MAX`, which is 584 years.
+#[inline]
+pub(super) fn nanoseconds(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(time.subsec_nanos()))
 }
 
 /// A share above 0, and at most 1; not a number is none.
