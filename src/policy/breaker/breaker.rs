@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::call;
 use super::core::Core;
-use super::counting::CountingBreaker;
 use super::error::BreakerOpen;
 use super::permit::BreakerPermit;
 use super::report::BreakerReport;
@@ -106,23 +105,6 @@ impl CircuitBreaker {
     pub fn try_acquire(&self) -> Result<BreakerPermit, BreakerOpen> {
         let ticket = self.core.enter()?;
         Ok(BreakerPermit::new(Arc::clone(&self.core), ticket))
-    }
-
-    /// The same breaker for calls with errors of one type: those for which `is_failure` holds are failures, and the others successes.
-    ///
-    /// Successes, since whatever was called has answered: if "not found" counted as nothing, a half-open breaker that hears nothing else would stay so for
-    /// ever. Cancelled calls and refusals count as nothing before `is_failure` is asked. A panic of it is like one of the work.
-    ///
-    /// ```
-    /// use gristmill::{CircuitBreaker, PolicyError};
-    ///
-    /// let breaker = CircuitBreaker::new();
-    /// let answer = breaker.counting(|status: &u16| *status >= 500).call(|_| Err::<(), _>(404));
-    /// assert!(matches!(answer, Err(PolicyError::Work(404))));
-    /// assert_eq!((breaker.report().successes, breaker.report().failures), (1, 0));
-    /// ```
-    pub fn counting<E, P: Fn(&E) -> bool>(&self, is_failure: P) -> CountingBreaker<P> {
-        CountingBreaker::new(self.clone(), is_failure)
     }
 
     /// What it does with calls now. It is still open when its time is over and no call has come since.

@@ -8,6 +8,25 @@ use crate::cancel::CancellationToken;
 use crate::policy::attempt::Attempt;
 use crate::policy::error::PolicyError;
 
+impl CircuitBreaker {
+    /// The same breaker for calls with errors of one type: those for which `is_failure` holds are failures, and the others successes.
+    ///
+    /// Successes, since whatever was called has answered: if "not found" counted as nothing, a half-open breaker that hears nothing else would stay so for
+    /// ever. Cancelled calls and refusals count as nothing before `is_failure` is asked. A panic of it is like one of the work.
+    ///
+    /// ```
+    /// use gristmill::{CircuitBreaker, PolicyError};
+    ///
+    /// let breaker = CircuitBreaker::new();
+    /// let answer = breaker.counting(|status: &u16| *status >= 500).call(|_| Err::<(), _>(404));
+    /// assert!(matches!(answer, Err(PolicyError::Work(404))));
+    /// assert_eq!((breaker.report().successes, breaker.report().failures), (1, 0));
+    /// ```
+    pub fn counting<E, P: Fn(&E) -> bool>(&self, is_failure: P) -> CountingBreaker<P> {
+        CountingBreaker { breaker: self.clone(), is_failure }
+    }
+}
+
 /// A [`CircuitBreaker`] for calls with errors of one type, of which some are no failures; made by [`counting`](CircuitBreaker::counting).
 ///
 /// It is the same breaker: calls made by it and by others count together. It has the methods of a [`Policy`](crate::policy::Policy), and is none: a policy
@@ -19,10 +38,6 @@ pub struct CountingBreaker<P> {
 }
 
 impl<P> CountingBreaker<P> {
-    pub(super) fn new(breaker: CircuitBreaker, is_failure: P) -> Self {
-        Self { breaker, is_failure }
-    }
-
     /// The breaker.
     pub fn breaker(&self) -> &CircuitBreaker {
         &self.breaker
