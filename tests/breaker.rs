@@ -47,7 +47,7 @@ fn open(breaker: &CircuitBreaker) {
 /// Opens it, and lets its open time pass.
 fn due(breaker: &CircuitBreaker, clock: &ManualClock) {
     open(breaker);
-    clock.advance(breaker.try_acquire().unwrap_err().wait().expect("it says when"));
+    clock.advance(refused(breaker).wait().expect("it says when"));
 }
 
 fn refused(breaker: &CircuitBreaker) -> BreakerOpen {

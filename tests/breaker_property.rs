@@ -358,9 +358,9 @@ impl Pair {
                 let (permit, under) = self.permits.swap_remove(which % self.permits.len());
                 let permit = took.into_iter().fold(permit, |permit, took| permit.took(nanoseconds(took)));
                 if failed {
-                    permit.failure()
+                    permit.failure();
                 } else {
-                    permit.success()
+                    permit.success();
                 }
                 self.model.end(under, failed, took);
             }

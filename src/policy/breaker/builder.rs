@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::breaker::CircuitBreaker;
 use super::change::{BreakerChange, OnChange};
+use super::circuit_breaker::CircuitBreaker;
 use super::core::Core;
 use super::error::BreakerError;
 use super::settings::{Asked, AskedWindow, Backoff, Slow, nanoseconds};

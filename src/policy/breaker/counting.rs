@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::breaker::CircuitBreaker;
 use super::call;
+use super::circuit_breaker::CircuitBreaker;
 use crate::cancel::CancellationToken;
 use crate::policy::attempt::Attempt;
 use crate::policy::error::PolicyError;

@@ -1,9 +1,9 @@
 //! Calls to something that may be down: a breaker that refuses them for a while when too many fail, and then tries a few.
 
-mod breaker;
 mod builder;
 mod call;
 mod change;
+mod circuit_breaker;
 mod core;
 mod counting;
 mod error;
@@ -15,9 +15,9 @@ mod state;
 mod tally;
 mod window;
 
-pub use breaker::CircuitBreaker;
 pub use builder::CircuitBreakerBuilder;
 pub use change::BreakerChange;
+pub use circuit_breaker::CircuitBreaker;
 pub use counting::CountingBreaker;
 pub use error::{BreakerError, BreakerOpen};
 pub use permit::BreakerPermit;

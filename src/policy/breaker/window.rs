@@ -99,7 +99,7 @@ impl CountWindow {
 #[derive(Debug)]
 pub(super) struct TimeWindow {
     length: u64,
-    buckets: [Tally; BUCKETS],
+    buckets: Box<[Tally; BUCKETS]>,
     /// The number of the newest bucket, and where it ends, so that most calls need no division.
     newest: u64,
     end: u64,
@@ -109,7 +109,7 @@ pub(super) struct TimeWindow {
 impl TimeWindow {
     fn new(nanoseconds: u64) -> Self {
         let length = nanoseconds.div_ceil(BUCKETS as u64).max(1);
-        let buckets = [Tally::default(); BUCKETS];
+        let buckets = Box::new([Tally::default(); BUCKETS]);
         Self { length, buckets, newest: 0, end: length, sum: Tally::default() }
     }
 
@@ -138,7 +138,7 @@ impl TimeWindow {
     }
 
     fn clear(&mut self) {
-        (self.buckets, self.sum) = ([Tally::default(); BUCKETS], Tally::default());
+        (*self.buckets, self.sum) = ([Tally::default(); BUCKETS], Tally::default());
     }
 }
 
