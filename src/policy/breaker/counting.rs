@@ -55,9 +55,9 @@ impl<P> CountingBreaker<P> {
     /// // A turn, then the breaker, then a place.
     /// let answer = limiter.apply(Attempt::first(), |attempt| {
     ///     breaker.apply(attempt, |attempt| connections.apply(attempt, |_| Ok::<_, _>("served")))
-    /// })?;
-    /// assert_eq!(answer, "served");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// });
+    /// assert_eq!(answer.unwrap(), "served");
+    /// # Ok::<(), gristmill::RateError>(())
     /// ```
     ///
     /// # Errors
