@@ -12,6 +12,7 @@
 //! cargo bench --bench versus -- blocking                      # calls that wait
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
+//! cargo bench --bench versus -- breaker                       # what a circuit breaker adds to a call
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
 //! cargo bench --bench versus -- uneven                        # stages of ten to one
@@ -52,6 +53,7 @@ mod versus {
     pub(crate) mod tally;
 
     pub(crate) mod blocking;
+    pub(crate) mod breaker;
     pub(crate) mod completed;
     pub(crate) mod crowd;
     pub(crate) mod fan;
@@ -75,12 +77,12 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    blocking, completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory, nested,
-    observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop, uneven,
+    blocking, breaker, completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory,
+    nested, observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop, uneven,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 19] = [
+const GROUPS: [fn(&mut Bench); 20] = [
     map::run,
     fused::run,
     uneven::run,
@@ -96,6 +98,7 @@ const GROUPS: [fn(&mut Bench); 19] = [
     nested::run,
     over_slice::run,
     semaphore::run,
+    breaker::run,
     group::run,
     completed::run,
     fan::run,

@@ -17,6 +17,7 @@
 //! | several channels as one: in turn, by rank, sorted, by number | [`Merge`] |
 //! | so many starts in so much time, at most | [`RateLimiter`] |
 //! | work that fails now and then and should be run again: after pauses, so often, for so long, within a budget | [`Retry`] |
+//! | calls to something that may be down: stop them for a while when too many fail, then try a few | [`CircuitBreaker`] |
 //! | so many things at once, at most, each with its weight; a loop over a list with so many at once | [`Semaphore`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
 //! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
@@ -94,6 +95,10 @@ pub use policy::{
     Around, Attempt, AttemptBudget, Backoff, GaveUp, GaveUpReason, Jitter, Policy, PolicyError, RateError,
     RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation, Retry, RetryBuildError,
     RetryBuilder, RetryReport, TerminalIf, TimeLimit,
+};
+pub use policy::{
+    BreakerChange, BreakerError, BreakerOpen, BreakerPermit, BreakerReport, BreakerState, CircuitBreaker,
+    CircuitBreakerBuilder, CountingBreaker,
 };
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, GuardedTaskOptions, Key, KeyFailed,

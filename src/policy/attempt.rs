@@ -43,6 +43,7 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// The token was cancelled.
+    #[inline]
     pub fn check(&self) -> Result<(), Cancelled> {
         self.token.map_or(Ok(()), CancellationToken::check)
     }

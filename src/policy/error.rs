@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::breaker::BreakerOpen;
 use super::rate::RateLimited;
 use super::retry::{GaveUp, GaveUpReason};
 use crate::cancel::Cancelled;
@@ -32,6 +33,8 @@ pub enum PolicyError<E> {
     Permits(AcquireError),
     /// A [`Retry`](super::Retry) made no further attempt; with the error of each.
     GaveUp(Box<GaveUp<PolicyError<E>>>),
+    /// A [`CircuitBreaker`](super::CircuitBreaker) did not let it through.
+    Open(BreakerOpen),
 }
 
 impl<E> PolicyError<E> {
@@ -90,6 +93,7 @@ impl<E: fmt::Display> fmt::Display for PolicyError<E> {
             Self::Rate(error) => error.fmt(formatter),
             Self::Permits(error) => error.fmt(formatter),
             Self::GaveUp(gave_up) => gave_up.fmt(formatter),
+            Self::Open(error) => error.fmt(formatter),
         }
     }
 }
@@ -104,6 +108,7 @@ impl<E: std::error::Error + 'static> std::error::Error for PolicyError<E> {
             Self::Rate(error) => error.source(),
             Self::Permits(error) => error.source(),
             Self::GaveUp(gave_up) => gave_up.source(),
+            Self::Open(error) => error.source(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod admission;
 mod attempt;
+mod breaker;
 mod budget;
 mod contract;
 mod error;
@@ -13,6 +14,10 @@ mod retry;
 mod time_limit;
 
 pub use attempt::Attempt;
+pub use breaker::{
+    BreakerChange, BreakerError, BreakerOpen, BreakerPermit, BreakerReport, BreakerState, CircuitBreaker,
+    CircuitBreakerBuilder, CountingBreaker,
+};
 pub use budget::AttemptBudget;
 pub use contract::{Around, Policy, TerminalIf};
 pub use error::PolicyError;

@@ -1,0 +1,52 @@
+//! Changes of state, and how they are told.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use super::state::BreakerState;
+use crate::panics;
+use crate::sync::time::Instant;
+
+/// A change of a [`CircuitBreaker`](super::CircuitBreaker)'s state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BreakerChange {
+    /// The state before.
+    pub from: BreakerState,
+    /// The state after.
+    pub to: BreakerState,
+    /// When, on the breaker's clock.
+    pub at: Instant,
+}
+
+/// What is called for each change.
+#[derive(Clone)]
+pub(super) struct OnChange(Arc<dyn Fn(&BreakerChange) + Send + Sync>);
+
+impl OnChange {
+    pub(super) fn new(callback: impl Fn(&BreakerChange) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
+    }
+
+    /// Calls it; its panic goes to the panic hook and no further.
+    pub(super) fn call(&self, change: &BreakerChange) {
+        if let Err(panic) = panics::catch(|| "on_change of a circuit breaker", || (self.0)(change)) {
+            panics::drop_quietly(panic);
+        }
+    }
+}
+
+impl fmt::Debug for OnChange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("OnChange")
+    }
+}
+
+/// Changes that are still to be told, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Untold {
+    pub(super) changes: VecDeque<BreakerChange>,
+    /// Whether a thread is telling them; it goes on until there is none left.
+    pub(super) is_telling: bool,
+}
