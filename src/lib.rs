@@ -92,13 +92,10 @@ pub use observe::Quantiles;
 pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineControl, PipelineError, PipelineErrorKind, Report};
 pub use policy::{
-    Around, Attempt, AttemptBudget, Backoff, GaveUp, GaveUpReason, Jitter, Policy, PolicyError, RateError,
-    RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation, Retry, RetryBuildError,
-    RetryBuilder, RetryReport, TerminalIf, TimeLimit,
-};
-pub use policy::{
-    BreakerChange, BreakerError, BreakerOpen, BreakerPermit, BreakerReport, BreakerState, CircuitBreaker,
-    CircuitBreakerBuilder, CountingBreaker,
+    Around, Attempt, AttemptBudget, Backoff, BreakerChange, BreakerError, BreakerOpen, BreakerPermit,
+    BreakerReport, BreakerState, CircuitBreaker, CircuitBreakerBuilder, CountingBreaker, GaveUp,
+    GaveUpReason, Jitter, Nest, Policy, PolicyError, RateError, RateLimited, RateLimiter, RateLimiterBuilder,
+    RateReport, Reservation, Retry, RetryBuildError, RetryBuilder, RetryReport, TerminalIf, TimeLimit,
 };
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, GuardedTaskOptions, Key, KeyFailed,

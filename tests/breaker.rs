@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gristmill::{
     Attempt, BreakerChange, BreakerError, BreakerOpen, BreakerState, CancellationToken, CircuitBreaker,
-    CircuitBreakerBuilder, Clock, ManualClock, Policy, PolicyError, RateLimiter, Semaphore,
+    CircuitBreakerBuilder, Clock, ManualClock, Nest, Policy, PolicyError, RateLimiter, Semaphore,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -683,8 +683,8 @@ fn wait_that_is_cancelled_further_in_counts_as_nothing() {
 /// Cancels the token when its turn has come.
 struct Cancelling(CancellationToken);
 
-impl Policy for Cancelling {
-    fn apply<T, E, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
+impl<E> Policy<E> for Cancelling {
+    fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
     where
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {

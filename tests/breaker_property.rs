@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use gristmill::BreakerState::{self, Closed, Disabled, ForcedOpen, HalfOpen, ObserveOnly, Open};
 use gristmill::{
-    BreakerChange, BreakerPermit, CancellationToken, CircuitBreaker, Clock, ManualClock, Policy, PolicyError,
-    Semaphore,
+    BreakerChange, BreakerPermit, CancellationToken, CircuitBreaker, Clock, ManualClock, Nest, Policy,
+    PolicyError, Semaphore,
 };
 use proptest::prelude::*;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use gate::{LONG, occupy};
 use gristmill::{
-    Attempt, CancellationToken, ErrorGroup, ManualClock, Policy, PolicyError, RateLimiter, Semaphore,
+    Attempt, CancellationToken, ErrorGroup, ManualClock, Nest, Policy, PolicyError, RateLimiter, Semaphore,
     ThreadPool, TimeLimit,
 };
 
@@ -23,8 +23,8 @@ struct Noted {
     log: Arc<Mutex<Vec<String>>>,
 }
 
-impl Policy for Noted {
-    fn apply<T, E, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
+impl<E> Policy<E> for Noted {
+    fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
     where
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {

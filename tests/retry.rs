@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use gristmill::{
     AcquireError, Attempt, AttemptBudget, Backoff, CancellationToken, Clock, GaveUp, GaveUpReason, Jitter,
-    ManualClock, Policy, PolicyError, RateLimited, RateLimiter, Retry, RetryBuildError, RetryBuilder,
+    ManualClock, Nest, Policy, PolicyError, RateLimited, RateLimiter, Retry, RetryBuildError, RetryBuilder,
     RetryReport, Semaphore, SystemClock,
 };
 

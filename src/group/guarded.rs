@@ -22,7 +22,7 @@ impl<'env, T, E, Q, F> Work<'env, T, PolicyError<E>> for UnderPolicy<Q, F>
 where
     T: Send + 'env,
     E: Send + Sync + 'env,
-    Q: Policy + Send,
+    Q: Policy<E> + Send,
     F: FnMut(&GroupContext<'_, 'env, T, PolicyError<E>>, Attempt<'_>) -> Result<T, E> + Send,
 {
     fn work(
@@ -67,7 +67,10 @@ where
     /// assert_eq!(group.into_results()?, [1, 2]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn under<Q: Policy + Send + 'env>(self, policy: Q) -> GuardedGroupTaskOptions<'group, 'env, T, E, Q> {
+    pub fn under<Q: Policy<E> + Send + 'env>(
+        self,
+        policy: Q,
+    ) -> GuardedGroupTaskOptions<'group, 'env, T, E, Q> {
         GuardedGroupTaskOptions { options: self, policy }
     }
 }
@@ -76,7 +79,7 @@ impl<'env, T, E, Q> GuardedGroupTaskOptions<'_, 'env, T, E, Q>
 where
     T: Send + 'env,
     E: Send + Sync + 'env,
-    Q: Policy + Send + 'env,
+    Q: Policy<E> + Send + 'env,
 {
     /// As [`GroupTaskOptions::spawn`].
     ///

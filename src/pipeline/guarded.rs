@@ -15,10 +15,11 @@ pub struct Guarded<Q, F> {
     pub(super) call: F,
 }
 
-impl<Q: Policy, F> Guarded<Q, F> {
+impl<Q, F> Guarded<Q, F> {
     #[inline]
     fn run<T, U, E>(&self, item: &T, end: &RunEnd) -> Result<U, PolicyError<E>>
     where
+        Q: Policy<E>,
         F: Fn(&T, PolicyAttempt<'_>) -> Result<U, E>,
     {
         // The run's own token: waits end with the run, also where another stage has ended it.
@@ -29,7 +30,7 @@ impl<Q: Policy, F> Guarded<Q, F> {
 impl<T, U, E, Q, F> Attempt<T, PolicyError<E>> for Guarded<Q, F>
 where
     U: Send,
-    Q: Policy + Send + Sync,
+    Q: Policy<E> + Send + Sync,
     F: Fn(&T, PolicyAttempt<'_>) -> Result<U, E> + Send + Sync,
 {
     type Out = U;
@@ -46,7 +47,7 @@ where
 impl<T, U, E, Q, F, R> SharedCall<T, PolicyError<E>> for Fallible<Guarded<Q, F>, R>
 where
     U: Send,
-    Q: Policy + Send + Sync,
+    Q: Policy<E> + Send + Sync,
     F: Fn(&T, PolicyAttempt<'_>) -> Result<U, E> + Send + Sync,
     R: ErrorPolicy<T, PolicyError<E>>,
 {

@@ -46,7 +46,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         call: F,
     ) -> Pipeline<P, Then<S, Judged<Guarded<Q, F>>>, U, M::With>
     where
-        Q: Policy + Send + Sync,
+        Q: Policy<E> + Send + Sync,
         F: Fn(&T, Attempt<'_>) -> Result<U, E> + Send + Sync,
         M: Also<PolicyError<E>>,
     {
@@ -86,7 +86,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         call: F,
     ) -> Blocking<P, S, Fallible<Guarded<Q, F>>, U, M::With>
     where
-        Q: Policy + Send + Sync,
+        Q: Policy<E> + Send + Sync,
         F: Fn(&T, Attempt<'_>) -> Result<U, E> + Send + Sync,
         M: Also<PolicyError<E>>,
     {
@@ -108,7 +108,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
         call: F,
     ) -> Blocking<P, S, Fallible<Guarded<Q, F>>, U, M::With>
     where
-        Q: Policy + Send + Sync,
+        Q: Policy<E> + Send + Sync,
         F: Fn(&T, Attempt<'_>) -> Result<U, E> + Send + Sync,
         M: Also<PolicyError<E>>,
     {

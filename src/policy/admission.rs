@@ -7,8 +7,8 @@ use super::rate::{RateLimited, RateLimiter};
 use crate::semaphore::{AcquireError, Semaphore};
 
 /// Each run takes a permit first, and waits for its turn.
-impl Policy for RateLimiter {
-    fn apply<T, E, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
+impl<E> Policy<E> for RateLimiter {
+    fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
     where
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {
@@ -24,8 +24,8 @@ impl Policy for RateLimiter {
 }
 
 /// A bulkhead: at most as many runs at once as it has permits; one that finds none waits for its turn.
-impl Policy for Semaphore {
-    fn apply<T, E, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
+impl<E> Policy<E> for Semaphore {
+    fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
     where
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {

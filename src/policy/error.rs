@@ -16,7 +16,7 @@ pub enum PolicyError<E> {
     /// The work ran, and this is its error.
     Work(E),
     /// The work ran, and this is its error, of which it is said that running it again cannot help: by
-    /// [`Policy::terminal_if`](super::Policy::terminal_if), or by work that is given to [`Policy::apply`](super::Policy::apply).
+    /// [`Nest::terminal_if`](super::Nest::terminal_if), or by work that is given to [`Policy::apply`](super::Policy::apply).
     Terminal(E),
     /// A token was cancelled before the work began, or during a wait; it may have run before.
     Cancelled(Cancelled),

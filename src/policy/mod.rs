@@ -9,6 +9,7 @@ mod breaker;
 mod budget;
 mod contract;
 mod error;
+mod nest;
 mod rate;
 mod retry;
 mod time_limit;
@@ -19,8 +20,9 @@ pub use breaker::{
     CircuitBreakerBuilder, CountingBreaker,
 };
 pub use budget::AttemptBudget;
-pub use contract::{Around, Policy, TerminalIf};
+pub use contract::Policy;
 pub use error::PolicyError;
+pub use nest::{Around, Nest, TerminalIf};
 pub use rate::{RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation};
 pub use retry::{Backoff, GaveUp, GaveUpReason, Jitter, Retry, RetryBuildError, RetryBuilder, RetryReport};
 pub use time_limit::TimeLimit;

@@ -13,7 +13,7 @@ use crate::sync::time::{Duration, Instant};
 ///
 /// No thread can be stopped from outside, so work that never looks at its token, and waits for nothing that does, takes as long as it takes.
 /// What it gives then counts: a value that is late is a value, and an error that is late is [`PolicyError::TimedOut`], which holds it.
-/// Around a [retry](super::Policy) it limits all attempts together, within one each of them.
+/// Around a [`Retry`](super::Retry) it limits all attempts together, within one each of them.
 ///
 /// Not for giving up on work that goes on elsewhere: that is [`combine::with_timeout`](crate::combine::with_timeout), for handles.
 ///
@@ -82,8 +82,8 @@ impl TimeLimit {
 
 type Moved = dyn Fn() + Send + Sync;
 
-impl Policy for TimeLimit {
-    fn apply<T, E, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
+impl<E> Policy<E> for TimeLimit {
+    fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
     where
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {

@@ -46,12 +46,12 @@ impl<'pool, 'env, S: 'static, J: 'static> TaskOptions<'pool, 'env, S, J> {
     /// assert_eq!(task.wait()??, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn under<Q: Policy + Send + 'env>(self, policy: Q) -> GuardedTaskOptions<'pool, 'env, S, Q, J> {
+    pub fn under<Q>(self, policy: Q) -> GuardedTaskOptions<'pool, 'env, S, Q, J> {
         GuardedTaskOptions { options: self, policy }
     }
 }
 
-impl<'env, S: 'static, Q: Policy + Send + 'env, J: 'static> GuardedTaskOptions<'_, 'env, S, Q, J> {
+impl<'env, S: 'static, Q: Send + 'env, J: 'static> GuardedTaskOptions<'_, 'env, S, Q, J> {
     /// As [`TaskOptions::submit`].
     ///
     /// # Errors
@@ -61,6 +61,7 @@ impl<'env, S: 'static, Q: Policy + Send + 'env, J: 'static> GuardedTaskOptions<'
         F: FnMut(&TaskContext<'_, S>, Attempt<'_>) -> Result<T, E> + Send + 'env,
         T: Send + 'env,
         E: Send + 'env,
+        Q: Policy<E>,
         J: Judgement<Result<T, PolicyError<E>>>,
     {
         self.hand_in(task, Patience::AsChosen)
@@ -75,6 +76,7 @@ impl<'env, S: 'static, Q: Policy + Send + 'env, J: 'static> GuardedTaskOptions<'
         F: FnMut(&TaskContext<'_, S>, Attempt<'_>) -> Result<T, E> + Send + 'env,
         T: Send + 'env,
         E: Send + 'env,
+        Q: Policy<E>,
         J: Judgement<Result<T, PolicyError<E>>>,
     {
         self.hand_in(task, Patience::None)
@@ -93,6 +95,7 @@ impl<'env, S: 'static, Q: Policy + Send + 'env, J: 'static> GuardedTaskOptions<'
         F: FnMut(&TaskContext<'_, S>, Attempt<'_>) -> Result<T, E> + Send + 'env,
         T: Send + 'env,
         E: Send + 'env,
+        Q: Policy<E>,
         J: Judgement<Result<T, PolicyError<E>>>,
     {
         self.hand_in(task, Patience::Until(deadline(timeout)))
@@ -103,6 +106,7 @@ impl<'env, S: 'static, Q: Policy + Send + 'env, J: 'static> GuardedTaskOptions<'
         F: FnMut(&TaskContext<'_, S>, Attempt<'_>) -> Result<T, E> + Send + 'env,
         T: Send + 'env,
         E: Send + 'env,
+        Q: Policy<E>,
         J: Judgement<Result<T, PolicyError<E>>>,
     {
         let Self { options, policy } = self;
@@ -134,7 +138,7 @@ struct UnderPolicy<Q, F, S, J> {
 impl<T: Send, E: Send, S: 'static, J, Q, F> Work for UnderPolicy<Q, F, S, J>
 where
     J: Judgement<Result<T, PolicyError<E>>>,
-    Q: Policy + Send,
+    Q: Policy<E> + Send,
     F: FnMut(&TaskContext<'_, S>, Attempt<'_>) -> Result<T, E> + Send,
 {
     type Output = Result<T, PolicyError<E>>;

@@ -141,9 +141,9 @@ impl CircuitBreaker {
 }
 
 /// See [What counts](CircuitBreaker#what-counts). Under a token that is cancelled already, the work is not run and nothing is counted.
-impl Policy for CircuitBreaker {
+impl<E> Policy<E> for CircuitBreaker {
     #[inline]
-    fn apply<T, E, F>(&self, attempt: Attempt<'_>, work: F) -> Result<T, PolicyError<E>>
+    fn apply<T, F>(&self, attempt: Attempt<'_>, work: F) -> Result<T, PolicyError<E>>
     where
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {

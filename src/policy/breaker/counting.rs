@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::call;
 use super::circuit_breaker::CircuitBreaker;
-use crate::cancel::CancellationToken;
 use crate::policy::attempt::Attempt;
+use crate::policy::contract::Policy;
 use crate::policy::error::PolicyError;
 
 impl CircuitBreaker {
@@ -15,7 +15,7 @@ impl CircuitBreaker {
     /// ever. Cancelled calls and refusals count as nothing before `is_failure` is asked. A panic of it is like one of the work.
     ///
     /// ```
-    /// use gristmill::{CircuitBreaker, PolicyError};
+    /// use gristmill::{CircuitBreaker, Policy, PolicyError};
     ///
     /// let breaker = CircuitBreaker::new();
     /// let answer = breaker.counting(|status: &u16| *status >= 500).call(|_| Err::<(), _>(404));
@@ -29,8 +29,7 @@ impl CircuitBreaker {
 
 /// A [`CircuitBreaker`] for calls with errors of one type, of which some are no failures; made by [`counting`](CircuitBreaker::counting).
 ///
-/// It is the same breaker: calls made by it and by others count together. It has the methods of a [`Policy`](crate::policy::Policy), and is none: a policy
-/// has to take errors of any type. Within another policy, and around others, it goes by [`apply`](Self::apply).
+/// It is the same breaker: calls made by it and by others count together.
 #[derive(Clone)]
 pub struct CountingBreaker<P> {
     breaker: CircuitBreaker,
@@ -42,59 +41,15 @@ impl<P> CountingBreaker<P> {
     pub fn breaker(&self) -> &CircuitBreaker {
         &self.breaker
     }
+}
 
-    /// As [`Policy::apply`](crate::policy::Policy::apply).
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use gristmill::{Attempt, CircuitBreaker, Policy, RateLimiter, Semaphore};
-    ///
-    /// let limiter = RateLimiter::new(1000, Duration::from_secs(1))?;
-    /// let connections = Semaphore::new(4);
-    /// let breaker = CircuitBreaker::new().counting(|status: &u16| *status >= 500);
-    /// // A turn, then the breaker, then a place.
-    /// let answer = limiter.apply(Attempt::first(), |attempt| {
-    ///     breaker.apply(attempt, |attempt| connections.apply(attempt, |_| Ok::<_, _>("served")))
-    /// });
-    /// assert_eq!(answer.unwrap(), "served");
-    /// # Ok::<(), gristmill::RateError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// The last error of `work`, or why it was not run.
-    pub fn apply<T, E, F>(&self, attempt: Attempt<'_>, work: F) -> Result<T, PolicyError<E>>
+impl<E, P: Fn(&E) -> bool> Policy<E> for CountingBreaker<P> {
+    #[inline]
+    fn apply<T, F>(&self, attempt: Attempt<'_>, work: F) -> Result<T, PolicyError<E>>
     where
-        P: Fn(&E) -> bool,
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {
         call::run(self.breaker.core(), attempt, work, &self.is_failure)
-    }
-
-    /// As [`Policy::call`](crate::policy::Policy::call).
-    ///
-    /// # Errors
-    /// The work's own error, or why it was not run.
-    pub fn call<T, E, F>(&self, mut work: F) -> Result<T, PolicyError<E>>
-    where
-        P: Fn(&E) -> bool,
-        F: FnMut(Attempt<'_>) -> Result<T, E>,
-    {
-        self.apply(Attempt::first(), |attempt| work(attempt).map_err(PolicyError::Work))
-    }
-
-    /// As [`Policy::call_with`](crate::policy::Policy::call_with).
-    ///
-    /// # Errors
-    /// As for [`call`](Self::call); or the token was cancelled.
-    ///
-    /// # Cancellation
-    /// As for the breaker's own: see [What counts](CircuitBreaker#what-counts).
-    pub fn call_with<T, E, F>(&self, token: &CancellationToken, mut work: F) -> Result<T, PolicyError<E>>
-    where
-        P: Fn(&E) -> bool,
-        F: FnMut(Attempt<'_>) -> Result<T, E>,
-    {
-        self.apply(Attempt::first().with_token(token), |attempt| work(attempt).map_err(PolicyError::Work))
     }
 }
 

@@ -7,6 +7,7 @@ use super::call::{Call, Core};
 use super::gave_up::{Failures, GaveUp, GaveUpReason};
 use super::report::RetryReport;
 use crate::policy::attempt::Attempt;
+use crate::policy::breaker::BreakerState;
 use crate::policy::contract::Policy;
 use crate::policy::error::PolicyError;
 use crate::policy::rate::RateLimited;
@@ -14,7 +15,7 @@ use crate::semaphore::AcquireError;
 
 /// Runs work again when it fails: so often, after growing pauses, within a time and a budget. Clones are the same policy.
 ///
-/// Not for errors that stay as they are (name them with [`terminal_if`](Policy::terminal_if)), and not for work that must not take
+/// Not for errors that stay as they are (name them with [`terminal_if`](crate::policy::Nest::terminal_if)), and not for work that must not take
 /// effect twice. Where many callers retry at once, give them one [budget](super::RetryBuilder::budget): it is
 /// what keeps retries from making an outage worse.
 ///
@@ -81,8 +82,8 @@ impl Retry {
 }
 
 /// See [`Retry`] for what is retried, and what the error says.
-impl Policy for Retry {
-    fn apply<T, E, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
+impl<E> Policy<E> for Retry {
+    fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
     where
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {
@@ -131,6 +132,9 @@ fn ending<E>(error: &PolicyError<E>) -> Option<GaveUpReason> {
         PolicyError::Cancelled(cause)
         | PolicyError::Rate(RateLimited::Cancelled(cause))
         | PolicyError::Permits(AcquireError::Cancelled(cause)) => Some(Cancelled(cause.clone())),
+        // One that was forced open has no time from which on it lets calls through.
+        PolicyError::Open(open) if open.state() == BreakerState::ForcedOpen => Some(Terminal),
+        PolicyError::Open(_) => None,
         PolicyError::GaveUp(inner) => match inner.reason() {
             AttemptsUsedUp | TimedOut => None,
             BudgetEmpty | Terminal => Some(Terminal),

@@ -1,0 +1,99 @@
+//! Policies within policies.
+
+use std::fmt;
+
+use super::attempt::Attempt;
+use super::contract::Policy;
+use super::error::PolicyError;
+
+/// What turns policies into a nest of them; for every policy.
+///
+/// Apart from [`Policy`], which would have to know the type of the errors before it is needed.
+pub trait Nest: Sized {
+    /// This policy, and within it `inner`: `inner` is asked once for each run that this one makes.
+    fn around<Inner>(self, inner: Inner) -> Around<Self, Inner> {
+        Around { outer: self, inner }
+    }
+
+    /// This policy for work whose errors are terminal if `is_terminal` says so: a [`Retry`](super::Retry), wherever it is in this nest or
+    /// around it, does not run the work again after such a one. Other policies take no notice.
+    ///
+    /// ```
+    /// use std::io::{Error, ErrorKind};
+    /// use gristmill::{Nest, Policy, Retry, Semaphore};
+    ///
+    /// let policy = Retry::new(5)?.around(Semaphore::new(2)).terminal_if(|error: &Error| error.kind() == ErrorKind::NotFound);
+    /// let error = policy.call(|_| std::fs::read("no such file")).unwrap_err();
+    /// assert_eq!(error.gave_up().unwrap().attempts(), 1);
+    /// # Ok::<(), gristmill::RetryBuildError>(())
+    /// ```
+    fn terminal_if<E, F: Fn(&E) -> bool>(self, is_terminal: F) -> TerminalIf<Self, F> {
+        TerminalIf { policy: self, is_terminal }
+    }
+}
+
+impl<P> Nest for P {}
+
+/// Two policies, one within the other; made by [`Nest::around`].
+#[derive(Clone, Copy, Debug)]
+pub struct Around<Outer, Inner> {
+    outer: Outer,
+    inner: Inner,
+}
+
+impl<Outer, Inner> Around<Outer, Inner> {
+    /// The one that is asked first.
+    pub fn outer(&self) -> &Outer {
+        &self.outer
+    }
+
+    /// The one that is next to the work.
+    pub fn inner(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl<E, Outer: Policy<E>, Inner: Policy<E>> Policy<E> for Around<Outer, Inner> {
+    #[inline]
+    fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
+    where
+        F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
+    {
+        self.outer.apply(attempt, |attempt| self.inner.apply(attempt, &mut work))
+    }
+}
+
+/// A policy for work of which some errors are not to be retried; made by [`Nest::terminal_if`].
+#[derive(Clone, Copy)]
+pub struct TerminalIf<P, F> {
+    policy: P,
+    is_terminal: F,
+}
+
+impl<P, F> TerminalIf<P, F> {
+    /// The policy without the rule.
+    pub fn policy(&self) -> &P {
+        &self.policy
+    }
+}
+
+impl<E, P: Policy<E>, F: Fn(&E) -> bool> Policy<E> for TerminalIf<P, F> {
+    fn apply<T, G>(&self, attempt: Attempt<'_>, mut work: G) -> Result<T, PolicyError<E>>
+    where
+        G: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
+    {
+        self.policy.apply(attempt, |attempt| {
+            work(attempt).map_err(|error| match error {
+                PolicyError::Work(error) if (self.is_terminal)(&error) => PolicyError::Terminal(error),
+                error => error,
+            })
+        })
+    }
+}
+
+// By hand: a closure cannot be shown.
+impl<P: fmt::Debug, F> fmt::Debug for TerminalIf<P, F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TerminalIf").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
