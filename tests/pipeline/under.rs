@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
-use gristmill::pipeline::StageKind;
+use gristmill::pipeline::{ErrorLog, StageKind};
 use gristmill::{
-    CancellationToken, ManualClock, Pipeline, PipelineErrorKind, Policy, PolicyError, RateLimiter, Semaphore,
+    Backoff, CancellationToken, CircuitBreaker, ManualClock, Nest, Pipeline, PipelineErrorKind, PolicyError,
+    RateLimiter, Retry, Semaphore,
 };
 
 use super::support::{counts_close, grid, vague, within_limit};
@@ -72,6 +73,55 @@ fn error_of_the_work_is_the_stages_error_and_an_error_policy_gets_the_item() {
     assert_eq!(items, [(1, 1), (3, 3), (5, 5), (7, 7)]);
     assert_eq!(report.stage("even").unwrap().failed(), 4);
     counts_close(&report);
+}
+
+#[test]
+fn item_is_tried_again_as_the_nest_says_and_the_others_keep_their_order() {
+    for (workers, window) in grid().filter(|(workers, window)| *workers <= 4 && *window <= 16) {
+        let retry = Retry::builder().attempts(3).backoff(Backoff::Constant(Duration::ZERO)).build().unwrap();
+        let breaker = CircuitBreaker::new();
+        // 7 is terminal, and of every ten items the one with a 5 fails for good; the others as often as their last digit modulo 3.
+        let policy = retry
+            .clone()
+            .around(breaker.counting(|Odd(number)| *number == u64::MAX))
+            .terminal_if(|Odd(number)| *number == 7);
+        let call = |number: &u64, attempt: gristmill::Attempt<'_>| {
+            let fails = u64::from(attempt.number()) <= number % 10 % 3 || number % 10 == 5 || *number == 7;
+            if fails { Err(Odd(*number)) } else { Ok((*number, attempt.number())) }
+        };
+        let expected = |number: &u64| number % 10 != 5 && *number != 7;
+        for blocking in [false, true] {
+            let source = Pipeline::from_iter(vague(0..100_u64)).workers(workers).window(window);
+            let log = ErrorLog::new(100);
+            let token = CancellationToken::new();
+            let (results, report) = if blocking {
+                let stage = source.try_blocking_under("ask", 2, &policy, call).collect_errors(&log);
+                stage.collect::<Vec<_>>().run(&token).unwrap()
+            } else {
+                let stage = source.try_map_under("ask", &policy, call).collect_errors(&log);
+                stage.collect::<Vec<_>>().run(&token).unwrap()
+            };
+            assert!(results.iter().map(|(number, _)| *number).eq((0..100).filter(expected)));
+            assert!(results.iter().all(|(number, attempt)| u64::from(*attempt) == 1 + number % 10 % 3));
+            let mut failed: Vec<_> =
+                log.take().into_iter().map(|failed| (failed.index, failed.error)).collect();
+            failed.sort_unstable_by_key(|(index, _)| *index);
+            for (index, error) in &failed {
+                let attempts = if *index == 7 { 1 } else { 3 };
+                assert_eq!(
+                    (error.gave_up().unwrap().attempts(), error.work()),
+                    (attempts, Some(&Odd(*index)))
+                );
+            }
+            assert!(
+                failed.into_iter().map(|(index, _)| index).eq((0..100).filter(|number| !expected(number)))
+            );
+            assert_eq!(report.stage("ask").unwrap().failed(), 11);
+            counts_close(&report);
+        }
+        assert_eq!((retry.report().calls, retry.report().terminal), (200, 2));
+        assert_eq!((breaker.report().failures, breaker.report().calls), (0, retry.report().attempts));
+    }
 }
 
 /// The clock stands still: only the end of the run ends the wait for the rate. No order is kept, so that a failure does not wait for the items before it.
