@@ -112,7 +112,10 @@ mod tests {
             assert_eq!(entries.take(index), Some(value));
             assert!(entries.list.len() <= FEW + 1, "{}", entries.list.len());
         }
-        assert_eq!((entries.total(), entries.take(oldest), entries.take(oldest)), (many as usize, Some(0), None));
+        assert_eq!(
+            (entries.total(), entries.take(oldest), entries.take(oldest)),
+            (many as usize, Some(0), None)
+        );
         assert!(entries.get(many as usize / 2).is_none_or(|entry| entry.handle.is_none()));
     }
 
