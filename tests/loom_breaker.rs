@@ -8,7 +8,7 @@ use gristmill::sync::Mutex;
 use gristmill::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use gristmill::sync::thread::{Builder, JoinHandle};
 use gristmill::sync::time::Duration;
-use gristmill::{BreakerState, CircuitBreaker, CircuitBreakerBuilder, Clock, ManualClock};
+use gristmill::{BreakerPermit, BreakerState, CircuitBreaker, CircuitBreakerBuilder, Clock, ManualClock};
 
 #[path = "support/model.rs"]
 mod model;
@@ -70,7 +70,7 @@ fn probes_that_ended_are_not_replaced() {
         let (breaker, _clock) = due(2);
         let probe = {
             let breaker = breaker.clone();
-            move || breaker.try_acquire().map(gristmill::BreakerPermit::success).is_ok()
+            move || breaker.try_acquire().map(BreakerPermit::success).is_ok()
         };
         let threads = [spawn(probe.clone()), spawn(probe.clone())];
         let through = usize::from(probe());
@@ -108,15 +108,14 @@ fn late_result_never_changes_a_later_generation() {
     assert_eq!(outcomes.all(), [(0, 1), (1, 0)]);
 }
 
-#[test]
-fn late_probe_neither_decides_nor_frees_a_place_in_the_next_period() {
-    check("late_probe_neither_decides_nor_frees_a_place_in_the_next_period", || {
+fn late_probe(name: &str, end: fn(BreakerPermit)) {
+    check(name, move || {
         let (breaker, clock) = due(2);
         let late = breaker.try_acquire().unwrap();
         let failing = breaker.try_acquire().unwrap();
-        let other = spawn(move || late.success());
         failing.failure(); // one of two is enough
         clock.advance(SECOND);
+        let other = spawn(move || end(late));
         let first = breaker.try_acquire().expect("the next period");
         let second = breaker.try_acquire().expect("it has two places");
         assert!(breaker.try_acquire().is_err(), "and no more");
@@ -128,6 +127,21 @@ fn late_probe_neither_decides_nor_frees_a_place_in_the_next_period() {
         second.success();
         assert_eq!(breaker.state(), Closed);
     });
+}
+
+#[test]
+fn late_success_neither_decides_nor_frees_a_place_in_the_next_period() {
+    late_probe("late_success_neither_decides_nor_frees_a_place_in_the_next_period", BreakerPermit::success);
+}
+
+#[test]
+fn late_failure_neither_decides_nor_frees_a_place_in_the_next_period() {
+    late_probe("late_failure_neither_decides_nor_frees_a_place_in_the_next_period", BreakerPermit::failure);
+}
+
+#[test]
+fn late_drop_frees_no_place_in_the_next_period() {
+    late_probe("late_drop_frees_no_place_in_the_next_period", drop);
 }
 
 #[test]
