@@ -122,8 +122,11 @@ impl<E> Policy<E> for Retry {
 fn ending<E>(error: &PolicyError<E>) -> Option<GaveUpReason> {
     use GaveUpReason::{AttemptsUsedUp, BudgetEmpty, Cancelled, Terminal, TimedOut};
     match error {
+        // One that was forced open has no time from which on it lets calls through.
+        PolicyError::Open(open) if open.state() == BreakerState::ForcedOpen => Some(Terminal),
         PolicyError::Work(_)
         | PolicyError::TimedOut { .. }
+        | PolicyError::Open(_)
         | PolicyError::Rate(RateLimited::NotYet { .. } | RateLimited::TimedOut { .. })
         | PolicyError::Permits(AcquireError::NotNow | AcquireError::TimedOut) => None,
         PolicyError::Terminal(_)
@@ -132,9 +135,6 @@ fn ending<E>(error: &PolicyError<E>) -> Option<GaveUpReason> {
         PolicyError::Cancelled(cause)
         | PolicyError::Rate(RateLimited::Cancelled(cause))
         | PolicyError::Permits(AcquireError::Cancelled(cause)) => Some(Cancelled(cause.clone())),
-        // One that was forced open has no time from which on it lets calls through.
-        PolicyError::Open(open) if open.state() == BreakerState::ForcedOpen => Some(Terminal),
-        PolicyError::Open(_) => None,
         PolicyError::GaveUp(inner) => match inner.reason() {
             AttemptsUsedUp | TimedOut => None,
             BudgetEmpty | Terminal => Some(Terminal),
