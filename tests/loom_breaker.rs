@@ -111,15 +111,15 @@ fn late_result_never_changes_a_later_generation() {
 fn late_probe(name: &str, end: fn(BreakerPermit)) {
     check(name, move || {
         let (breaker, clock) = due(2);
-        let late = breaker.try_acquire().unwrap();
-        let failing = breaker.try_acquire().unwrap();
+        let late = breaker.try_acquire().expect("it is due");
+        let failing = breaker.try_acquire().expect("it has two places");
         failing.failure(); // one of two is enough
         clock.advance(SECOND);
         let other = spawn(move || end(late));
         let first = breaker.try_acquire().expect("the next period");
         let second = breaker.try_acquire().expect("it has two places");
         assert!(breaker.try_acquire().is_err(), "and no more");
-        other.join().unwrap();
+        other.join().expect("it does not panic");
         assert!(breaker.try_acquire().is_err());
         let report = breaker.report();
         assert_eq!((report.state, report.probes, report.openings), (HalfOpen, 2, 2));
