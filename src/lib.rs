@@ -48,7 +48,7 @@
 //! floor 5  group     tasks that succeed or fail as one: first error, limit, results in order
 //!          combine   several handles as one: all, first, as completed, race, fallback, timers
 //! floor 4  pool      workers over a bounded queue: submit, wait, cancel, shut down
-//! floor 3  policy    rules that are put around work: rate, bulkhead, retry
+//! floor 3  policy    rules that are put around work: rate, bulkhead, retry, breaker, time limit
 //! floor 2  semaphore at most so many at once, in turn
 //!          fan       one sender and many lanes, many inputs as one: router, merge
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline

@@ -36,7 +36,7 @@ pub(crate) const FLOORS: &[Floor] = &[
     },
     Floor {
         name: "floor 3",
-        modules: &[("policy", "rules that are put around work: rate, bulkhead, retry")],
+        modules: &[("policy", "rules that are put around work: rate, bulkhead, retry, breaker, time limit")],
     },
     Floor {
         name: "floor 4",
