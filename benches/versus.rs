@@ -12,6 +12,7 @@
 //! cargo bench --bench versus -- blocking                      # calls that wait
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
+//! cargo bench --bench versus -- "object pool"                # buffers used again, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
 //! cargo bench --bench versus -- uneven                        # stages of ten to one
@@ -63,6 +64,7 @@ mod versus {
     pub(crate) mod map;
     pub(crate) mod memory;
     pub(crate) mod nested;
+    pub(crate) mod objects;
     pub(crate) mod observed;
     pub(crate) mod over_slice;
     pub(crate) mod pgzip;
@@ -76,11 +78,11 @@ use clap::Parser;
 use std::process::ExitCode;
 use versus::{
     blocking, completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory, nested,
-    observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop, uneven,
+    objects, observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop, uneven,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 19] = [
+const GROUPS: [fn(&mut Bench); 20] = [
     map::run,
     fused::run,
     uneven::run,
@@ -96,6 +98,7 @@ const GROUPS: [fn(&mut Bench); 19] = [
     nested::run,
     over_slice::run,
     semaphore::run,
+    objects::run,
     group::run,
     completed::run,
     fan::run,

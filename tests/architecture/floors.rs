@@ -34,7 +34,13 @@ pub(crate) const FLOORS: &[Floor] = &[
             ("fan", "one sender and many lanes, many inputs as one: router, merge"),
         ],
     },
-    Floor { name: "floor 3", modules: &[("policy", "rules that are put around work: rate, bulkhead")] },
+    Floor {
+        name: "floor 3",
+        modules: &[
+            ("policy", "rules that are put around work: rate, bulkhead"),
+            ("recycle", "objects that are used again: a bounded pool of them"),
+        ],
+    },
     Floor {
         name: "floor 4",
         modules: &[("pool", "workers over a bounded queue: submit, wait, cancel, shut down")],
