@@ -60,10 +60,14 @@ impl<T> Store<T> {
 
     /// Gives nothing out any more and drops what is idle; true if this call did it.
     pub(super) fn close(&self) -> bool {
-        let closes = self.places.close();
         self.caches.close();
+        let mut cached = Vec::new();
+        self.caches.take_out(|_| true, |lease| cached.push(lease));
         let listed = self.list.lock().close();
-        self.caches.take_out(|_| true, |lease| drop(self.discard(lease, |discarded| &mut discarded.cleared)));
+        let closes = self.places.close(); // last: who was refused once is not given what another thread's cache still had
+        for lease in cached {
+            drop(self.discard(lease, |discarded| &mut discarded.cleared));
+        }
         // Without permits, which a closed semaphore does not give: nothing is made any more that could be one too many beside them.
         for idle in listed {
             self.bury(idle.into_object(), |discarded| &mut discarded.cleared);
