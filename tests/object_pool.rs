@@ -469,7 +469,7 @@ fn idle_object_expires_at_its_time_and_not_before() {
     let (clock, mint) = (ManualClock::new(), Mint::default());
     let pool = mint.builder(2).max_idle(SECOND * 10).clock(clock.clone()).build().unwrap();
     drop(pool.take().unwrap());
-    clock.advance(SECOND * 10 - Duration::from_nanos(1));
+    clock.advance((SECOND * 10).saturating_sub(Duration::from_nanos(1)));
     assert_eq!(pool.evict_expired(), 0);
     assert_eq!(pool.take().unwrap().number, 0, "and its time starts anew");
     clock.advance(SECOND * 10);
@@ -590,7 +590,9 @@ fn detached_and_discarded_objects_free_their_places() {
 fn waiter_gets_the_place_of_what_was_detached_or_broken() {
     let mint = Mint::default();
     let pool = Arc::new(mint.builder(1).reset(|_| false).build().unwrap());
-    for ends in [drop, Pooled::discard, |object| drop(Pooled::detach(object))] {
+    // A detached object is no longer one of the pool's: it may live beside the next one.
+    for (ends, most) in [(drop as fn(_), 1), (Pooled::discard, 1), (|object| drop(Pooled::detach(object)), 2)]
+    {
         let held = pool.take().unwrap();
         let waiter = {
             let pool = Arc::clone(&pool);
@@ -599,8 +601,8 @@ fn waiter_gets_the_place_of_what_was_detached_or_broken() {
         until_waiting(&pool, 1);
         ends(held);
         waiter.join().unwrap().unwrap();
+        assert!(mint.most() <= most);
     }
-    assert_eq!(mint.most(), 1);
 }
 
 #[test]
@@ -657,11 +659,13 @@ fn hooks_and_drops_may_call_the_pool() {
         let _ = CALLS.load(SeqCst) > 200 || call();
         Caller
     });
-    let builder = builder
-        .check(once_more)
-        .reset(once_more)
-        .max_idle(Duration::MAX)
-        .dispose(|object| if CALLS.load(SeqCst) > 200 { std::mem::forget(object) } else { drop(object) });
+    let builder = builder.check(once_more).reset(once_more).max_idle(Duration::MAX).dispose(|object| {
+        if CALLS.load(SeqCst) > 200 {
+            std::mem::forget(object);
+        } else {
+            drop(object);
+        }
+    });
     let pool = POOL.get_or_init(|| builder.build().unwrap());
     drop(pool.take());
     drop((pool.take(), pool.take()));
@@ -690,7 +694,7 @@ fn waits_are_counted_with_their_time_on_the_pools_clock() {
 
 #[test]
 fn crowd_never_has_more_than_the_capacity_and_all_are_served() {
-    let (threads, turns) = if cfg!(miri) { (3, 5) } else { (8, 300) };
+    let (threads, turns): (u64, u64) = if cfg!(miri) { (3, 5) } else { (8, 300) };
     let mint = Mint::default();
     let pool = mint.builder(3).reset(|object| object.number % 7 != 3).check(|object| object.number % 5 != 4);
     let pool = pool.build().unwrap();
@@ -711,8 +715,7 @@ fn crowd_never_has_more_than_the_capacity_and_all_are_served() {
         }
     });
     let report = pool.report();
-    let turns = report.created + report.reused;
-    assert_eq!(turns, (threads * if cfg!(miri) { 5 } else { 300 }) as u64, "each turn had an object");
+    assert_eq!(report.created + report.reused, threads * turns, "each turn had an object");
     assert_eq!(report.idle, mint.alive());
     assert!(mint.most() <= 4, "{} lived, one of them detached", mint.most());
     assert_whole(&pool);

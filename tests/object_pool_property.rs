@@ -90,6 +90,7 @@ struct Idle {
 }
 
 /// The pool as one thread sees it: the object that it returned last, and a list in the order of return.
+#[derive(Default)]
 struct Model {
     capacity: usize,
     expires: bool,
@@ -243,11 +244,18 @@ impl Model {
     }
 }
 
-fn run(capacity: usize, expires: bool, steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let (clock, alive, create) =
-        (ManualClock::new(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU8::new(GOOD)));
-    let pool = {
-        let (alive, create, made) = (Arc::clone(&alive), Arc::clone(&create), AtomicUsize::new(0));
+/// What the hooks go by, besides the objects.
+#[derive(Default)]
+struct Hooks {
+    clock: ManualClock,
+    alive: Arc<AtomicUsize>,
+    create: Arc<AtomicU8>,
+}
+
+impl Hooks {
+    fn pool(&self, capacity: usize, expires: bool) -> ObjectPool<Object, &'static str> {
+        let (alive, create) = (Arc::clone(&self.alive), Arc::clone(&self.create));
+        let made = AtomicUsize::new(0);
         let builder = ObjectPool::try_builder(capacity, move || {
             if !verdict(create.load(SeqCst)) {
                 return Err("refused");
@@ -259,27 +267,37 @@ fn run(capacity: usize, expires: bool, steps: Vec<Step>) -> Result<(), TestCaseE
         let builder = builder
             .check(|object| verdict(object.check))
             .reset(|object| verdict(object.reset))
-            .clock(clock.clone());
+            .clock(self.clock.clone());
         let builder = if expires { builder.max_idle(SECOND * 5) } else { builder };
         builder.build().unwrap()
-    };
-    let mut model = Model {
-        capacity,
-        expires,
-        closed: false,
-        now: 0,
-        next_sweep: MAX_IDLE,
-        last: None,
-        list: Vec::new(),
-        in_use: 0,
-        create: GOOD,
-        made: 0,
-        reused: 0,
-        detached: 0,
-        failures: 0,
-        waited: 0,
-        discarded: Discarded::default(),
-    };
+    }
+}
+
+fn compare(
+    pool: &ObjectPool<Object, &'static str>,
+    model: &Model,
+    alive: usize,
+) -> Result<(), TestCaseError> {
+    let report = pool.report();
+    prop_assert_eq!(
+        (report.in_use, report.idle, report.is_closed),
+        (model.in_use, model.idle(), model.closed)
+    );
+    prop_assert_eq!(
+        (report.created, report.reused, report.detached),
+        (model.made as u64, model.reused, model.detached)
+    );
+    prop_assert_eq!((report.create_failures, report.waited), (model.failures, model.waited));
+    prop_assert_eq!(report.discarded, model.discarded);
+    prop_assert_eq!(alive, report.in_use + report.idle);
+    prop_assert!(alive <= model.capacity);
+    Ok(())
+}
+
+fn run(capacity: usize, expires: bool, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let hooks = Hooks::default();
+    let pool = hooks.pool(capacity, expires);
+    let mut model = Model { capacity, expires, next_sweep: MAX_IDLE, ..Model::default() };
     let mut held: Vec<Pooled<'_, Object>> = Vec::new();
     for step in steps {
         let count = held.len();
@@ -299,11 +317,11 @@ fn run(capacity: usize, expires: bool, steps: Vec<Step>) -> Result<(), TestCaseE
                 prop_assert_eq!(made, model.prefill(objects));
             }
             Step::Create(code) => {
-                create.store(code, SeqCst);
+                hooks.create.store(code, SeqCst);
                 model.create = code;
             }
             Step::Advance(seconds) => {
-                clock.advance(SECOND * u32::try_from(seconds).unwrap());
+                hooks.clock.advance(SECOND * u32::try_from(seconds).unwrap());
                 model.now += seconds;
             }
             Step::Evict => prop_assert_eq!(pool.evict_expired(), model.evict()),
@@ -342,23 +360,11 @@ fn run(capacity: usize, expires: bool, steps: Vec<Step>) -> Result<(), TestCaseE
             Step::Spoil(which, panics) => held[which % count].check = if panics { PANICS } else { REFUSED },
             Step::Break(which, panics) => held[which % count].reset = if panics { PANICS } else { REFUSED },
         }
-        let report = pool.report();
-        prop_assert_eq!(
-            (report.in_use, report.idle, report.is_closed),
-            (model.in_use, model.idle(), model.closed)
-        );
-        prop_assert_eq!(
-            (report.created, report.reused, report.detached),
-            (model.made as u64, model.reused, model.detached)
-        );
-        prop_assert_eq!((report.create_failures, report.waited), (model.failures, model.waited));
-        prop_assert_eq!(report.discarded, model.discarded);
-        prop_assert_eq!(alive.load(SeqCst), report.in_use + report.idle);
-        prop_assert!(alive.load(SeqCst) <= capacity);
+        compare(&pool, &model, hooks.alive.load(SeqCst))?;
     }
     drop(held);
     drop(pool);
-    prop_assert_eq!(alive.load(SeqCst), 0);
+    prop_assert_eq!(hooks.alive.load(SeqCst), 0);
     Ok(())
 }
 

@@ -121,7 +121,7 @@ fn waiter_gets_what_comes_back_whoever_returns_it() {
         let waiters: Vec<_> = (0..2)
             .map(|_| {
                 let pool = Arc::clone(&pool);
-                spawn(move || pool.take().map(|object| drop(object)).unwrap())
+                spawn(move || pool.take().map(drop).unwrap())
             })
             .collect();
         for thread in holders.into_iter().chain(waiters) {
@@ -224,7 +224,6 @@ fn hooks_that_refuse_and_panic_cost_no_place_and_hold_up_nobody() {
         let make = Arc::clone(&alive);
         let (checks, resets, ends) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         let fails = |calls: &AtomicUsize| match calls.fetch_add(1, SeqCst) {
-            0 => true,
             1 => false,
             2 => resume_unwind(Box::new("torn")),
             _ => true,
@@ -234,7 +233,7 @@ fn hooks_that_refuse_and_panic_cost_no_place_and_hold_up_nobody() {
             .reset(move |_| fails(&resets))
             .dispose(move |object| {
                 drop(object);
-                assert!(fails(&ends) || cfg!(gristmill_shuttle));
+                fails(&ends); // its answer is nobody's
             });
         let pool = Arc::new(builder.build().unwrap());
         let threads: Vec<_> = (0..3)
@@ -293,11 +292,11 @@ fn cancel_and_return_have_one_winner_and_the_object_is_not_lost() {
         let token = CancellationToken::new();
         let first = {
             let (pool, token) = (Arc::clone(&pool), token.clone());
-            spawn(move || pool.take_with(&token).map(|object| drop(object)))
+            spawn(move || pool.take_with(&token).map(drop))
         };
         let second = {
             let pool = Arc::clone(&pool);
-            spawn(move || pool.take().map(|object| drop(object)))
+            spawn(move || pool.take().map(drop))
         };
         let returner = spawn(move || drop(held));
         token.cancel();

@@ -2,12 +2,7 @@
 
 use super::harness::{Bench, Group};
 use gristmill::{ObjectPool, Semaphore};
-use std::{
-    hint::black_box,
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::{hint::black_box, sync::Mutex, thread, time::Duration};
 
 const SIZE: usize = 1 << 16;
 
@@ -115,7 +110,7 @@ fn alone(bench: &mut Bench, passes: u32) {
     let mut group = Group::new(title, passes, "turn");
     let pool = ours(4);
     group.case("gristmill", expected, move || turns(&pool, passes));
-    let pool = Arc::new(ours(4));
+    let pool = ours(4);
     group.case("gristmill, owned", expected, move || {
         (0..passes).filter(|_| black_box(pool.take_owned()).is_ok()).count() as u64
     });

@@ -63,7 +63,7 @@ impl<T, E> ObjectPoolBuilder<T, E> {
 
     /// Makes a returned object as good as new, or says by `false` that it is broken: then it is dropped. Nothing is done, unless it is set.
     ///
-    /// One whose reset panics is dropped, too. Not run for objects that are dropped in any case.
+    /// One whose reset panics is dropped, too. Not run for an object that its holder discarded, or whose holder panicked.
     pub fn reset(mut self, reset: impl Fn(&mut T) -> bool + Send + Sync + 'static) -> Self {
         self.hooks.reset = Some(Box::new(reset));
         self

@@ -80,13 +80,11 @@ impl<T> IdleList<T> {
         if self.is_closed {
             return Found::Closed;
         }
-        match self.pop(permit) {
-            Some(idle) => Found::Object(idle),
-            None => {
-                self.count_new();
-                Found::Place
-            }
+        if let Some(idle) = self.pop(permit) {
+            return Found::Object(idle);
         }
+        self.count_new();
+        Found::Place
     }
 
     /// Whether fewer than that live, and fewer than may.
@@ -115,7 +113,7 @@ impl<T> IdleList<T> {
 
     /// Since when that one is idle that is so for the longest.
     pub(super) fn oldest(&self) -> Option<u64> {
-        self.idle.front().map(|oldest| oldest.since())
+        self.idle.front().map(Idle::since)
     }
 
     /// Takes that one, if it is to go.

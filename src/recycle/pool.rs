@@ -18,7 +18,7 @@ pub(super) type Create<T, E> = Box<dyn Fn() -> Result<T, E> + Send + Sync>;
 ///
 /// For buffers, encoders, connections. Use it by reference, from scoped threads, or in an `Arc`; [`OwnedPooled`](super::OwnedPooled) is what may outlive the
 /// borrow. Not for what each worker of a pool needs all the time: that is the workers' state
-/// ([`ThreadPoolBuilder::state`](crate::ThreadPoolBuilder::state)). Not for what is cheap to make: an allocation of some kilobytes costs little
+/// ([`ThreadPoolBuilder::state`](crate::ThreadPoolBuilder::worker_state)). Not for what is cheap to make: an allocation of some kilobytes costs little
 /// more than a turn here. Not for bounding how many things happen at once: that is a [`Semaphore`](crate::Semaphore).
 ///
 /// # Examples

@@ -62,6 +62,8 @@ enum Reference<'a, T> {
     Owned(Arc<Store<T>>),
 }
 
+const IS_THERE: &str = "an object is there until it is returned";
+
 impl<'a, T> Pooled<'a, T> {
     #[inline]
     pub(super) fn borrowed(store: &'a Store<T>, lease: Lease<T>) -> Self {
@@ -77,15 +79,19 @@ impl<'a, T> Pooled<'a, T> {
         Self { store, lease: Some(lease), taken_in_panic: thread::panicking() }
     }
 
+    fn take_lease(&mut self) -> Lease<T> {
+        self.lease.take().expect(IS_THERE)
+    }
+
     /// Takes the object out of the pool for good; its place is free, without a call of any hook.
     pub fn detach(mut this: Self) -> T {
-        let lease = this.lease.take().expect("it is there until it goes");
+        let lease = this.take_lease();
         this.store.get().detach(lease)
     }
 
     /// Drops the object instead of returning it; its place is free then. For one that is known to be broken.
     pub fn discard(mut this: Self) {
-        let lease = this.lease.take().expect("it is there until it goes");
+        let lease = this.take_lease();
         drop(this.store.get().discard(lease, |discarded| &mut discarded.by_holder));
     }
 }
@@ -118,14 +124,14 @@ impl<T> Deref for Pooled<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        self.lease.as_ref().expect("it is there until it goes").object()
+        self.lease.as_ref().expect(IS_THERE).object()
     }
 }
 
 impl<T> DerefMut for Pooled<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.lease.as_mut().expect("it is there until it goes").object_mut()
+        self.lease.as_mut().expect(IS_THERE).object_mut()
     }
 }
 

@@ -128,19 +128,18 @@ impl<T> Store<T> {
     fn fill(&self, mut permit: OwnedPermit) -> Result<Claim<T>, AcquireError> {
         loop {
             let popped = self.list.lock().pop(&permit);
-            let lease = match popped {
-                Some(idle) => idle.with(permit),
-                None => match self.caches.steal() {
-                    Some(lease) => lease, // with a permit of its own; the other one goes back
-                    None => {
-                        let found = self.list.lock().pop_or_reserve(&permit);
-                        match found {
-                            Found::Object(idle) => idle.with(permit),
-                            Found::Place => return Ok(Claim::Place(permit)),
-                            Found::Closed => return Err(AcquireError::Closed),
-                        }
-                    }
-                },
+            let lease = if let Some(idle) = popped {
+                idle.with(permit)
+            } else if let Some(lease) = self.caches.steal() {
+                drop(permit); // it came with its own
+                lease
+            } else {
+                let found = self.list.lock().pop_or_reserve(&permit);
+                match found {
+                    Found::Object(idle) => idle.with(permit),
+                    Found::Place => return Ok(Claim::Place(permit)),
+                    Found::Closed => return Err(AcquireError::Closed),
+                }
             };
             match self.admit(lease, self.now()) {
                 Ok(lease) => return Ok(Claim::Object(lease)),
