@@ -67,7 +67,7 @@ impl Drop for Object {
 
 fn minted(capacity: usize) -> (Arc<ObjectPool<Object>>, Mint) {
     let mint = Mint::default();
-    (Arc::new(mint.builder(capacity).build().unwrap()), mint)
+    (Arc::new(mint.builder(capacity).build().expect("not of zero objects")), mint)
 }
 
 fn until_waiting<T, E>(pool: &ObjectPool<T, E>, callers: usize) {

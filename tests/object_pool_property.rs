@@ -269,7 +269,7 @@ impl Hooks {
             .reset(|object| verdict(object.reset))
             .clock(self.clock.clone());
         let builder = if expires { builder.max_idle(SECOND * 5) } else { builder };
-        builder.build().unwrap()
+        builder.build().expect("not of zero objects")
     }
 }
 
@@ -321,7 +321,7 @@ fn run(capacity: usize, expires: bool, steps: Vec<Step>) -> Result<(), TestCaseE
                 model.create = code;
             }
             Step::Advance(seconds) => {
-                hooks.clock.advance(SECOND * u32::try_from(seconds).unwrap());
+                hooks.clock.advance(SECOND * u32::try_from(seconds).expect("few seconds"));
                 model.now += seconds;
             }
             Step::Evict => prop_assert_eq!(pool.evict_expired(), model.evict()),
