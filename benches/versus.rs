@@ -13,6 +13,7 @@
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! cargo bench --bench versus -- breaker                       # what a circuit breaker adds to a call
+//! cargo bench --bench versus -- "object pool"                # buffers used again, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
 //! cargo bench --bench versus -- uneven                        # stages of ten to one
@@ -65,6 +66,7 @@ mod versus {
     pub(crate) mod map;
     pub(crate) mod memory;
     pub(crate) mod nested;
+    pub(crate) mod objects;
     pub(crate) mod observed;
     pub(crate) mod over_slice;
     pub(crate) mod pgzip;
@@ -78,11 +80,12 @@ use clap::Parser;
 use std::process::ExitCode;
 use versus::{
     blocking, breaker, completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory,
-    nested, observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop, uneven,
+    nested, objects, observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop,
+    uneven,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 20] = [
+const GROUPS: [fn(&mut Bench); 21] = [
     map::run,
     fused::run,
     uneven::run,
@@ -99,6 +102,7 @@ const GROUPS: [fn(&mut Bench); 20] = [
     over_slice::run,
     semaphore::run,
     breaker::run,
+    objects::run,
     group::run,
     completed::run,
     fan::run,

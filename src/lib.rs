@@ -19,6 +19,7 @@
 //! | work that fails now and then and should be run again: after pauses, so often, for so long, within a budget | [`Retry`] |
 //! | calls to something that may be down: stop them for a while when too many fail, then try a few | [`CircuitBreaker`] |
 //! | so many things at once, at most, each with its weight; a loop over a list with so many at once | [`Semaphore`] |
+//! | buffers, encoders, connections to be used again, at most so many of them | [`ObjectPool`] |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
 //! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
 //! | thousands of sockets or timers to wait for | an async runtime |
@@ -49,6 +50,7 @@
 //!          combine   several handles as one: all, first, as completed, race, fallback, timers
 //! floor 4  pool      workers over a bounded queue: submit, wait, cancel, shut down
 //! floor 3  policy    rules that are put around work: rate, bulkhead, retry, breaker, time limit
+//!          recycle   objects that are used again: a bounded pool of them
 //! floor 2  semaphore at most so many at once, in turn
 //!          fan       one sender and many lanes, many inputs as one: router, merge
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
@@ -73,6 +75,7 @@ pub mod panics;
 pub mod pipeline;
 pub mod policy;
 pub mod pool;
+pub mod recycle;
 pub mod semaphore;
 #[doc(hidden)]
 pub mod sync;
@@ -103,6 +106,10 @@ pub use pool::{
     ScopedTaskHandle, Shutdown, ShutdownReport, Snapshot, StuckTask, SubmitError, SubmitManyError, Submitter,
     TaskContext, TaskError, TaskHandle, TaskOptions, ThreadPool, ThreadPoolBuilder, WaitCancelled, WaitError,
     WorkerSnapshot,
+};
+pub use recycle::{
+    Discarded, ObjectPool, ObjectPoolBuilder, ObjectPoolError, ObjectPoolReport, OwnedPooled, Pooled,
+    TakeError,
 };
 pub use semaphore::{
     AcquireError, LimitedError, MergeError, OwnedPermit, Permit, Semaphore, SemaphoreSnapshot,

@@ -36,7 +36,10 @@ pub(crate) const FLOORS: &[Floor] = &[
     },
     Floor {
         name: "floor 3",
-        modules: &[("policy", "rules that are put around work: rate, bulkhead, retry, breaker, time limit")],
+        modules: &[
+            ("policy", "rules that are put around work: rate, bulkhead, retry, breaker, time limit"),
+            ("recycle", "objects that are used again: a bounded pool of them"),
+        ],
     },
     Floor {
         name: "floor 4",

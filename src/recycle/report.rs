@@ -1,0 +1,62 @@
+//! What an object pool did.
+
+use crate::sync::time::Duration;
+
+/// What an [`ObjectPool`](super::ObjectPool) holds and did so far.
+///
+/// The parts are read one after the other, so while others take and return, sums may be off by what they do meanwhile. When nothing
+/// moves, `created` is `in_use + idle + detached + discarded.total()`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectPoolReport {
+    /// How many objects there may be at once.
+    pub capacity: usize,
+    /// Objects that are held, being made or being dropped.
+    pub in_use: usize,
+    /// Objects that could be taken.
+    pub idle: usize,
+    /// Calls that queue now.
+    pub waiting: usize,
+    /// Objects that were made.
+    pub created: u64,
+    /// How often an object was taken that had been used, or [made in advance](super::ObjectPool::prefill), before.
+    pub reused: u64,
+    /// Objects that were [detached](super::Pooled::detach).
+    pub detached: u64,
+    /// Objects that were dropped, by reason.
+    pub discarded: Discarded,
+    /// How often the create hook failed or panicked.
+    pub create_failures: u64,
+    /// Calls that had to wait and whose wait has ended, in whatever way; one with a time-out of zero is one.
+    pub waited: u64,
+    /// How long they waited, all together, on the pool's clock.
+    pub wait_time: Duration,
+    /// Whether it is closed.
+    pub is_closed: bool,
+}
+
+/// Objects that an [`ObjectPool`](super::ObjectPool) dropped, each counted for one reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Discarded {
+    /// Idle for too long.
+    pub expired: u64,
+    /// The check hook refused it or panicked.
+    pub failed_check: u64,
+    /// The reset hook refused it or panicked.
+    pub failed_reset: u64,
+    /// Its holder panicked.
+    pub panicked: u64,
+    /// Its holder [discarded](super::Pooled::discard) it.
+    pub by_holder: u64,
+    /// The pool was [cleared](super::ObjectPool::clear), or closed.
+    pub cleared: u64,
+}
+
+impl Discarded {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        let Self { expired, failed_check, failed_reset, panicked, by_holder, cleared } = *self;
+        expired + failed_check + failed_reset + panicked + by_holder + cleared
+    }
+}
