@@ -63,9 +63,9 @@ fn inner_policy_is_asked_for_each_run_of_the_outer_one() {
 #[test]
 fn work_that_panics_gives_its_permit_back() {
     let permits = Semaphore::new(1);
-    let call = std::panic::AssertUnwindSafe(|| (&permits).call(|_| -> Result<(), ()> { panic!("the work") }));
+    let call = std::panic::AssertUnwindSafe(|| permits.call(|_| -> Result<(), ()> { panic!("the work") }));
     assert!(std::panic::catch_unwind(call).is_err());
-    assert_eq!((permits.available(), (&permits).call(|_| Ok::<_, ()>(7)).unwrap()), (1, 7));
+    assert_eq!((permits.available(), permits.call(|_| Ok::<_, ()>(7)).unwrap()), (1, 7));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn token_that_is_cancelled_already_lets_no_work_begin_and_takes_nothing() {
 fn refusal_says_which_policy_refused() {
     let permits = Semaphore::new(1);
     permits.close();
-    let error = (&permits).call(|_| -> Result<(), fmt::Error> { unreachable!() }).unwrap_err();
+    let error = permits.call(|_| -> Result<(), fmt::Error> { unreachable!() }).unwrap_err();
     assert!(matches!(error, PolicyError::Permits(_)), "{error:?}");
     assert_eq!(error.to_string(), "the semaphore is closed");
     assert!(std::error::Error::source(&error).is_none(), "its text is in the error's own");
@@ -219,12 +219,14 @@ fn wait_of_an_inner_policy_ends_with_the_time_of_the_outer_one() {
     let limiter = hourly(&standing);
     limiter.acquire();
     let policy = TimeLimit::new(Duration::from_secs(5)).clock(clock.clone()).around(limiter.clone());
-    let call = std::thread::spawn(move || policy.call(|_| -> Result<(), fmt::Error> { unreachable!() }));
-    while standing.waiting() == 0 {
-        std::thread::yield_now();
-    }
-    clock.advance(Duration::from_secs(5));
-    let error = call.join().unwrap().unwrap_err();
+    let error = std::thread::scope(|scope| {
+        let call = scope.spawn(|| policy.call(|_| -> Result<(), fmt::Error> { unreachable!() }));
+        while standing.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        clock.advance(Duration::from_secs(5));
+        call.join().unwrap().unwrap_err()
+    });
     let PolicyError::TimedOut { error, .. } = error else { panic!("{error:?}") };
     assert!(error.is_cancelled() && limiter.report().waiting == 0);
 }

@@ -19,7 +19,7 @@ fn sum(calls: u32, call: impl Fn(u64) -> Option<u64>) -> u64 {
     (0..u64::from(calls)).filter_map(call).fold(0, any_order)
 }
 
-fn under(policy: &impl Policy, calls: u32) -> u64 {
+fn under(policy: &impl Policy<()>, calls: u32) -> u64 {
     sum(calls, |index| policy.call(|_| one(index)).ok())
 }
 
@@ -66,7 +66,7 @@ fn alone(bench: &mut Bench) {
 }
 
 /// All threads make so many calls each, beginning together.
-fn crowd(policy: &(impl Policy + Sync), calls: u32) -> u64 {
+fn crowd(policy: &(impl Policy<()> + Sync), calls: u32) -> u64 {
     let start = Barrier::new(THREADS as usize);
     let each = || {
         start.wait();

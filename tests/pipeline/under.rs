@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::bounded;
 use gristmill::pipeline::{ErrorLog, StageKind};
 use gristmill::{
     Backoff, CancellationToken, CircuitBreaker, ManualClock, Nest, Pipeline, PipelineErrorKind, PolicyError,
@@ -59,7 +59,7 @@ fn error_of_the_work_is_the_stages_error_and_an_error_policy_gets_the_item() {
     assert_eq!((error.stage(), error.index()), (Some("even"), Some(1)));
     let PipelineErrorKind::Failed { source, .. } = error.kind() else { panic!("{error:?}") };
     assert_eq!(source.work(), Some(&Odd(1)));
-    let (sender, failed) = unbounded();
+    let (sender, failed) = bounded(4);
     let (mut results, report) = Pipeline::from_iter(0..9_u64)
         .try_blocking_unordered_under("even", 2, Semaphore::new(1), |number, _| even(*number))
         .divert_errors(sender)
