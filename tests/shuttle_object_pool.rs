@@ -1,5 +1,6 @@
 //! The object pool under seeded random schedules: never too many alive, nobody waits for nothing, whatever the hooks do.
 #![cfg(gristmill_shuttle)]
+#![allow(clippy::unwrap_used)] // helpers are test code too
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
