@@ -64,7 +64,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// # Examples
     /// ```
     /// use std::time::Duration;
-    /// use gristmill::{CancellationToken, Pipeline, Policy, RateLimiter, Semaphore};
+    /// use gristmill::{CancellationToken, Nest, Pipeline, RateLimiter, Semaphore};
     ///
     /// let polite = RateLimiter::builder(1000, Duration::from_secs(1)).burst(10).build()?.around(Semaphore::new(2));
     /// let (lengths, _) = Pipeline::from_iter(["a", "bb"])

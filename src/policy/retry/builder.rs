@@ -13,7 +13,7 @@ use crate::sync::time::Duration;
 
 impl Retry {
     /// `attempts` at most, the first included; after pauses of 100 ms, 200 ms, and so on, of each of which chance takes a part
-    /// ([`Jitter::Full`](super::Jitter::Full)).
+    /// ([`Jitter::Full`]).
     ///
     /// # Errors
     /// Zero attempts.
