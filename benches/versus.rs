@@ -13,6 +13,7 @@
 //! cargo bench --bench versus -- nested --workers 1            # tasks that wait for tasks
 //! cargo bench --bench versus -- semaphore                     # permits, alone and in a crowd
 //! cargo bench --bench versus -- breaker                       # what a circuit breaker adds to a call
+//! cargo bench --bench versus -- limiter                       # what asking a rate limiter costs
 //! cargo bench --bench versus -- "object pool"                # buffers used again, alone and in a crowd
 //! cargo bench --bench versus -- "error group"                # what a task of a group costs
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
@@ -62,6 +63,7 @@ mod versus {
     pub(crate) mod fused;
     pub(crate) mod group;
     pub(crate) mod keyed;
+    pub(crate) mod limiter;
     pub(crate) mod lone;
     pub(crate) mod map;
     pub(crate) mod memory;
@@ -79,13 +81,13 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    blocking, breaker, completed, crowd, fan, flood, fused, group, harness::Bench, keyed, lone, map, memory,
-    nested, objects, observed, options::Options, over_slice, pgzip, round_trip, semaphore, start_stop,
-    uneven,
+    blocking, breaker, completed, crowd, fan, flood, fused, group, harness::Bench, keyed, limiter, lone, map,
+    memory, nested, objects, observed, options::Options, over_slice, pgzip, round_trip, semaphore,
+    start_stop, uneven,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 21] = [
+const GROUPS: [fn(&mut Bench); 22] = [
     map::run,
     fused::run,
     uneven::run,
@@ -102,6 +104,7 @@ const GROUPS: [fn(&mut Bench); 21] = [
     over_slice::run,
     semaphore::run,
     breaker::run,
+    limiter::run,
     objects::run,
     group::run,
     completed::run,

@@ -16,11 +16,19 @@
 //! | one stream of items for several receivers: in turn, by load, by key, to all; receivers that come and go | [`Router`] |
 //! | several channels as one: in turn, by rank, sorted, by number | [`Merge`] |
 //! | so many starts in so much time, at most | [`RateLimiter`] |
+//! | the same for each of many keys | [`KeyedRateLimiter`] |
 //! | work that fails now and then and should be run again: after pauses, so often, for so long, within a budget | [`Retry`] |
 //! | calls to something that may be down: stop them for a while when too many fail, then try a few | [`CircuitBreaker`] |
+//! | tasks or the calls of a stage under such rules, one within the other | [`Policy`], [`TaskOptions::under`], [`Pipeline::try_map_under`] |
 //! | so many things at once, at most, each with its weight; a loop over a list with so many at once | [`Semaphore`] |
 //! | buffers, encoders, connections to be used again, at most so many of them | [`ObjectPool`] |
+//! | to know whether a pool or a pipeline is well, or which task is stuck where | [`Submitter::health`], [`PipelineMonitor::health`](pipeline::PipelineMonitor::health), [`Watch::stuck`] |
+//! | a progress bar of a pipeline or a pool | `Progress`, with the feature `progress` |
+//! | something to look at now and then while it runs | [`Watch`] |
+//! | to be told when a figure is too high for too long | [`Alerts`] |
+//! | figures for a dashboard or Prometheus | [`Measured`], and with the feature `metrics` `watch::Publisher` |
 //! | something to stop early, by hand, at a deadline or with a cause; your own loops included | [`CancellationToken`] |
+//! | what is logged, under the task, run and stage it belongs to, whichever thread ran it (feature `tracing`) | [`trace`] |
 //! | everything in a `Vec` already, no need for bounds, order of effects or cancellation | rayon |
 //! | thousands of sockets or timers to wait for | an async runtime |
 //!
@@ -45,6 +53,7 @@
 //! A module imports only from the floors below it and from its own folder; a test holds `src/` to this list.
 //!
 //! ```text
+//! floor 7  watch     looking at running parts now and then
 //! floor 6  pipeline  stages, order, window, report
 //! floor 5  group     tasks that succeed or fail as one: first error, limit, results in order
 //!          combine   several handles as one: all, first, as completed, race, fallback, timers
@@ -54,7 +63,8 @@
 //! floor 2  semaphore at most so many at once, in turn
 //!          fan       one sender and many lanes, many inputs as one: router, merge
 //! floor 1  cancel    tokens: the right to be told to stop, with cause and deadline
-//! floor 0  observe   samples of the workers, and their quantiles
+//!          trace     spans of tasks, runs and stages, where they are wanted
+//! floor 0  observe   samples of the workers, their quantiles, and one form for the figures of all parts
 //!          panics    a caught panic as a value
 //!          wakeup    how workers park and are woken
 //!          clock     the time that policies read: the system's, or moved by hand in tests
@@ -79,8 +89,10 @@ pub mod recycle;
 pub mod semaphore;
 #[doc(hidden)]
 pub mod sync;
+pub mod trace;
 pub mod waitable;
 mod wakeup;
+pub mod watch;
 
 pub use cancel::{CancelKind, CancelOnDrop, CancellationToken, Cancelled, Registration};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -88,17 +100,18 @@ pub use combine::Timer;
 pub use fan::{Lane, LaneRule, Merge, ReceiveError, RouteError, Router};
 pub use group::{
     Done, ErrorGroup, ErrorGroupBuilder, FailureKind, GroupBuildError, GroupContext, GroupError,
-    GroupErrorKind, GroupRefusal, GroupReport, GroupTaskOptions, GuardedGroupTaskOptions, SpawnError,
-    Spawner, TaskEnd, TaskFailure, Verdict,
+    GroupErrorKind, GroupRefusal, GroupReport, GroupSnapshot, GroupTaskOptions, GuardedGroupTaskOptions,
+    SpawnError, Spawner, TaskEnd, TaskFailure, Verdict,
 };
-pub use observe::Quantiles;
+pub use observe::{Degradation, Health, HealthStatus, Measured, Measurement, Quantiles, Runner, StuckCall};
 pub use panics::{Panic, PanicLocation};
 pub use pipeline::{Pipeline, PipelineControl, PipelineError, PipelineErrorKind, Report};
 pub use policy::{
     Around, Attempt, AttemptBudget, Backoff, BreakerChange, BreakerError, BreakerOpen, BreakerPermit,
-    BreakerReport, BreakerState, CircuitBreaker, CircuitBreakerBuilder, CountingBreaker, GaveUp,
-    GaveUpReason, Jitter, Nest, Policy, PolicyError, RateError, RateLimited, RateLimiter, RateLimiterBuilder,
-    RateReport, Reservation, Retry, RetryBuildError, RetryBuilder, RetryReport, TerminalIf, TimeLimit,
+    BreakerReport, BreakerState, CircuitBreaker, CircuitBreakerBuilder, CountingBreaker, Entry, GaveUp,
+    GaveUpReason, Jitter, KeyRate, KeyedRateLimiter, KeyedRateLimiterBuilder, KeyedRateReport, Nest, Policy,
+    PolicyError, RateError, RateLimited, RateLimiter, RateLimiterBuilder, RateReport, Reservation, Retry,
+    RetryBuildError, RetryBuilder, RetryReport, TerminalIf, TimeLimit,
 };
 pub use pool::{
     AdaptiveSize, BuildError, BulkError, CancelOutcome, Distribution, GuardedTaskOptions, Key, KeyFailed,
@@ -115,3 +128,6 @@ pub use semaphore::{
     AcquireError, LimitedError, MergeError, OwnedPermit, Permit, Semaphore, SemaphoreSnapshot,
 };
 pub use waitable::{Help, Signal, Waitable};
+#[cfg(feature = "progress")]
+pub use watch::Progress;
+pub use watch::{Alert, Alerts, Look, Threshold, ThresholdError, Watch, WatchError};

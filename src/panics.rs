@@ -134,6 +134,10 @@ impl fmt::Display for Panic {
     }
 }
 
+// What holds it is as safe as one without: the payload can only be taken out of it, or be thrown again.
+impl panic::UnwindSafe for Panic {}
+impl panic::RefUnwindSafe for Panic {}
+
 impl std::error::Error for Panic {}
 
 crate::sync::thread_local! {

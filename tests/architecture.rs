@@ -78,6 +78,11 @@ fn only_panics_touches_an_unwind_or_the_panic_hook() {
 }
 
 #[test]
+fn only_trace_names_the_tracing_crate() {
+    assert_none(&rules::tracing_outside_trace(&CRATE));
+}
+
+#[test]
 fn no_file_uses_the_select_macro() {
     assert_none(&rules::select_macros(&CRATE));
 }

@@ -824,3 +824,113 @@ fn calls_of_many_threads_are_all_counted() {
     let report = breaker.report();
     assert_eq!((report.successes, report.failures, report.ignored), (CALLS * 2, CALLS * 2, CALLS * 4));
 }
+
+#[test]
+fn call_that_is_cancelled_when_it_is_slow_already_is_a_slow_call() {
+    let clock = ManualClock::new();
+    let breaker = small(&clock).slow_calls(SECOND, 1.0).build().unwrap();
+    let lose_after = |time| {
+        let token = CancellationToken::new();
+        let lost = breaker.call_with(&token, |attempt| {
+            clock.advance(time);
+            token.cancel();
+            attempt.check().map_err(|_| "stopped")
+        });
+        assert!(matches!(lost, Err(PolicyError::Work("stopped"))));
+    };
+    lose_after(SECOND);
+    let report = breaker.report();
+    assert_eq!((report.ignored, report.abandoned, report.slow), (1, 0, 0), "not longer than a second");
+    (0..4).for_each(|_| lose_after(SECOND + NANOSECOND));
+    let report = breaker.report();
+    assert_eq!((report.state, report.abandoned, report.slow), (BreakerState::Open, 4, 4));
+    assert_eq!((report.failures, report.successes, report.calls), (0, 0, 5));
+    assert_eq!((report.failure_rate, report.slow_rate), (Some(0.0), Some(1.0)));
+}
+
+#[test]
+fn breaker_whose_probes_never_come_back_opens_again_if_that_is_set() {
+    let clock = ManualClock::new();
+    let breaker = small(&clock).longest_half_open(5 * SECOND).build().unwrap();
+    due(&breaker, &clock);
+    let first = breaker.try_acquire().unwrap();
+    clock.advance(100 * SECOND);
+    let second = breaker.try_acquire().expect("a place is left");
+    let error = refused(&breaker);
+    assert_eq!((error.state(), error.wait()), (BreakerState::Open, Some(10 * SECOND)), "now all are taken");
+    assert_eq!(breaker.report().openings, 2);
+    first.success();
+    second.success();
+    assert_eq!((breaker.state(), breaker.report().late), (BreakerState::Open, 2));
+    clock.advance(10 * SECOND);
+    let _held = (breaker.try_acquire().unwrap(), breaker.try_acquire().unwrap());
+    clock.advance(just_under(5 * SECOND));
+    assert_eq!(refused(&breaker).state(), BreakerState::HalfOpen);
+    clock.advance(NANOSECOND);
+    assert_eq!(refused(&breaker).state(), BreakerState::Open);
+
+    let (without, clock) = self::breaker();
+    due(&without, &clock);
+    let _held = (without.try_acquire().unwrap(), without.try_acquire().unwrap());
+    clock.advance(1_000_000 * SECOND);
+    assert_eq!(refused(&without).state(), BreakerState::HalfOpen);
+    let zero = CircuitBreaker::builder().longest_half_open(Duration::ZERO).build().unwrap_err();
+    assert_eq!(zero, BreakerError::ZeroHalfOpen);
+}
+
+/// What was told, by which thread.
+type Told = Arc<Mutex<Vec<(BreakerChange, thread::ThreadId)>>>;
+
+/// Holds its first callback up, makes `changes` meanwhile, and lets go; what was told then, and the thread that began.
+fn held_up(changes: usize) -> (CircuitBreaker, Vec<(BreakerChange, thread::ThreadId)>, thread::ThreadId) {
+    let (entered, has_entered) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    let told = Told::default();
+    let writer = Arc::clone(&told);
+    let builder = small(&ManualClock::new()).on_change(move |change| {
+        if change.to == BreakerState::ForcedOpen {
+            entered.send(()).expect("the other side is there");
+            may_go_on.lock().expect("no panic").recv().expect("the other side is there");
+        }
+        writer.lock().expect("no panic").push((*change, thread::current().id()));
+    });
+    let breaker = builder.build().expect("sound settings");
+    let teller = {
+        let breaker = breaker.clone();
+        thread::Builder::new().spawn(move || breaker.force_open()).expect("the other side is there")
+    };
+    has_entered.recv().expect("the other side is there");
+    for number in 0..changes {
+        if number % 2 == 0 { breaker.disable() } else { breaker.observe_only() }
+    }
+    let report = breaker.report();
+    assert_eq!((report.untold_changes as u64 + report.omitted_changes), 1 + changes as u64);
+    go_on.send(()).expect("the other side is there");
+    let began = teller.thread().id();
+    teller.join().expect("no panic");
+    while breaker.report().untold_changes > 0 {
+        thread::yield_now();
+    }
+    let told = std::mem::take(&mut *told.lock().expect("no panic"));
+    (breaker, told, began)
+}
+
+#[test]
+fn call_tells_so_many_changes_and_a_thread_of_its_own_the_rest() {
+    let (breaker, told, began) = held_up(20);
+    assert_eq!(told.len(), 21);
+    assert!(told.windows(2).all(|pair| pair[0].0.to == pair[1].0.from), "in their order: {told:?}");
+    assert!(told[..8].iter().all(|(_, by)| *by == began), "the caller tells eight");
+    assert!(told[8..].iter().all(|(_, by)| *by != began && *by != thread::current().id()));
+    assert_eq!(breaker.report().omitted_changes, 0);
+}
+
+#[test]
+fn changes_that_come_too_fast_to_be_told_are_omitted_and_counted() {
+    let (breaker, told, _) = held_up(1000);
+    assert_eq!((told.len(), breaker.report().omitted_changes), (1 + 256, 1000 - 256));
+    assert_eq!(told[256].0.to, breaker.state(), "the latest are told");
+    let told: Vec<_> = told[1..].iter().map(|(change, _)| change).collect();
+    assert!(told.windows(2).all(|pair| pair[0].to == pair[1].from));
+}

@@ -172,13 +172,23 @@ fn both_licences_of_the_manifest_are_there() {
 }
 
 #[test]
-fn library_depends_on_four_crates_and_with_the_feature_serde_on_two_more() {
-    let expected = ["crossbeam-channel", "num_cpus", "parking_lot", "serde", "serde_json", "thiserror"];
+fn library_depends_on_four_crates_and_with_features_on_those_that_they_name() {
+    let expected = [
+        "crossbeam-channel",
+        "indicatif",
+        "metrics",
+        "num_cpus",
+        "parking_lot",
+        "serde",
+        "serde_json",
+        "thiserror",
+        "tracing",
+    ];
     assert_eq!(dependencies(|heading| heading == "dependencies"), expected.map(str::to_owned).into());
     let manifest = read("Cargo.toml");
     let optional = manifest.lines().filter(|line| line.ends_with("optional = true }"));
     let optional: Vec<&str> = optional.filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(optional, ["serde", "serde_json"]);
+    assert_eq!(optional, ["indicatif", "metrics", "serde", "serde_json", "tracing"]);
 }
 
 #[test]

@@ -441,6 +441,50 @@ fn report_counts_each_call_once() {
 }
 
 #[test]
+fn saturated_by_threads_that_wait_it_gives_all_that_the_rate_allows() {
+    let clock = ManualClock::new();
+    let limiter = RateLimiter::builder(7, SECOND).burst(8).clock(clock.clone()).build().unwrap();
+    let token = CancellationToken::new();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let (limiter, token) = (limiter.clone(), token.clone());
+            spawn(move || while limiter.acquire_with(&token).is_ok() {})
+        })
+        .collect();
+    let until_drained = || {
+        until_waiting(&limiter, &clock, 4);
+        // The first of the queue waits for an instant only if no permit is there.
+        while clock.next_instant().is_none() {
+            thread::yield_now();
+        }
+    };
+    let start = clock.now();
+    for step in 0..400 {
+        until_drained();
+        // At most the time of seven permits, which the burst makes up for: now many at once, now none.
+        clock.advance(Duration::from_millis(step * 137 % 1000));
+    }
+    until_drained();
+    let passed = (clock.now() - start).as_nanos();
+    assert_eq!(u128::from(limiter.report().acquired), 8 + passed * 7 / 1_000_000_000, "not one under it");
+    token.cancel();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn clock_that_is_told_to_go_back_stands_still() {
+    let (limiter, clock) = spent(1);
+    clock.advance(SECOND);
+    limiter.try_acquire().unwrap();
+    let due = clock.now() + SECOND;
+    clock.advance_to(clock.now().checked_sub(SECOND).unwrap());
+    assert_eq!(limiter.try_acquire().unwrap_err().not_before(), Some(due));
+    assert_eq!(limiter.now() + SECOND, due);
+}
+
+#[test]
 fn on_the_systems_clock_no_start_is_early() {
     let spacing = Duration::from_millis(1);
     let before = SystemClock.now();

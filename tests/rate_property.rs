@@ -6,30 +6,19 @@ use std::time::{Duration, Instant};
 use gristmill::{Clock, ManualClock, RateLimiter, Reservation};
 use proptest::prelude::*;
 
+#[path = "support/windows.rs"]
+mod windows;
+use windows::{Kept, Limit};
+
 const NANOSECOND: Duration = Duration::from_nanos(1);
 
-#[derive(Clone, Copy, Debug)]
-struct Settings {
-    permits: u32,
-    /// In nanoseconds.
-    per: u64,
-    burst: u32,
+fn limiter(limit: Limit, clock: &ManualClock) -> RateLimiter {
+    let builder = RateLimiter::builder(limit.permits, Duration::from_nanos(limit.per));
+    builder.burst(limit.burst).clock(clock.clone()).build().expect("they are in range")
 }
 
-impl Settings {
-    fn limiter(self, clock: &ManualClock) -> RateLimiter {
-        let builder = RateLimiter::builder(self.permits, Duration::from_nanos(self.per));
-        builder.burst(self.burst).clock(clock.clone()).build().expect("they are in range")
-    }
-
-    /// The most that may be taken in a window of so many nanoseconds, its end excluded.
-    fn most(self, window: u128) -> u128 {
-        u128::from(self.burst) + (window * u128::from(self.permits)).div_ceil(self.per.into()) - 1
-    }
-}
-
-fn settings() -> impl Strategy<Value = Settings> {
-    (1..12_u32, 0..60_u64, 1..9_u32).prop_map(|(permits, more, burst)| Settings {
+fn settings() -> impl Strategy<Value = Limit> {
+    (1..12_u32, 0..60_u64, 1..9_u32).prop_map(|(permits, more, burst)| Limit {
         permits,
         per: u64::from(permits) + more,
         burst,
@@ -59,37 +48,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..120)
 }
 
-/// Permits that were taken and kept, with their instants.
-#[derive(Default)]
-struct Kept(Vec<(Instant, u32)>);
-
-impl Kept {
-    /// Every window that begins with one take and ends just after another.
-    fn check(&mut self, settings: Settings) -> Result<(), TestCaseError> {
-        self.0.sort();
-        for (first, (start, _)) in self.0.iter().enumerate() {
-            let mut taken = 0;
-            for (end, permits) in &self.0[first..] {
-                taken += u128::from(*permits);
-                let window = (*end - *start).as_nanos() + 1;
-                prop_assert!(
-                    taken <= settings.most(window),
-                    "{taken} in {window} ns, with {settings:?}: {:?}",
-                    self.0
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_window_sees_more_than_the_limit(settings in settings(), steps in steps()) {
         let clock = ManualClock::new();
-        let limiter = settings.limiter(&clock);
+        let limiter = limiter(settings, &clock);
         let mut kept = Kept::default();
         let mut reservations: Vec<(Instant, Reservation)> = Vec::new();
         let mut refused = None;
@@ -129,7 +94,7 @@ proptest! {
         calls in prop::collection::vec((1..9_u32, 0..50_u64), 1..100),
     ) {
         let clock = ManualClock::new();
-        let limiter = settings.limiter(&clock);
+        let limiter = limiter(settings, &clock);
         for (permits, pause) in calls {
             clock.advance(Duration::from_nanos(pause));
             let permits = permits.min(settings.burst);
@@ -150,9 +115,9 @@ proptest! {
         (spacing, burst) in (1..20_u64, 1..9_u32),
         calls in prop::collection::vec((1..9_u32, 0..30_u64), 1..150),
     ) {
-        let settings = Settings { permits: 1, per: spacing, burst };
+        let settings = Limit { permits: 1, per: spacing, burst };
         let clock = ManualClock::new();
-        let limiter = settings.limiter(&clock);
+        let limiter = limiter(settings, &clock);
         let mut kept: Vec<(Instant, u32)> = Vec::new();
         for (permits, pause) in calls {
             clock.advance(Duration::from_nanos(pause));
@@ -182,7 +147,7 @@ proptest! {
         // The burst makes up for steps of up to the time of one permit less.
         let longest = (u64::from(settings.burst) - 1) * settings.per / u64::from(settings.permits);
         let clock = ManualClock::new();
-        let limiter = settings.limiter(&clock);
+        let limiter = limiter(settings, &clock);
         let start = clock.now();
         let mut taken = 0_u128;
         for step in steps {

@@ -10,9 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gristmill::{
-    AcquireError, Attempt, AttemptBudget, Backoff, CancellationToken, Clock, GaveUp, GaveUpReason, Jitter,
-    ManualClock, Nest, Policy, PolicyError, RateLimited, RateLimiter, Retry, RetryBuildError, RetryBuilder,
-    RetryReport, Semaphore, SystemClock,
+    AcquireError, Attempt, AttemptBudget, Backoff, CancellationToken, Cancelled, CircuitBreaker, Clock,
+    GaveUp, GaveUpReason, Jitter, ManualClock, Nest, Policy, PolicyError, RateLimited, RateLimiter, Retry,
+    RetryBuildError, RetryBuilder, RetryReport, Semaphore, SystemClock, TimeLimit,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -233,7 +233,10 @@ fn time_of_the_attempts_counts_and_a_pause_that_would_last_too_long_is_not_begun
     });
     let error = error.unwrap_err();
     assert!(matches!(gave_up(&error).reason(), GaveUpReason::TimedOut));
-    assert_eq!(error.to_string(), "gave up after 1 attempt, no time is left for another: broken by 1");
+    assert_eq!(
+        error.to_string(),
+        "gave up after 1 attempt, no time is left for another attempt: broken by 1"
+    );
     assert_eq!((retry.report().timed_out, retry.report().slept), (1, Duration::ZERO));
 }
 
@@ -346,6 +349,45 @@ fn terminal_error_is_not_retried_wherever_the_retry_is() {
 }
 
 #[test]
+fn terminal_error_is_not_retried_when_it_is_late_either() {
+    let clock = ManualClock::new();
+    let limit = TimeLimit::new(SECOND).clock(clock.clone());
+    let late = |attempt: Attempt<'_>| {
+        clock.advance(if attempt.number() == 2 { SECOND } else { Duration::ZERO });
+        fail(attempt)
+    };
+    let is_second = |error: &Broken| error.0 == 2;
+    let inside = at_once(9).around(limit.clone()).terminal_if(is_second);
+    let between = at_once(9).terminal_if(is_second).around(limit.clone());
+    let of_inner = at_once(9).terminal_if(is_second).around(limit.around(at_once(2)));
+    for (error, attempts) in [(inside.call(late), 2), (between.call(late), 2), (of_inner.call(late), 1)] {
+        let error = error.unwrap_err();
+        assert!(matches!(gave_up(&error).reason(), GaveUpReason::Terminal), "{error}");
+        assert_eq!((gave_up(&error).attempts(), error.work()), (attempts, Some(&Broken(2))));
+    }
+    let closed = at_once(3).around(TimeLimit::new(SECOND).clock(clock.clone()));
+    let error = closed.apply(Attempt::first(), |_| {
+        clock.advance(SECOND);
+        Err::<(), _>(PolicyError::<Broken>::Permits(AcquireError::Closed))
+    });
+    assert_eq!(gave_up(&error.unwrap_err()).attempts(), 1, "a refusal that stays does, however late");
+    let cancelled = at_once(3).around(TimeLimit::new(SECOND).clock(clock.clone()));
+    let error = cancelled.apply(Attempt::first(), |attempt| {
+        clock.advance(SECOND);
+        attempt.check().map_err(PolicyError::Cancelled::<Broken>)
+    });
+    assert_eq!(gave_up(&error.unwrap_err()).attempts(), 3, "the limit of one attempt ends no other");
+}
+
+#[test]
+fn error_of_a_retry_within_is_asked_about() {
+    let last = |error: &Broken| error.0 == 2;
+    let outer = at_once(3).terminal_if(last).around(at_once(2));
+    let error = outer.call(fail).unwrap_err();
+    assert_eq!((gave_up(&error).attempts(), error.work()), (1, Some(&Broken(2))));
+}
+
+#[test]
 fn policy_that_runs_work_once_hands_a_terminal_error_on() {
     let policy = Semaphore::new(1).terminal_if(|_: &Broken| true);
     let error = policy.call(fail).unwrap_err();
@@ -361,8 +403,8 @@ fn refusals_that_pass_are_retried_and_those_that_stay_are_not() {
     let cause = token.cause().unwrap();
     let at = SystemClock.now();
     let cases: [(PolicyError<Broken>, u64); 9] = [
-        (PolicyError::Rate(RateLimited::NotYet { not_before: at, wait: SECOND }), 3),
-        (PolicyError::Rate(RateLimited::TimedOut { not_before: at, wait: SECOND }), 3),
+        (PolicyError::Rate(RateLimited::NotYet { not_before: at, wait: NANOSECOND }), 3),
+        (PolicyError::Rate(RateLimited::TimedOut { not_before: at, wait: NANOSECOND }), 3),
         (PolicyError::Rate(RateLimited::ExceedsBurst { permits: 2, burst: 1 }), 1),
         (PolicyError::Rate(RateLimited::Cancelled(cause.clone())), 1),
         (PolicyError::Permits(AcquireError::NotNow), 3),
@@ -382,6 +424,113 @@ fn refusals_that_pass_are_retried_and_those_that_stay_are_not() {
     closed.close();
     let error = at_once(3).around(&closed).call(fail).unwrap_err();
     assert_eq!(error.to_string(), "gave up at attempt 1, no retry can help: the semaphore is closed");
+}
+
+/// Opens at the first failure, and lets one probe through.
+fn touchy(clock: &ManualClock, open_time: Duration) -> CircuitBreaker {
+    let builder = CircuitBreaker::builder().count_window(1).probes(1).open_time(open_time);
+    builder.clock(clock.clone()).build().expect("sound settings")
+}
+
+#[test]
+fn outage_that_a_breaker_sees_costs_no_item() {
+    let clock = ManualClock::new();
+    let breaker = touchy(&clock, 60 * SECOND);
+    let builder = every_second(&clock).longest_delay(SECOND).attempts(3);
+    let policy =
+        builder.build().unwrap().around(TimeLimit::new(9 * SECOND).clock(clock.clone())).around(breaker);
+    let (start, is_up_at) = (clock.now(), clock.now() + 50 * SECOND);
+    let starts = in_virtual_time(&clock, || {
+        let mut starts = Vec::new();
+        for item in 0..10 {
+            let done = policy.call(|_| {
+                starts.push(clock.now().duration_since(start));
+                if clock.now() < is_up_at { Err(Broken(item)) } else { Ok(item) }
+            });
+            assert_eq!(done.unwrap(), item);
+        }
+        starts
+    });
+    // The first try, then a refusal that names its time, then the probe and the others.
+    assert_eq!(starts, [[Duration::ZERO].as_slice(), &[60 * SECOND; 10]].concat());
+    assert_eq!(policy.inner().report().refused, 1);
+}
+
+#[test]
+fn refusal_with_a_time_is_waited_for_if_there_is_time() {
+    let clock = ManualClock::new();
+    let limiter = RateLimiter::builder(1, 3600 * SECOND).clock(clock.clone()).build().unwrap();
+    limiter.acquire();
+    let start = clock.now();
+    let error = in_virtual_time(&clock, || {
+        at_once_on(&clock, None).apply(Attempt::first(), |_| {
+            limiter.try_acquire().map(|()| clock.now()).map_err(PolicyError::<Broken>::Rate)
+        })
+    });
+    assert_eq!(error.unwrap(), start + 3600 * SECOND, "not earlier, and not later");
+    let breaker = touchy(&clock, 60 * SECOND);
+    let policy = at_once_on(&clock, Some(60 * SECOND)).around(breaker);
+    let error = policy.call(fail).unwrap_err();
+    assert!(error.is_timed_out(), "at once, since the clock stands still: {error}");
+    assert_eq!(policy.outer().report().slept, Duration::ZERO);
+}
+
+fn at_once_on(clock: &ManualClock, time: Option<Duration>) -> Retry {
+    let builder = Retry::builder().longest_delay(Duration::ZERO).clock(clock.clone());
+    let builder = if let Some(time) = time { builder.total_timeout(time) } else { builder };
+    builder.build().expect("sound settings")
+}
+
+#[test]
+fn breaker_that_no_time_closes_is_not_asked_again() {
+    let clock = ManualClock::new();
+    let (without_end, forced, half_open) =
+        (touchy(&clock, Duration::MAX), touchy(&clock, SECOND), touchy(&clock, SECOND));
+    without_end.call(fail).unwrap_err();
+    forced.force_open();
+    half_open.call(fail).unwrap_err();
+    clock.advance(SECOND);
+    let _probe = half_open.try_acquire().unwrap();
+    for (breaker, attempts) in [(&without_end, 1), (&forced, 1), (&half_open, 3)] {
+        let error = at_once(3).around(breaker).call(fail).unwrap_err();
+        assert_eq!((gave_up(&error).attempts(), error.work()), (attempts, None), "{error}");
+    }
+}
+
+#[test]
+fn error_of_the_work_is_not_lost_behind_a_refusal() {
+    let breaker = touchy(&ManualClock::new(), Duration::MAX);
+    let error = at_once(3).around(breaker).call(fail).unwrap_err();
+    let text = "gave up at attempt 2, no retry can help: the circuit breaker is open; last error of the work: broken by 1";
+    assert_eq!((error.to_string().as_str(), error.work()), (text, Some(&Broken(1))));
+    assert!(error.source().unwrap().is::<fmt::Error>(), "what is behind the work's error");
+    assert!(matches!(gave_up(&error).last(), PolicyError::Open(_)));
+    assert_eq!((gave_up(&error).work(), error.clone().into_work().unwrap()), (Some(&Broken(1)), Broken(1)));
+}
+
+#[test]
+fn predicates_see_through_policies() {
+    let refused = |error: PolicyError<Broken>| (error.is_timed_out(), error.is_cancelled());
+    let (by_hand, by_time) = (CancellationToken::new(), CancellationToken::with_timeout(Duration::ZERO));
+    by_hand.cancel();
+    let (cancelled, exceeded) = (by_hand.cause().unwrap(), by_time.cause().unwrap());
+    let at = SystemClock.now();
+    let cases = [
+        (PolicyError::Work(Broken(1)), (false, false)),
+        (PolicyError::Rate(RateLimited::TimedOut { not_before: at, wait: SECOND }), (true, false)),
+        (PolicyError::Rate(RateLimited::NotYet { not_before: at, wait: SECOND }), (false, false)),
+        (PolicyError::Rate(RateLimited::Cancelled(cancelled.clone())), (false, true)),
+        (PolicyError::Permits(AcquireError::TimedOut), (true, false)),
+        (PolicyError::Permits(AcquireError::NotNow), (false, false)),
+        (PolicyError::Permits(AcquireError::Cancelled(cancelled.clone())), (false, true)),
+        (PolicyError::Permits(AcquireError::Cancelled(exceeded.clone())), (true, true)),
+        (PolicyError::Cancelled(cancelled), (false, true)),
+        (PolicyError::Cancelled(exceeded), (true, true)),
+    ];
+    for (error, expected) in cases {
+        assert_eq!(error.cancelled().is_some(), expected.1);
+        assert_eq!(refused(error.clone()), expected, "{error:?}");
+    }
 }
 
 #[test]
@@ -457,6 +606,8 @@ fn cancel_ends_a_pause_on_a_clock_that_stands_still() {
         assert_eq!(error.to_string(), "cancelled after 1 failed attempt: broken by 1");
         let GaveUpReason::Cancelled(cause) = gave_up(&error).reason() else { panic!("{error:?}") };
         assert_eq!(cause.cause().unwrap().to_string(), "enough");
+        assert_eq!(error.source().and_then(|source| source.source()).unwrap().to_string(), "enough");
+        assert_eq!(gave_up(&error).reason().to_string(), format!("{cause}: enough"));
         assert_eq!(error.work(), Some(&Broken(1)), "the work's error is not lost");
         let report = retry.report();
         assert_eq!((report.cancelled, report.attempts, report.sleeping, clock.waiting()), (1, 1, 0, 0));
@@ -466,14 +617,32 @@ fn cancel_ends_a_pause_on_a_clock_that_stands_still() {
 
 #[test]
 fn deadline_of_the_token_ends_a_pause_whatever_the_clock() {
-    let by_hand = every_second(&ManualClock::new()).build().unwrap();
-    let pause = Backoff::Constant(3600 * SECOND);
-    let by_system = Retry::builder().backoff(pause).jitter(Jitter::None).build().unwrap();
-    for retry in [by_hand, by_system] {
-        let token = CancellationToken::with_timeout(Duration::from_millis(5));
-        assert!(retry.call_with(&token, fail).unwrap_err().is_cancelled());
-        assert_eq!(retry.report().cancelled, 1);
+    let retry = every_second(&ManualClock::new()).build().unwrap();
+    let token = CancellationToken::with_timeout(Duration::from_millis(5));
+    let error = retry.call_with(&token, fail).unwrap_err();
+    assert!(error.is_cancelled() && error.is_timed_out());
+    assert_eq!(retry.report().cancelled, 1);
+}
+
+#[test]
+fn pause_beyond_the_deadline_of_the_token_is_not_begun() {
+    let builder = Retry::builder().backoff(Backoff::Constant(7200 * SECOND)).jitter(Jitter::None);
+    let budget = AttemptBudget::new(0, 1);
+    let retry = builder.budget(budget.clone()).build().unwrap();
+    let token = CancellationToken::with_timeout(3600 * SECOND);
+    let of_the_token = retry.call_with(&token, fail).unwrap_err();
+    let of_the_limit = TimeLimit::new(3600 * SECOND).around(retry.clone()).call(fail).unwrap_err();
+    for error in [of_the_token, of_the_limit] {
+        assert!(matches!(gave_up(&error).reason(), GaveUpReason::TimedOut), "{error}");
+        assert!(error.is_timed_out() && !error.is_cancelled());
+        assert_eq!(
+            error.to_string(),
+            "gave up after 1 attempt, no time is left for another attempt: broken by 1"
+        );
     }
+    let report = retry.report();
+    assert_eq!((report.slept, report.timed_out, budget.available()), (Duration::ZERO, 2, 1));
+    assert!(!token.is_cancelled());
 }
 
 #[test]
@@ -508,6 +677,9 @@ fn cancel_within_a_later_attempt_keeps_the_errors_before_it() {
     assert!(error.is_cancelled());
     assert_eq!((numbers(gave_up(&error)), error.work()), (vec![1, 2], Some(&Broken(2))));
     assert_eq!(error.to_string(), "cancelled after 2 failed attempts: broken by 2");
+    let source = error.source().unwrap().downcast_ref::<Cancelled>().expect("the record of the token");
+    assert_eq!(source.location().file(), file!(), "who cancelled is in the chain");
+    assert_eq!(gave_up(&error).reason().to_string(), source.to_string());
     assert_eq!((retry.report().attempts, retry.report().cancelled), (3, 1));
 
     let token = CancellationToken::new();

@@ -46,6 +46,13 @@ fn chronicle() -> (impl Fn(&BreakerChange) + Send + Sync, Arc<Mutex<Vec<BreakerC
     (callback, log)
 }
 
+/// Waits until nothing is left to be told, which may be told by a thread that nobody joins.
+fn until_told(breaker: &CircuitBreaker) {
+    while breaker.report().untold_changes > 0 {
+        thread::yield_now();
+    }
+}
+
 /// Each change begins where the one before ended, and none is earlier.
 fn check_chain(log: &[BreakerChange], end: BreakerState) {
     let mut state = Closed;
@@ -102,8 +109,12 @@ fn every_call_is_counted_once_and_the_changes_are_a_chain() {
         mover.join().unwrap();
         let report = breaker.report();
         assert_eq!((report.calls, report.refused), (through, 15 - through));
-        assert_eq!(report.calls, report.successes + report.failures + report.ignored + report.late);
+        assert_eq!(
+            report.calls,
+            report.successes + report.failures + report.abandoned + report.ignored + report.late
+        );
         assert_eq!(report.probes, 0, "none is under way");
+        until_told(&breaker);
         let log = log.lock();
         check_chain(&log, breaker.state());
         assert_eq!(log.iter().filter(|change| change.to == Open).count() as u64, report.openings);
@@ -189,6 +200,7 @@ fn changes_by_hand_and_by_calls_are_told_in_their_order() {
             spawn(move || (0..4).for_each(|_| assert!(call(&breaker, 0) || breaker.report().refused > 0)))
         });
         join(threads);
+        until_told(&breaker);
         check_chain(&log.lock(), breaker.state());
     });
 }
@@ -217,5 +229,29 @@ fn time_window_takes_calls_whose_threads_read_the_clock_in_another_order() {
         assert_eq!(breaker.report().failure_rate, None);
         assert_eq!(breaker.report().calls, 9);
         assert!(clock.now() > breaker.report().since);
+    });
+}
+
+#[test]
+fn more_changes_than_one_call_tells_are_told_to_the_last() {
+    check("more_changes_than_one_call_tells_are_told_to_the_last", || {
+        let (callback, log) = chronicle();
+        let breaker = small(&ManualClock::new()).on_change(callback).build().unwrap();
+        let threads = (0..2)
+            .map(|_| {
+                let breaker = breaker.clone();
+                spawn(move || {
+                    for _ in 0..4 {
+                        breaker.disable();
+                        breaker.observe_only();
+                    }
+                })
+            })
+            .collect();
+        join(threads);
+        until_told(&breaker);
+        let log = log.lock();
+        check_chain(&log, breaker.state());
+        assert_eq!(breaker.report().omitted_changes, 0);
     });
 }

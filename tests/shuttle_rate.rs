@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gristmill::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use gristmill::sync::thread::{self, Builder, JoinHandle};
 use gristmill::sync::time::{self, Duration, Instant};
-use gristmill::sync::{Mutex, model as execution};
+use gristmill::sync::{Mutex, fault, model as execution};
 use gristmill::{CancellationToken, Clock, ManualClock, RateLimiter};
 
 #[path = "support/model.rs"]
@@ -141,6 +141,23 @@ fn one_whose_time_is_over_leaves_its_place_to_the_next() {
         assert!(heavy.join().unwrap().unwrap_err().is_timed_out());
         light.join().unwrap();
         assert_eq!(limiter.report().acquired, 3);
+    });
+}
+
+#[test]
+fn deadline_that_no_thread_watches_ends_a_wait_and_the_next_moves_up() {
+    check("deadline_that_no_thread_watches_ends_a_wait_and_the_next_moves_up", || {
+        let day = 24 * 3600 * SECOND;
+        let limiter = RateLimiter::new(1, day).unwrap();
+        limiter.acquire();
+        let start = time::now();
+        let fault = fault::fail_every_spawn();
+        let token = CancellationToken::with_timeout(SECOND);
+        assert!(limiter.acquire_with(&token).unwrap_err().is_cancelled());
+        drop(fault);
+        assert!(time::now() - start < day, "its own deadline, and not its turn");
+        limiter.acquire_timeout(day).unwrap(); // the queue was left in order
+        assert_eq!(limiter.report().waiting, 0);
     });
 }
 

@@ -111,13 +111,14 @@ fn budget_of_cancelled_pauses_comes_back_while_others_spend() {
 }
 
 #[test]
-fn deadline_that_no_thread_watches_ends_a_pause() {
-    check("deadline_that_no_thread_watches_ends_a_pause", || {
+fn deadline_that_no_thread_watches_is_known_before_a_pause() {
+    check("deadline_that_no_thread_watches_is_known_before_a_pause", || {
         let fault = fault::fail_every_spawn();
         let token = CancellationToken::with_timeout(SECOND);
         let retry = every_second().backoff(Backoff::Constant(Duration::MAX)).build().unwrap();
         let error = retry.call_with(&token, |_| Err::<(), _>(())).unwrap_err();
-        assert!(error.is_cancelled());
+        assert!(!error.is_cancelled() && error.gave_up().is_some(), "{error:?}");
+        assert_eq!((retry.report().attempts, retry.report().sleeping), (1, 0));
         drop(fault);
     });
 }

@@ -82,6 +82,17 @@ pub(crate) fn observed(group: &mut Group<'_>, items: u32, rounds: u32, workers: 
     group.case("gristmill, report only", ordered, move || run(false, None)).as_yardstick();
     group.case("gristmill, with a timeline", ordered, move || run(true, None));
     group.case("gristmill, monitored", ordered, move || run(false, Some(PipelineMonitor::new())));
+    #[cfg(feature = "progress")]
+    group.case("gristmill, with a progress bar", ordered, move || {
+        use indicatif::{InMemoryTerm, ProgressBar, ProgressDrawTarget};
+        let target = ProgressDrawTarget::term_like(Box::new(InMemoryTerm::new(24, 80)));
+        let (monitor, bar) = (PipelineMonitor::new(), ProgressBar::with_draw_target(None, target));
+        let shown = gristmill::Progress::of_pipeline(&monitor, &bar).expect(SOUND);
+        let sum = run(false, Some(monitor));
+        shown.stop().expect(SOUND);
+        assert_eq!(bar.position(), u64::from(items));
+        sum
+    });
 }
 
 /// Ordered map with more workers than cores.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 /// A cause given by the user.
@@ -91,3 +91,7 @@ impl Error for Cancelled {
         self.0.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
     }
 }
+
+// It never changes.
+impl UnwindSafe for Cancelled {}
+impl RefUnwindSafe for Cancelled {}

@@ -133,6 +133,28 @@ impl CancellationToken {
         Self(deadline::child(&self.0, after(timeout, Some(cause.into()))))
     }
 
+    /// A child of `outer`, or a token without parent, with a timeout that was set at `location`; without one if it is `None` or too long for the clock.
+    pub(crate) fn limited(
+        outer: Option<&Self>,
+        timeout: Option<Duration>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        let at = timeout.and_then(|timeout| time::now().checked_add(timeout));
+        let requested = at.map(|at| Requested { at, cause: None, location });
+        Self(match outer {
+            Some(outer) => deadline::child(&outer.0, requested),
+            None => deadline::root(requested),
+        })
+    }
+
+    /// Cancels as a deadline that was set at `location` does when it passes: for deadlines on clocks that the timer does not know.
+    pub(crate) fn exceed(&self, location: &'static Location<'static>) {
+        let exceeded = Cancelled::new(CancelKind::DeadlineExceeded, None, location);
+        if let Some(callbacks) = subtree::cancel(&self.0, exceeded) {
+            callbacks.run();
+        }
+    }
+
     /// Cancels the token and all below it; `true` if this call did it, `false` if it was cancelled before.
     ///
     /// When it returns, with either answer, the token and all its descendants read cancelled and their receivers are

@@ -11,6 +11,7 @@
 //! Lock order: `state` is a leaf. Threads are unparked and subscribers called with it released.
 
 use std::collections::BTreeMap;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Weak};
 
 use super::Clock;
@@ -180,6 +181,10 @@ impl Timing for ManualClock {
         state.subscribers.push(Subscriber { at, moved });
     }
 }
+
+// Nobody else's code runs under its lock.
+impl UnwindSafe for ManualClock {}
+impl RefUnwindSafe for ManualClock {}
 
 impl Default for ManualClock {
     fn default() -> Self {

@@ -180,15 +180,18 @@ impl<T> Table<T> {
                 Ok(()) => lane.sent += 1,
                 Err(TrySendError::Full(item) | TrySendError::Disconnected(item)) => {
                     lane.missed += 1;
+                    self.missed += 1;
                     copies.push(item);
                 }
             }
         }
         copies.extend(left);
+        self.sent += 1;
         Ok(Attempt::Sent)
     }
 
     fn sent(&mut self, at: usize, wish: Wish) {
+        self.sent += 1;
         self.turn = if at + 1 < self.lanes.len() { at + 1 } else { 0 };
         if mem::take(&mut self.turn_is_awaited) {
             self.announce();

@@ -6,10 +6,13 @@ use super::id::LaneId;
 use super::policy::Policy;
 use super::table::Table;
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicU64;
 
 pub(super) struct Core<T> {
     pub(super) policy: Policy<T>,
     pub(super) table: Mutex<Table<T>>,
+    /// Sends that failed.
+    pub(super) refused: AtomicU64,
 }
 
 impl<T> Core<T> {

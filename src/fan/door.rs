@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::{Arc, Weak};
 
 use super::input::MergeInput;
+use super::sight::{MergeSnapshot, Sight};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::channel::{Receiver, Sender, TryRecvError, bounded};
@@ -15,6 +16,7 @@ struct Queue<T> {
     inputs: Mutex<Option<Vec<MergeInput<T>>>>,
     /// Whether there are any; written under the lock.
     is_waiting: AtomicBool,
+    sight: Arc<Sight<T>>,
 }
 
 struct Entrance<T> {
@@ -50,6 +52,12 @@ impl<T> MergeHandle<T> {
         let _ = self.entrance.bell.try_send(());
         Ok(())
     }
+
+    /// What the merge has done so far, and what waits in its inputs. To look without keeping the merge from ending, use a
+    /// [`MergeMonitor`](super::MergeMonitor).
+    pub fn snapshot(&self) -> MergeSnapshot {
+        self.entrance.queue.sight.snapshot()
+    }
 }
 
 impl<T> Clone for MergeHandle<T> {
@@ -72,10 +80,13 @@ pub(super) struct Door<T> {
 }
 
 impl<T> Door<T> {
-    pub(super) fn new() -> (Self, MergeHandle<T>) {
+    pub(super) fn new(sight: &Arc<Sight<T>>) -> (Self, MergeHandle<T>) {
         let (bell, heard) = bounded(1);
-        let queue =
-            Arc::new(Queue { inputs: Mutex::new(Some(Vec::new())), is_waiting: AtomicBool::new(false) });
+        let queue = Arc::new(Queue {
+            inputs: Mutex::new(Some(Vec::new())),
+            is_waiting: AtomicBool::new(false),
+            sight: Arc::clone(sight),
+        });
         let entrance = Arc::new(Entrance { queue: Arc::clone(&queue), bell });
         let door = Self { queue, entrance: Arc::downgrade(&entrance), bell: heard };
         (door, MergeHandle { entrance })

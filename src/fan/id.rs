@@ -29,6 +29,25 @@ pub struct LaneSnapshot {
     pub is_alive: bool,
 }
 
+/// What a [`Router`](super::Router) has done so far and what is queued in it, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouterSnapshot {
+    /// How many items were sent, to whichever lanes; a broadcast counts once.
+    pub sent: u64,
+    /// How many sends failed, and gave their item back.
+    pub refused: u64,
+    /// How many broadcasts were missed by a lane that was full and [passed over](LaneRule::Skip), summed over the lanes.
+    pub missed: u64,
+    /// How many items are queued, in all lanes together.
+    pub queued: usize,
+    /// How many of them nobody receives any more: in dead lanes, or in a shared queue that has no lane. They are there for
+    /// [`take_undelivered`](super::Router::take_undelivered).
+    pub undelivered: usize,
+    /// The lanes, in the order in which they were added; without those that were removed.
+    pub lanes: Vec<LaneSnapshot>,
+}
+
 /// What a router does when the lane that an item is for is full, or dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaneRule {

@@ -1,8 +1,10 @@
 //! The inputs of a merge while it runs.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::input::MergeInput;
+use super::sight::Sight;
 use crate::sync::channel::{Receiver, TryRecvError};
 
 /// One input.
@@ -54,14 +56,17 @@ pub(super) struct Lines<T> {
     pub(super) turn: usize,
     next_id: u64,
     has_ended: bool,
+    /// Lists the inputs for those who look from outside.
+    pub(super) sight: Arc<Sight<T>>,
 }
 
 impl<T> Lines<T> {
     pub(super) fn new() -> Self {
-        Self { all: Vec::new(), turn: 0, next_id: 0, has_ended: false }
+        Self { all: Vec::new(), turn: 0, next_id: 0, has_ended: false, sight: Sight::new() }
     }
 
     pub(super) fn add(&mut self, input: MergeInput<T>) {
+        self.sight.add(self.next_id, input.receiver().clone());
         let mut ahead = input.take_held();
         let head = ahead.pop_front();
         self.all.push(Line {
@@ -128,11 +133,16 @@ impl<T> Lines<T> {
             self.turn = 0;
         }
         self.has_ended = self.all.iter().any(|line| line.is_ended);
-        self.all.len() < before
+        let is_any_over = self.all.len() < before;
+        if is_any_over {
+            self.sight.end(|id| self.all.iter().any(|line| line.id == id));
+        }
+        is_any_over
     }
 
     /// The inputs, with all that was not delivered given back to them.
     pub(super) fn give_back(&mut self) -> Vec<MergeInput<T>> {
+        self.sight.close();
         let lines = self.all.drain(..).filter(|line| !line.is_over());
         let give_back = |mut line: Line<T>| {
             if let Some(first) = line.head {

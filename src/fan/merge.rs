@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 use super::door::{Door, MergeHandle};
 use super::error::ReceiveError;
@@ -10,6 +11,7 @@ use super::lines::{Line, Lines};
 use super::numbered::Numbered;
 use super::patience::Patience;
 use super::rotation::Rotation;
+use super::sight::MergeMonitor;
 use super::sorted::{Smallest, Sorted};
 use crate::cancel::CancellationToken;
 use crate::sync::channel::{Receiver, Select};
@@ -196,9 +198,14 @@ impl<T> Merge<T> {
             return handle;
         }
         self.admit();
-        let (door, handle) = Door::new();
+        let (door, handle) = Door::new(&self.lines.sight);
         self.door = Some(door);
         handle
+    }
+
+    /// What shows the merge to other threads while this one receives.
+    pub fn monitor(&self) -> MergeMonitor<T> {
+        MergeMonitor(Arc::clone(&self.lines.sight))
     }
 
     /// By sequence: numbers below `number` are not waited for any more. Items with such numbers that are there, or come while their turn is not over, are delivered in
@@ -287,6 +294,7 @@ impl<T> Merge<T> {
                 self.admit();
             }
             if let Some(item) = self.order.next(&mut self.lines) {
+                self.lines.sight.receive();
                 return Ok(item);
             }
             if matches!(patience, Patience::None) || !Patience::linger(step) {

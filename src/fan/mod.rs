@@ -12,6 +12,7 @@ mod input;
 mod keys;
 mod lane;
 mod lines;
+mod measured;
 mod merge;
 mod numbered;
 mod patience;
@@ -19,15 +20,17 @@ mod policy;
 mod rotation;
 mod router;
 mod send;
+mod sight;
 mod sorted;
 mod table;
 
 pub use door::MergeHandle;
 pub use error::{CapacityError, ReceiveError, RouteError, RouteErrorKind};
-pub use id::{LaneId, LaneRule, LaneSnapshot};
+pub use id::{LaneId, LaneRule, LaneSnapshot, RouterSnapshot};
 pub use input::MergeInput;
 pub use lane::Lane;
 pub use merge::Merge;
 pub use router::Router;
+pub use sight::{InputSnapshot, MergeMonitor, MergeSnapshot};
 
 pub(crate) use keys::{Hashed, hash};

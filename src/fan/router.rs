@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::error::CapacityError;
-use super::id::{LaneId, LaneRule, LaneSnapshot};
+use super::id::{LaneId, LaneRule, LaneSnapshot, RouterSnapshot};
 use super::keys;
 use super::lane::Lane;
 use super::policy::Policy;
 use super::table::Table;
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Sends items to several lanes, each with a receiver of its own; clones are the same router.
 ///
@@ -81,7 +82,7 @@ impl<T> Router<T> {
         CapacityError::check(capacity)?;
         let is_shared = matches!(policy, Policy::SharedQueue);
         let table = Mutex::new(Table::new(capacity, is_shared, slow));
-        Ok(Self { core: Arc::new(Core { policy, table }) })
+        Ok(Self { core: Arc::new(Core { policy, table, refused: AtomicU64::new(0) }) })
     }
 
     /// All lanes receive from one queue of `capacity` items: whichever is free takes the next.
@@ -271,6 +272,24 @@ impl<T> Router<T> {
     /// The lanes, in the order in which they were added.
     pub fn lanes(&self) -> Vec<LaneSnapshot> {
         self.core.table.lock().snapshot()
+    }
+
+    /// What was sent and refused so far, and what is queued; with the [lanes](Self::lanes).
+    ///
+    /// # Examples
+    /// ```
+    /// use gristmill::fan::Router;
+    ///
+    /// let router = Router::round_robin(1)?;
+    /// let _lanes = [router.add_lane(), router.add_lane()];
+    /// let taken = (0..3).filter(|item| router.try_send(*item).is_ok()).count();
+    /// let now = router.snapshot();
+    /// assert_eq!((taken, now.sent, now.refused, now.queued), (2, 2, 1, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn snapshot(&self) -> RouterSnapshot {
+        let refused = self.core.refused.load(Ordering::Relaxed);
+        self.core.table.lock().snapshot_of_all(refused)
     }
 }
 

@@ -7,6 +7,7 @@ use super::patience::Patience;
 use super::policy::{Policy, Wish};
 use super::router::Router;
 use crate::cancel::CancellationToken;
+use crate::sync::atomic::Ordering;
 use crate::sync::channel::Select;
 use crate::sync::time::Duration;
 
@@ -17,7 +18,7 @@ impl<T> Router<T> {
     /// [`RouteErrorKind::Full`], or there is no hope: [`NoLanes`](RouteErrorKind::NoLanes),
     /// [`LaneDead`](RouteErrorKind::LaneDead), [`NoSuchLane`](RouteErrorKind::NoSuchLane). The item comes back; no lane has it.
     pub fn try_send(&self, item: T) -> Result<(), RouteError<T>> {
-        self.core.send(item, &Patience::None)
+        self.core.count(self.core.send(item, &Patience::None))
     }
 
     /// Sends; waits for room.
@@ -26,7 +27,7 @@ impl<T> Router<T> {
     /// At once or during the wait: [`RouteErrorKind::NoLanes`], [`LaneDead`](RouteErrorKind::LaneDead),
     /// [`NoSuchLane`](RouteErrorKind::NoSuchLane); [`Full`](RouteErrorKind::Full) if slow lanes are [refused](super::LaneRule::Refuse). The item comes back; no lane has it.
     pub fn send(&self, item: T) -> Result<(), RouteError<T>> {
-        self.core.send(item, &Patience::Endless)
+        self.core.count(self.core.send(item, &Patience::Endless))
     }
 
     /// Sends; waits at most `timeout`. Zero asks once; `Duration::MAX` waits without limit.
@@ -34,7 +35,7 @@ impl<T> Router<T> {
     /// # Errors
     /// [`RouteErrorKind::TimedOut`], or as for [`send`](Self::send).
     pub fn send_timeout(&self, item: T, timeout: Duration) -> Result<(), RouteError<T>> {
-        self.core.send(item, &Patience::timeout(timeout))
+        self.core.count(self.core.send(item, &Patience::timeout(timeout)))
     }
 
     /// Sends; waits until `token` is cancelled.
@@ -45,14 +46,24 @@ impl<T> Router<T> {
     /// # Cancellation
     /// The item comes back; no lane has it, of a broadcast neither.
     pub fn send_with(&self, item: T, token: &CancellationToken) -> Result<(), RouteError<T>> {
-        match Patience::token(token) {
+        let outcome = match Patience::token(token) {
             Ok(patience) => self.core.send(item, &patience),
             Err(cause) => Err(RouteError::new(item, RouteErrorKind::Cancelled(cause))),
-        }
+        };
+        self.core.count(outcome)
     }
 }
 
 impl<T> Core<T> {
+    /// What succeeds is counted where it is sent.
+    #[inline]
+    fn count(&self, outcome: Result<(), RouteError<T>>) -> Result<(), RouteError<T>> {
+        if outcome.is_err() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
     fn send(&self, item: T, patience: &Patience<'_>) -> Result<(), RouteError<T>> {
         // The user's code runs here, without the lock; what it decides holds for all attempts, but for a closure that looks at the lanes.
         match &self.policy {

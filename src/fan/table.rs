@@ -20,7 +20,7 @@ use std::convert::Infallible;
 use std::mem;
 
 use super::cut::{Cut, Cutting};
-use super::id::{LaneId, LaneRule, LaneSnapshot};
+use super::id::{LaneId, LaneRule, LaneSnapshot, RouterSnapshot};
 use super::keys::{self, Bindings};
 use crate::sync::channel::{Receiver, Sender, bounded};
 
@@ -50,6 +50,9 @@ pub(super) struct Table<T> {
     /// The one queue of all lanes, if they share one.
     pub(super) shared: Option<(Sender<T>, Receiver<T>)>,
     next_id: u64,
+    /// Items that were sent, and broadcasts that lanes missed, of lanes that are gone as well.
+    pub(super) sent: u64,
+    pub(super) missed: u64,
     /// Where the next round begins.
     pub(super) turn: usize,
     bindings: Option<Bindings>,
@@ -72,6 +75,8 @@ impl<T> Table<T> {
             lanes: Vec::new(),
             shared: is_shared.then(|| bounded(capacity)),
             next_id: 0,
+            sent: 0,
+            missed: 0,
             turn: 0,
             bindings: None,
             are_homes_new: false,
@@ -93,6 +98,17 @@ impl<T> Table<T> {
             is_alive: lane.sender.is_some(),
         };
         self.lanes.iter().map(see).collect()
+    }
+
+    pub(super) fn snapshot_of_all(&self, refused: u64) -> RouterSnapshot {
+        let lanes = self.snapshot();
+        let (queued, undelivered) = if let Some((_, queue)) = &self.shared {
+            (queue.len(), if lanes.is_empty() { queue.len() } else { 0 })
+        } else {
+            let dead = lanes.iter().filter(|lane| !lane.is_alive).map(|lane| lane.queued);
+            (lanes.iter().map(|lane| lane.queued).sum(), dead.sum())
+        };
+        RouterSnapshot { sent: self.sent, refused, missed: self.missed, queued, undelivered, lanes }
     }
 
     pub(super) fn alive(&self) -> usize {

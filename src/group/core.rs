@@ -15,6 +15,7 @@ use crate::cancel::{CancellationToken, Cancelled};
 use crate::panics;
 use crate::pool::{Pace, Submitter, drop_quietly};
 use crate::sync::time;
+use crate::trace::{TaskEnd, TaskSpan};
 
 /// After so many tasks, or so much time, a runner lets the other tasks of a pool that is not the group's own pass.
 const TURN_TASKS: u32 = 32;
@@ -22,6 +23,11 @@ const TURN_TIME: Duration = Duration::from_millis(1);
 
 /// What a task does.
 pub(super) trait Work<'env, T, E>: Send {
+    /// Whether it may wait for permits, some of which its spawner may hold.
+    fn may_wait(&self) -> bool {
+        false
+    }
+
     fn work(
         self: Box<Self>,
         core: &Arc<Core<'env, T, E>>,
@@ -38,6 +44,7 @@ pub(super) struct Job<'env, T, E> {
     pub(super) index: u64,
     pub(super) name: Option<Arc<str>>,
     pub(super) work: Box<dyn Work<'env, T, E> + 'env>,
+    pub(super) span: TaskSpan,
 }
 
 pub(super) struct Core<'env, T, E> {
@@ -194,9 +201,18 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
             self.purge();
             return;
         }
-        let Job { index, name, work } = job;
+        let Job { index, name, work, span } = job;
         let called = || name.as_deref().unwrap_or("task").to_owned();
-        let result = panics::catch(called, || work.work(self, index, name.as_ref()));
+        let body = || panics::catch(called, || work.work(self, index, name.as_ref()));
+        let result = span.run(
+            || self.pool.worker_here(),
+            body,
+            |result| match result {
+                Ok(Ok(_)) => TaskEnd::Ok,
+                Ok(Err(_)) => TaskEnd::Failed,
+                Err(_) => TaskEnd::Panicked,
+            },
+        );
         self.ledger.record(index, name.as_ref(), result, &self.token, || self.cause().is_some());
     }
 

@@ -25,6 +25,10 @@ where
     Q: Policy<E> + Send,
     F: FnMut(&GroupContext<'_, 'env, T, PolicyError<E>>, Attempt<'_>) -> Result<T, E> + Send,
 {
+    fn may_wait(&self) -> bool {
+        true
+    }
+
     fn work(
         self: Box<Self>,
         core: &Arc<Core<'env, T, PolicyError<E>>>,
@@ -54,6 +58,11 @@ where
     /// Runs the task's closure under `policy`, which may run it again; what comes out of it in the end is the task's result.
     ///
     /// The closure takes its context and the [`Attempt`], and fails with an `E` where the group's tasks fail with a [`PolicyError`] of it.
+    /// The token to look at is the attempt's: it ends with the group's, and with a time limit of the policy as well.
+    ///
+    /// Within a bulkhead, a task that spawns another one under a policy neither runs it itself nor waits without end when there is no room, as
+    /// it would for a plain one: it might wait for its own permit. It is refused then
+    /// ([`GroupRefusal::PermitHeld`](super::GroupRefusal::PermitHeld)).
     ///
     /// ```
     /// use std::sync::Arc;

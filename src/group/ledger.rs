@@ -53,6 +53,9 @@ struct Decision {
 struct Book<E> {
     failures: Vec<TaskFailure<E>>,
     reactions: Vec<TaskFailure<E>>,
+    /// How many of both there were, wherever they are now.
+    failed: u64,
+    panicked: u64,
     /// Tasks that never started.
     unrun: u64,
     /// Why a task was refused, if it was because the group had ended or its pool had.
@@ -68,7 +71,7 @@ struct Answer<E> {
     resume: Option<(Option<Panic>, String)>,
 }
 
-/// The numbers of a group that has answered.
+/// How tasks have ended so far; only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) succeeded: u64,
@@ -81,7 +84,9 @@ pub(super) struct Counts {
 /// such values are all alike.
 struct Values<T> {
     indices: Vec<u64>,
-    values: Vec<T>,
+    list: Vec<T>,
+    /// Values that were here and have been taken out.
+    taken: u64,
 }
 
 impl<T> Values<T> {
@@ -89,7 +94,12 @@ impl<T> Values<T> {
         if size_of::<T>() > 0 {
             self.indices.push(index);
         }
-        self.values.push(value);
+        self.list.push(value);
+    }
+
+    fn take(&mut self) -> (Vec<u64>, Vec<T>) {
+        self.taken += self.list.len() as u64;
+        (mem::take(&mut self.indices), mem::take(&mut self.list))
     }
 }
 
@@ -105,12 +115,14 @@ impl<'env, T, E> Ledger<'env, T, E> {
         let book = Book {
             failures: Vec::new(),
             reactions: Vec::new(),
+            failed: 0,
+            panicked: 0,
             unrun: 0,
             refused: None,
             decision: None,
             answer: None,
         };
-        let empty = |_| Padded(Mutex::new(Values { indices: Vec::new(), values: Vec::new() }));
+        let empty = |_| Padded(Mutex::new(Values { indices: Vec::new(), list: Vec::new(), taken: 0 }));
         Self { done, resumes, values: std::array::from_fn(empty), book: Mutex::new(book) }
     }
 
@@ -184,6 +196,7 @@ impl<'env, T, E> Ledger<'env, T, E> {
         let decided_before = book.decision.is_some();
         let over = decided_before || cancelled;
         if let Some(failure) = failure {
+            *(if panicked { &mut book.panicked } else { &mut book.failed }) += 1;
             if over { book.reactions.push(failure) } else { book.failures.push(failure) }
         }
         // A failure after a cancellation is a reaction to it; a success is one all the same.
@@ -232,32 +245,25 @@ impl<'env, T, E> Ledger<'env, T, E> {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let succeeded = self.values.iter().map(|shard| shard.0.lock().values.len() as u64).sum();
-        let book = self.book.lock();
-        let panicked = |failures: &[TaskFailure<E>]| {
-            failures.iter().filter(|failure| failure.panic().is_some()).count() as u64
+        let in_shard = |shard: &Padded<Mutex<Values<T>>>| {
+            let shard = shard.0.lock();
+            shard.taken + shard.list.len() as u64
         };
-        let (mut failures, mut reactions) = (&*book.failures, &*book.reactions);
-        if let Some(Err(error)) = book.answer.as_ref().map(|answer| &answer.result) {
-            (failures, reactions) = (error.failures(), error.reactions());
-        }
-        let panicked = panicked(failures) + panicked(reactions);
-        let failed = (failures.len() + reactions.len()) as u64 - panicked;
-        Counts { succeeded, failed, panicked, unrun: book.unrun }
+        let succeeded = self.values.iter().map(in_shard).sum();
+        let book = self.book.lock();
+        Counts { succeeded, failed: book.failed, panicked: book.panicked, unrun: book.unrun }
     }
 
     /// Takes the values out, in the order of spawning; each with its task's index, if values take room.
     pub(super) fn take_values(&self) -> (Vec<u64>, Vec<T>) {
         if size_of::<T>() == 0 {
-            let values = self.values.iter().map(|shard| mem::take(&mut shard.0.lock().values));
+            let values = self.values.iter().map(|shard| shard.0.lock().take().1);
             return (Vec::new(), values.reduce(append).unwrap_or_default());
         }
         let mut all = Vec::new();
         for shard in &self.values {
-            let mut shard = shard.0.lock();
-            let values = mem::take(&mut shard.values);
-            let mut indices = mem::take(&mut shard.indices).into_iter();
-            drop(shard);
+            let (indices, values) = shard.0.lock().take();
+            let mut indices = indices.into_iter();
             all.extend(values.into_iter().map(|value| (indices.next().unwrap_or(0), value)));
         }
         all.sort_by_key(|(index, _)| *index);

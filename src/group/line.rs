@@ -115,6 +115,12 @@ impl<J> Line<J> {
         (inbox.spawned, outbox.ended)
     }
 
+    /// Tasks that came in, and how many of them nobody has taken out.
+    pub(super) fn waiting(&self) -> (u64, u64) {
+        let (outbox, inbox) = self.both();
+        (inbox.spawned, (outbox.jobs.len() + inbox.jobs.len()) as u64)
+    }
+
     /// Takes in the task that `make` makes with its index, if there is room; whether it needs one more runner, which is counted as hired
     /// already. `make` runs under a lock.
     pub(super) fn push(&self, make: impl FnOnce(u64) -> J) -> Result<bool, NotIn> {

@@ -82,6 +82,7 @@ mod options;
 mod patience;
 mod refusal;
 mod report;
+mod snapshot;
 mod spawner;
 mod waits;
 
@@ -94,6 +95,7 @@ pub use guarded::GuardedGroupTaskOptions;
 pub use options::GroupTaskOptions;
 pub use refusal::{GroupRefusal, SpawnError};
 pub use report::GroupReport;
+pub use snapshot::GroupSnapshot;
 pub use spawner::Spawner;
 
 #[cfg(all(test, gristmill_loom))]

@@ -15,6 +15,12 @@ pub enum GroupRefusal {
     /// There was no room until the time was over.
     #[error("the group was still full when the time was over")]
     TimedOut,
+    /// There is no room, and the task is [under a policy](super::GroupTaskOptions::under) while the spawner is inside of a bulkhead, a
+    /// [`Semaphore`](crate::Semaphore) as a policy: if it ran the task itself, or waited for room, it might wait for its own permit.
+    #[error(
+        "the group is full, and the spawner holds a permit for which the task, or those before it, may wait"
+    )]
+    PermitHeld,
     /// A wait has given the group's answer.
     #[error("the group has given its answer")]
     Closed,
@@ -32,7 +38,7 @@ impl GroupRefusal {
         match self {
             Self::Cancelled(cause) => Some(cause.clone()),
             Self::PoolClosed => pool_gone(),
-            Self::Full | Self::TimedOut | Self::Closed => None,
+            Self::Full | Self::TimedOut | Self::PermitHeld | Self::Closed => None,
         }
     }
 }
@@ -93,7 +99,7 @@ impl<F> SpawnError<F> {
 
     /// Whether the group was full.
     pub fn is_full(&self) -> bool {
-        matches!(self.refusal, GroupRefusal::Full)
+        matches!(self.refusal, GroupRefusal::Full | GroupRefusal::PermitHeld)
     }
 
     /// Whether the group was full until the time was over.

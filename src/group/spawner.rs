@@ -1,6 +1,7 @@
 //! The way in: spawning tasks, and cancelling the group.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use super::patience::{Naps, Patience, park};
 use super::refusal::{GroupRefusal, SpawnError};
 use super::waits::Wait;
 use crate::cancel::CancellationToken;
+use crate::policy;
 use crate::sync::thread;
 use crate::sync::time::{self, Instant};
+use crate::trace::{TaskEnd, TaskSpan};
 
 /// How often a spawner gives its core away before it parks: short tasks make room sooner than a thread can go to sleep.
 const YIELDS: u32 = 4;
@@ -131,13 +134,18 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         work: W,
         patience: Patience,
     ) -> Result<(), SpawnError<W>> {
+        // It would wait for a permit that this thread gives up only when it comes back: for ever.
+        let must_queue = work.may_wait() && policy::holds_permits();
+        // Before the job is made, which is done under a lock.
+        let mut span = TaskSpan::new(self.core.pool.name(), name.as_deref(), None::<&String>, 0);
         let mut held = Some(Box::new(work));
         let mut given = name;
         let mut job = |index| {
             let Some(work) = held.take() else { unreachable!("a task is made once") };
-            Job { index, name: given.take(), work }
+            Job { index, name: given.take(), work, span: mem::replace(&mut span, TaskSpan::NONE) }
         };
-        self.admit(&mut job, patience).map_err(|refusal| {
+        self.admit(&mut job, patience, must_queue).map_err(|refusal| {
+            span.end(TaskEnd::Refused);
             let Some(work) = held else { unreachable!("a refused task was not made") };
             self.refuse(given, *work, refusal)
         })
@@ -155,6 +163,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
         &self,
         job: &mut dyn FnMut(u64) -> Job<'env, T, E>,
         patience: Patience,
+        must_queue: bool,
     ) -> Result<(), GroupRefusal> {
         let core = &self.core;
         self.check()?;
@@ -169,7 +178,11 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
                 Err(NotIn::Full) if core.line.refresh() => {}
                 Err(NotIn::Full) => match patience {
                     Patience::None => return Err(GroupRefusal::Full),
-                    Patience::Until(_) if inside::depth(core.id) > 0 => return self.run_inline(job),
+                    // Nor may it wait for room without end: the others may be waiting for that permit.
+                    Patience::Until(None) if must_queue => return Err(GroupRefusal::PermitHeld),
+                    Patience::Until(_) if !must_queue && inside::depth(core.id) > 0 => {
+                        return self.run_inline(job);
+                    }
                     Patience::Until(until) => self.wait_for_room(until)?,
                 },
             }

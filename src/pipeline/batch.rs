@@ -218,7 +218,7 @@ where
         state.waiting += me.now.saturating_duration_since(chunk.since);
         let mut full = Full { batches: Vec::new(), indices: Vec::new() };
         let mut place = 0;
-        let mut plain = state.pulse.plain();
+        let (mut plain, steps) = (state.pulse.plain(), me.log.steps());
         let mut rest = chunk.items.drain(..);
         let outcome = panics::catch(
             || me.stage_name(self.stage),
@@ -226,6 +226,7 @@ where
                 while !run.stopped() {
                     let Some(item) = rest.next() else { break };
                     let start = (plain == 0).then(time::now);
+                    steps.call(start, plain);
                     let cut = state.gather.look(&item, state.held.items.len());
                     if matches!(cut, Cut::Before | Cut::Around) {
                         full.close(&mut state.held);
@@ -237,7 +238,7 @@ where
                     state.held.items.push(item);
                     place += 1;
                     match start {
-                        Some(start) => plain = state.pulse.timed(start, 1),
+                        Some(start) => plain = state.pulse.timed(start),
                         None => plain -= 1,
                     }
                     if matches!(cut, Cut::After | Cut::Around) {

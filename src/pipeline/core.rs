@@ -27,12 +27,14 @@ use super::reorder;
 use super::report::{Report, StageReport};
 use super::run::Run;
 use super::segment::{Segment, SegmentLocal};
+use super::staff::Staff;
 use super::step::Step;
 use super::tally::{Tally, close_counts};
 use super::timed::Calls;
 use super::timeline::{Row, Timeline};
 use super::upstream::Upstream;
 use super::worker::Worker;
+use crate::trace::RunSpans;
 
 /// What a panic is named after that comes from no stage: of an item, a worker's state, the source or the sink.
 pub(super) const DESTRUCTOR: &str = "a destructor";
@@ -67,6 +69,7 @@ where
     /// A stage has let results pass each other.
     reordered: bool,
     monitor: Option<PipelineMonitor>,
+    pub(super) spans: RunSpans,
     /// Until the run has ended, its control knows of it.
     _controlled: Option<Controlled>,
 }
@@ -102,13 +105,13 @@ where
         let crew = |(stage, threads): (usize, usize)| Crew::new(stage, threads.min(settings.window));
         let crews: Vec<_> = settings.crews.into_iter().map(crew).collect();
         let monitor = settings.monitor;
-        let board = Arc::new(Board::new(&Layout {
+        let layout = Layout {
             names: &names,
             serial_points: &settings.serial_points,
-            threads: crews.iter().fold(workers, |sum, crew| sum.saturating_add(crew.wanted)),
             timeline: settings.timeline,
             watched: monitor.is_some(),
-        }));
+        };
+        let board = Arc::new(Board::new(&layout, Staff::new(workers, &crews)));
         let bounds = Bounds {
             window: settings.window.max(1),
             weight: settings.weight,
@@ -124,6 +127,8 @@ where
             let report = make_report(&run, tally, Duration::ZERO, 0, 0);
             return Err(PipelineError::new(PipelineErrorKind::InvalidSetting { setting }, report));
         }
+        let spans =
+            RunSpans::new(workers, tally.stages.iter().map(|stage| (stage.name(), stage.kind.word())));
         let feed = Arc::new(Feed::new());
         let up = plan.build(Arc::clone(&feed));
         let deliver = deliver(last);
@@ -134,7 +139,7 @@ where
         }
         let controlled = settings.control.map(|control| control.enter(&run.source_token, &run.caller));
         let (tally, ordered, reordered) = (Mutex::new(tally), settings.ordered, settings.reordered);
-        Ok(Self { run, segment, tally, names, ordered, reordered, monitor, _controlled: controlled })
+        Ok(Self { run, segment, tally, names, ordered, reordered, monitor, spans, _controlled: controlled })
     }
 
     /// Starts the threads of the run besides the caller's by `spawn`: gives what that gave, and how many workers could not be started.
@@ -159,6 +164,7 @@ where
                 there += 1;
             }
             its.settle(there);
+            self.run.board.staff.miss_threads(crew, its.wanted - there);
             next += its.wanted;
         }
         let (mut missing, mut alone) = (0, true);
@@ -167,6 +173,7 @@ where
             let Ok(worker) = spawn(builder, Post::Worker(number)) else {
                 // The caller's thread is a worker, so the run goes on; the report says with how many.
                 missing = self.run.workers - number;
+                self.run.board.staff.miss_workers(missing);
                 break;
             };
             threads.push(worker);
@@ -179,11 +186,12 @@ where
     /// The state of a worker: number 0 is the caller's thread.
     pub(super) fn worker(&self, number: usize, owner: bool) -> Worker {
         let log = Logbook::new(Arc::clone(&self.run.board), number, self.monitor.clone());
-        Worker::new(Arc::clone(&self.names), owner, self.run.end.clone(), log)
+        Worker::new(Arc::clone(&self.names), owner, self.run.end.clone(), self.spans.clone(), log)
     }
 
     /// The whole life of a thread without a sink of its own.
     pub(super) fn serve(&self, post: Post) {
+        let _adopted = self.spans.adopt();
         match post {
             Post::Worker(number) => self.serve_as_worker(number),
             Post::Blocking { crew, number } => self.serve_blocking(crew, number),
@@ -245,7 +253,7 @@ where
 
     /// Ends the run, once all its workers have: gives the delivery back, and how the run went.
     pub(super) fn conclude(self, missing: usize) -> (D, Report, Option<PipelineErrorKind<E>>) {
-        let Self { run, segment, tally, names, ordered, reordered, monitor, _controlled } = self;
+        let Self { run, segment, tally, names, ordered, reordered, monitor, spans, _controlled } = self;
         let mut tally = tally.into_inner();
         segment.conclude(&mut tally);
         let finished = run.finished();
@@ -270,7 +278,15 @@ where
             monitor.end();
         }
         let mut report = make_report(&run, tally, elapsed, run.workers - missing, missing);
-        let kind = match run.take_ending() {
+        let ending = run.take_ending();
+        let outcome = match &ending {
+            Some(Ending::Abandoned) => "abandoned",
+            Some(Ending::Cancelled(_)) if !finished => "cancelled",
+            Some(Ending::Failed(failure)) if matches!(failure.what, What::Panic(_)) => "panicked",
+            Some(Ending::Failed(_)) => "failed",
+            _ => "ok",
+        };
+        let kind = match ending {
             None | Some(Ending::Abandoned) => None,
             // The last item had left before anybody looked at the token.
             Some(Ending::Cancelled(_)) if finished => None,
@@ -291,6 +307,7 @@ where
                 })
             }
         };
+        spans.end(outcome, (report.read, report.finished), report.stages.iter().map(StageReport::figures));
         (deliver, report, kind)
     }
 }

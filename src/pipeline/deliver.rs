@@ -112,7 +112,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     me.log.enter(stage, me.now);
     counts.waiting += me.now.saturating_duration_since(chunk.since);
     let (mut taken, mut skipped) = (0, 0);
-    let mut plain = counts.pulse.plain();
+    let (mut plain, steps) = (counts.pulse.plain(), me.log.steps());
     let origin = &chunk.origin;
     let mut rest = chunk.items.drain(..);
     let outcome = panics::catch(
@@ -124,9 +124,10 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 }
                 let Some(item) = rest.next() else { break };
                 let start = (plain == 0).then(time::now);
+                steps.call(start, plain);
                 let outcome = sink.accept(item, || origin.index(taken), &run.end);
                 match start {
-                    Some(start) => plain = counts.pulse.timed(start, 1),
+                    Some(start) => plain = counts.pulse.timed(start),
                     None => plain -= 1,
                 }
                 match outcome {

@@ -43,10 +43,15 @@ where
         local: &mut SegmentLocal<P::Local, S::Local, S::Out>,
         mut turn: Option<Chunk<S::Out, E>>,
     ) -> bool {
+        let spans = me.step.spans.clone();
         while let Some(mut chunk) = turn {
             let span = chunk.span;
             let count = chunk.items.len();
-            if !self.deliver.deliver(run, me, &mut chunk) {
+            // Before `deliver` takes a lock.
+            let inside = spans.enter(self.stages.end);
+            let goes_on = self.deliver.deliver(run, me, &mut chunk);
+            inside.leave();
+            if !goes_on {
                 self.undo(&chunk.origin, count - chunk.items.len(), chunk.items);
                 return false;
             }

@@ -12,7 +12,7 @@ use super::core::Core;
 use super::deliver::Owned;
 use super::error::{Ending, PipelineError};
 use super::plan::{Errors, Plan};
-use super::puller::{Pull, Puller};
+use super::puller::{Mark, Pull, Puller};
 use super::ready::with_workers;
 use super::report::{Report, StageKind};
 use super::run::Run;
@@ -25,6 +25,7 @@ use super::upstream::Upstream;
 pub struct Results<'run, T> {
     current: vec::IntoIter<T>,
     puller: Box<dyn Pull<T> + 'run>,
+    mark: Mark,
 }
 
 impl<T> fmt::Debug for Results<'_, T> {
@@ -46,6 +47,7 @@ impl<T> Iterator for Results<'_, T> {
     fn next(&mut self) -> Option<T> {
         loop {
             if let Some(item) = self.current.next() {
+                self.mark.moved(self.current.len());
                 return Some(item);
             }
             self.current = self.puller.pull()?;
@@ -59,6 +61,7 @@ impl<T> Iterator for Results<'_, T> {
 pub struct PipelineIter<T, E> {
     current: vec::IntoIter<T>,
     engine: Option<Box<dyn Engine<T, E>>>,
+    mark: Mark,
     report: Option<Report>,
 }
 
@@ -144,6 +147,7 @@ impl<T, E> Iterator for PipelineIter<T, E> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(item) = self.current.next() {
+                self.mark.moved(self.current.len());
                 return Some(Ok(item));
             }
             if let Some(more) = self.engine.as_mut()?.pull() {
@@ -236,7 +240,8 @@ where
             // Dropped last, also when `body` unwinds or leaks the iterator: the workers must end.
             let _stop = StopOnDrop(&core.run);
             let puller = Puller::new(&core);
-            value = Some(body(Results { current: Vec::new().into_iter(), puller: Box::new(puller) }));
+            let mark = puller.mark();
+            value = Some(body(Results { current: Vec::new().into_iter(), puller: Box::new(puller), mark }));
         });
         let (Owned, report, kind) = core.conclude(missing);
         match kind {
@@ -286,7 +291,9 @@ where
             builder.spawn(move || shared.serve(post))
         });
         let engine = Threads { puller: Puller::new(core), handles, missing };
-        Ok(PipelineIter { current: Vec::new().into_iter(), engine: Some(Box::new(engine)), report: None })
+        let mark = engine.puller.mark();
+        let engine: Box<dyn Engine<_, _>> = Box::new(engine);
+        Ok(PipelineIter { current: Vec::new().into_iter(), engine: Some(engine), mark, report: None })
     }
 }
 

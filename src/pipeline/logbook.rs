@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::sync::time::{Duration, Instant};
 
-use super::board::Board;
+use super::board::{Board, Steps};
 use super::flow::{Flow, judge};
 use super::monitor::PipelineMonitor;
 use super::run::Run;
@@ -62,6 +62,12 @@ impl Logbook {
     pub(super) fn enter(&mut self, stage: usize, now: Instant) {
         self.entered = Some((stage, now));
         self.board.enter(self.worker, stage, now);
+    }
+
+    /// Where it notes that it goes on to another call there.
+    #[inline]
+    pub(super) fn steps(&self) -> Steps<'_> {
+        self.board.steps(self.worker)
     }
 
     /// It has dealt with so many.

@@ -5,7 +5,7 @@
 //!    run has them asked once more.
 //! 2. A rule calls back when its condition has come true, and not again before its other condition has.
 //!
-//! Lock order: `watched`, `rules` and `panics` are leaves.
+//! Lock order: `watched`, `rules`, `panics` and `broken` are leaves.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,9 +13,10 @@ use std::sync::Arc;
 use crate::panics::{self, Panic};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::time::{self, Duration};
+use crate::sync::time::{self, Duration, Instant};
 
 use super::board::Board;
+use super::staff::Count;
 
 /// Whether the rules are being asked, and whether whoever does that has to ask again.
 const FREE: usize = 0;
@@ -44,6 +45,8 @@ struct Inner {
     rules: Mutex<Vec<Arc<Rule>>>,
     checking: AtomicUsize,
     panics: Mutex<Vec<Panic>>,
+    /// How many rules have panicked, and the first panic in words.
+    broken: Mutex<Option<(u64, String)>>,
 }
 
 /// Shows what a pipeline does while it runs; made before the run, and given to it with [`monitored_by`](super::Pipeline::monitored_by).
@@ -136,7 +139,8 @@ impl PipelineMonitor {
 
     fn look(&self) -> PipelineSnapshot {
         let board = self.0.watched.lock().clone();
-        board.map_or_else(PipelineSnapshot::default, |board| PipelineSnapshot::of(&board))
+        let now = board.map_or_else(PipelineSnapshot::default, |board| PipelineSnapshot::of(&board));
+        PipelineSnapshot { broken: self.0.broken.lock().clone(), ..now }
     }
 
     /// Asks the rules, unless somebody is just doing it.
@@ -180,6 +184,7 @@ impl PipelineMonitor {
             for rule in rules.iter().filter(|rule| !rule.broken.load(Ordering::Relaxed)) {
                 if let Err(panic) = panics::catch(|| rule.name.clone(), || rule.ask(&now)) {
                     rule.broken.store(true, Ordering::Relaxed);
+                    self.0.broken.lock().get_or_insert_with(|| (0, panic.to_string())).0 += 1;
                     let mut panics = self.0.panics.lock();
                     if panics.len() < KEPT {
                         panics.push(panic);
@@ -210,13 +215,18 @@ impl Rule {
 /// A pipeline at one moment, by [`PipelineMonitor::snapshot`].
 #[derive(Clone, Debug, Default)]
 pub struct PipelineSnapshot {
-    begun: bool,
+    /// `None` before it has begun.
+    pub(super) started: Option<Instant>,
     ended: bool,
-    elapsed: Duration,
+    pub(super) elapsed: Duration,
+    expected: Option<u64>,
     read: u64,
     finished: u64,
-    rows: Vec<RowSnapshot>,
-    workers: Vec<Option<(usize, Duration)>>,
+    pub(super) rows: Vec<RowSnapshot>,
+    pub(super) workers: Vec<Option<(usize, Duration)>>,
+    pub(super) threads: Vec<Count>,
+    pub(super) is_pulled: bool,
+    pub(super) broken: Option<(u64, String)>,
 }
 
 impl PipelineSnapshot {
@@ -230,6 +240,7 @@ impl PipelineSnapshot {
             .iter()
             .zip(&board.row_names)
             .map(|(station, name)| RowSnapshot {
+                stage: station.first,
                 name: Arc::clone(name),
                 items: board.dealt_with(station.first),
                 queued: if ended.is_some() { 0 } else { board.queued(station.first) },
@@ -238,18 +249,37 @@ impl PipelineSnapshot {
         let place = |stage: usize| board.stations.iter().position(|station| station.first == stage);
         let workers = board
             .places()
+            .into_iter()
             .map(|(stage, since)| {
                 let stage = place(stage).filter(|_| ended.is_none())?;
                 Some((stage, elapsed.saturating_sub(since)))
             })
             .collect();
         let read = rows.first().map_or(0, |source| source.items).max(finished);
-        Self { begun: true, ended: ended.is_some(), elapsed, read, finished, rows, workers }
+        Self {
+            started: Some(board.started),
+            ended: ended.is_some(),
+            elapsed,
+            expected: board.expected(),
+            read,
+            finished,
+            rows,
+            workers,
+            threads: board.staff.counts(),
+            is_pulled: board.is_pulled(),
+            broken: None,
+        }
     }
 
     /// Whether a run has begun.
     pub fn has_begun(&self) -> bool {
-        self.begun
+        self.started.is_some()
+    }
+
+    /// When the run began: tells one run from the next.
+    #[cfg(feature = "progress")]
+    pub(crate) fn started(&self) -> Option<Instant> {
+        self.started
     }
 
     /// Whether it is over.
@@ -260,6 +290,11 @@ impl PipelineSnapshot {
     /// Since when it runs, or how long it ran.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
+    }
+
+    /// How many items the source will give in all, if it knows: an iterator whose size hint is exact, a slice.
+    pub fn expected(&self) -> Option<u64> {
+        self.expected
     }
 
     /// How many items were read from the source.
@@ -296,7 +331,8 @@ impl PipelineSnapshot {
         self.rows.iter().find(|row| &*row.name == name)
     }
 
-    /// What each worker is at, and for how long; `None` for one that is at nothing. Number 0 is the calling thread. Behind the workers come the
+    /// What each worker is at, and for how long it has been in its present call there, as far as is known (see [`health`](Self::health)); `None` for one that is
+    /// at nothing, or could not be created. Number 0 is the calling thread. Behind the workers come the
     /// threads of the blocking stages, stage by stage.
     pub fn workers(&self) -> impl Iterator<Item = Option<(&RowSnapshot, Duration)>> {
         self.workers.iter().map(|worker| worker.map(|(row, time)| (&self.rows[row], time)))
@@ -323,9 +359,11 @@ impl fmt::Display for PipelineSnapshot {
 /// The source, a row of parallel stages, or a stage that runs one item at a time, in a [`PipelineSnapshot`].
 #[derive(Clone, Debug)]
 pub struct RowSnapshot {
-    name: Arc<str>,
+    /// The number of its first stage.
+    pub(super) stage: usize,
+    pub(super) name: Arc<str>,
     items: u64,
-    queued: usize,
+    pub(super) queued: usize,
 }
 
 impl RowSnapshot {

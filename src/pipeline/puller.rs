@@ -1,10 +1,12 @@
 //! The caller's side of a pipeline whose results are pulled: a worker that owns the sink's place.
 
 use std::ops::{ControlFlow, Deref};
+use std::sync::Arc;
 use std::vec;
 
 use crate::sync::time::{self, Instant};
 
+use super::board::Board;
 use super::chunk::Origin;
 use super::core::{Core, Local};
 use super::credit::Credit;
@@ -14,6 +16,9 @@ use super::step::Step;
 use super::upstream::Upstream;
 use super::worker::Worker;
 
+/// The number of the caller's thread among the workers.
+const OWNER: usize = 0;
+
 /// The caller's side of a running pipeline: works until a chunk of results is there.
 pub(super) trait Pull<T> {
     /// The next results; the ones given before have left the pipeline. `None` when there are no more.
@@ -21,6 +26,17 @@ pub(super) trait Pull<T> {
 
     /// The caller stops, and leaves this many of the last results.
     fn leave(&mut self, results: usize);
+}
+
+/// Where the caller notes that it goes on to the next result; `left`, how many of its chunk follow.
+#[derive(Debug)]
+pub(super) struct Mark(Arc<Board>);
+
+impl Mark {
+    #[inline]
+    pub(super) fn moved(&self, left: usize) {
+        self.0.steps(OWNER).plain(left);
+    }
 }
 
 pub(super) struct Puller<C, P, S, E>
@@ -48,8 +64,13 @@ where
     E: Send,
 {
     pub(super) fn new(core: C) -> Self {
-        let working = Some((core.worker(0, true), core.segment.local()));
+        let working = Some((core.worker(OWNER, true), core.segment.local()));
+        core.run.board.begin_pulling(OWNER, core.sink());
         Self { core, working, current: None, counts: Counts::default(), handed: None }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark(Arc::clone(&self.core.run.board))
     }
 
     /// The results have ended, or nobody wants them any more.
@@ -83,6 +104,8 @@ where
         if let Some((since, items)) = self.handed.take() {
             self.counts.used(now.saturating_duration_since(since), items, 0);
             me.log.leave(items, now);
+        } else {
+            core.run.board.leave(OWNER);
         }
         // What the caller did meanwhile is no stage's time.
         me.now = now;

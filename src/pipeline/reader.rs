@@ -151,6 +151,16 @@ impl<S, T> Reader<S, T> {
         }
     }
 
+    /// Puts what was published and nobody took in front of the items again.
+    fn take_back_published<E>(&self, run: &Run<E>, items: &mut Vec<T>) {
+        if run.opened.load(Ordering::Relaxed) {
+            let mut open = self.open.lock();
+            open.1.append(items);
+            std::mem::swap(items, &mut open.1);
+            run.opened.store(false, Ordering::SeqCst);
+        }
+    }
+
     /// Reads one chunk of at most `want` items.
     fn pull<E>(
         &self,
@@ -198,12 +208,14 @@ impl<S, T> Reader<S, T> {
                 None => Wait::Forever,
             };
             let timed = (plain == 0).then(time::now);
+            let inside = me.step.spans.enter(SOURCE);
             let reading =
                 panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, longest, &mut items));
+            inside.leave();
             got += items.len() - before;
             calls += 1;
             match timed {
-                Some(start) => plain = trusted.pulse.timed(start, items.len() - before),
+                Some(begun) => plain = trusted.pulse.timed_burst(begun, items.len() - before, start + got),
                 None => plain -= 1,
             }
             run.read.store(start + got, Ordering::SeqCst);
@@ -230,13 +242,7 @@ impl<S, T> Reader<S, T> {
         me.now = now;
         me.log.leave(got, now);
         trusted.learn(self.readiness, got, spent);
-        if run.opened.load(Ordering::Relaxed) {
-            // Take back what nobody took.
-            let mut open = self.open.lock();
-            open.1.append(&mut items);
-            std::mem::swap(&mut items, &mut open.1);
-            run.opened.store(false, Ordering::SeqCst);
-        }
+        self.take_back_published(run, &mut items);
         if let Some(failure) = &failure {
             match failure.what {
                 What::Panic(_) => local.panicked += 1,
@@ -288,7 +294,11 @@ where
 
     fn begin(&self, run: &Run<E>) {
         run.source_waits.store(self.readiness != Readiness::Ready, Ordering::Relaxed);
-        self.source.lock().source.begin(&run.source_token, run.nudges.receiver());
+        let mut trusted = self.source.lock();
+        if let Some(items) = trusted.source.expected() {
+            run.board.expect(items);
+        }
+        trusted.source.begin(&run.source_token, run.nudges.receiver());
     }
 
     fn local(&self) -> Self::Local {
@@ -311,7 +321,9 @@ where
             if let Some(mut trusted) = self.source.try_lock() {
                 run.reading.store(true, Ordering::SeqCst);
                 me.found(run);
-                let chunk = self.pull(run, &mut trusted, me, local, want, may_wait);
+                // A nudge tells only whoever waits here already; another one may have heard it before, and be in a call now.
+                let waits = may_wait && !me.is_behind(run);
+                let chunk = self.pull(run, &mut trusted, me, local, want, waits);
                 run.reading.store(false, Ordering::SeqCst);
                 drop(trusted);
                 // The source is free for another reader.

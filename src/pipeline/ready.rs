@@ -158,7 +158,10 @@ where
                         };
                         me.found(&core.run);
                         let count = chunk.items.len();
-                        if drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk) {
+                        let inside = core.spans.enter(stage);
+                        let goes_on = drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk);
+                        inside.leave();
+                        if goes_on {
                             core.segment.turn.advance(chunk.span, Some(chunk.items));
                             core.run.offer_work();
                         } else {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::observe::Quantiles;
 use crate::sync::time::Duration;
+use crate::trace::StageFigures;
 
 use super::queues::QueueSample;
 use super::timeline::Timeline;
@@ -26,15 +27,21 @@ pub enum StageKind {
     Sink,
 }
 
-impl fmt::Display for StageKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
+impl StageKind {
+    pub(super) fn word(self) -> &'static str {
+        match self {
             Self::Source => "source",
             Self::Parallel => "parallel",
             Self::Serial => "serial",
             Self::Blocking => "blocking",
             Self::Sink => "sink",
-        })
+        }
+    }
+}
+
+impl fmt::Display for StageKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.word())
     }
 }
 
@@ -77,6 +84,12 @@ impl StageReport {
             blocked: Duration::ZERO,
             latency: Quantiles::default(),
         }
+    }
+
+    /// What the stage's span shows at its end.
+    pub(super) fn figures(&self) -> StageFigures {
+        let Self { items_in, items_out, failed, panicked, busy, .. } = *self;
+        StageFigures { items_in, items_out, failed, panicked, busy }
     }
 
     /// The name that the stage was given.

@@ -214,6 +214,7 @@ where
     ) -> Result<(), Box<Failure<E>>> {
         let before = hand.done;
         local.gap.cap(self.pace.item_nanoseconds());
+        let steps = me.log.steps();
         let outcome = panics::catch(
             || me.stage_name(me.step.panicked.get()),
             || -> Result<(), Box<Failure<E>>> {
@@ -239,6 +240,7 @@ where
                     let plain = if self.stages.is_empty() { left } else { left.min(gap.left()) };
                     let mut passed = 0;
                     for item in rest.by_ref().take(plain) {
+                        steps.plain(passed);
                         self.step.apply::<false>(&me.step, step, item, &mut |value| {
                             results.push(value);
                             Ok(())
@@ -256,6 +258,7 @@ where
                     }
                     let Some(item) = rest.next() else { return Ok(()) };
                     let start = time::now();
+                    steps.timed(start);
                     me.step.stands_for.set(gap.stands_for());
                     self.step.apply::<true>(&me.step, step, item, &mut |value| {
                         results.push(value);
@@ -274,6 +277,7 @@ where
         let now = time::now();
         let took = now.saturating_duration_since(me.now);
         me.now = now;
+        me.log.steps().timed(now);
         local.busy += took;
         hand.spent += took;
         hand.worst = hand.worst.max(took);

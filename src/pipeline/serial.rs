@@ -53,7 +53,7 @@ where
         let SerialState { call, counts, next, is_cut } = &mut *state;
         me.log.enter(self.stage, me.now);
         counts.waiting += me.now.saturating_duration_since(chunk.since);
-        let mut plain = counts.pulse.plain();
+        let (mut plain, steps) = (counts.pulse.plain(), me.log.steps());
         let mut items = Vec::with_capacity(chunk.items.len());
         let (mut done, mut dropped) = (0, Vec::new());
         let origin = &chunk.origin;
@@ -64,9 +64,10 @@ where
                 while !run.stopped() {
                     let Some(item) = rest.next() else { break };
                     let start = (plain == 0).then(time::now);
+                    steps.call(start, plain);
                     let outcome = call.call(item, || origin.index(done), &run.end);
                     match start {
-                        Some(start) => plain = counts.pulse.timed(start, 1),
+                        Some(start) => plain = counts.pulse.timed(start),
                         None => plain -= 1,
                     }
                     match outcome? {

@@ -49,6 +49,11 @@ pub trait Source<E>: Send {
     /// What it gives.
     type Item: Send;
 
+    /// How many items it will give, if it knows; asked before the first.
+    fn expected(&self) -> Option<usize> {
+        None
+    }
+
     /// How to read it.
     fn readiness(&self) -> Readiness;
 
@@ -99,6 +104,12 @@ fn guess<I: Iterator>(iterator: &I) -> Readiness {
     }
 }
 
+/// How many items an iterator will give, if it knows.
+fn exact_size<I: Iterator>(iterator: &I) -> Option<usize> {
+    let (least, most) = iterator.size_hint();
+    most.filter(|most| *most == least)
+}
+
 impl<I: Iterator> Items<I> {
     pub(super) fn new(iterator: I) -> Self {
         let readiness = guess(&iterator);
@@ -112,6 +123,10 @@ where
     I::Item: Send,
 {
     type Item = I::Item;
+
+    fn expected(&self) -> Option<usize> {
+        exact_size(&self.iterator)
+    }
 
     fn readiness(&self) -> Readiness {
         self.readiness
@@ -147,6 +162,10 @@ where
     T: Send,
 {
     type Item = T;
+
+    fn expected(&self) -> Option<usize> {
+        exact_size(&self.iterator)
+    }
 
     fn readiness(&self) -> Readiness {
         self.readiness

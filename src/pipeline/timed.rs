@@ -126,6 +126,8 @@ pub(super) struct Pulse {
     gap: Gap,
     /// What a call takes in nanoseconds: a decaying peak, as that of the chunk sizes.
     each: u64,
+    /// How many items timed calls stand for, where calls deal with several.
+    stood_for: u64,
 }
 
 impl Pulse {
@@ -135,16 +137,30 @@ impl Pulse {
         self.gap.left()
     }
 
-    /// The call that began at `start`, after as many as [`plain`](Self::plain) said, has dealt with `items` items, each of which is taken to
-    /// have taken its share. How many calls are not timed from here on.
-    pub(super) fn timed(&mut self, start: Instant, items: usize) -> usize {
-        let took = time::now().saturating_duration_since(start);
-        self.gap.pass(self.gap.left());
-        let calls = self.gap.draw(nanoseconds(took).max(self.each));
+    /// The call that began at `start`, after as many as [`plain`](Self::plain) said, has dealt with its item. How many calls are not timed from
+    /// here on.
+    pub(super) fn timed(&mut self, start: Instant) -> usize {
+        let (took, calls) = self.draw(start);
+        self.calls.record(took, calls);
+        self.gap.left()
+    }
+
+    /// As [`timed`](Self::timed), of a call that has dealt with the last `items` of `all` items so far, each of which is taken to have taken its share. It stands
+    /// for those since the last one, and not for as many calls of its size: those that went by may have dealt with more or with fewer.
+    pub(super) fn timed_burst(&mut self, start: Instant, items: usize, all: usize) -> usize {
+        let (took, _) = self.draw(start);
         if let Some(share) = u32::try_from(items).ok().and_then(|items| took.checked_div(items)) {
-            self.calls.record(share, calls.saturating_mul(items as u64));
+            let before = std::mem::replace(&mut self.stood_for, all as u64);
+            self.calls.record(share, self.stood_for.saturating_sub(before));
         }
         self.gap.left()
+    }
+
+    /// What a call took, and how many it stands for; draws the next that is timed.
+    fn draw(&mut self, start: Instant) -> (Duration, u64) {
+        let took = time::now().saturating_duration_since(start);
+        self.gap.pass(self.gap.left());
+        (took, self.gap.draw(nanoseconds(took).max(self.each)))
     }
 
     /// A chunk is through: `calls` calls took so long together, and `plain` ones are left before the next one that is timed.
@@ -199,6 +215,22 @@ mod tests {
         let (_, calls) = timed((0..1_000_000).map(|number| if number < 1_000 { 1_000_000 } else { 1_000 }));
         assert!(calls.quantiles().p99() < Duration::from_micros(2), "{}", calls.quantiles());
         assert_eq!(calls.quantiles().max(), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn bursts_of_different_sizes_stand_for_the_items_that_went_by() {
+        let (mut pulse, mut plain, mut all, mut stood_for) = (Pulse::default(), 0, 0, 0);
+        for call in 0..10_000 {
+            let burst = if call % 100 == 0 { 1000 } else { 1 };
+            all += burst;
+            if plain == 0 {
+                plain = pulse.timed_burst(time::now(), burst, all);
+                stood_for = all;
+            } else {
+                plain -= 1;
+            }
+        }
+        assert_eq!(pulse.calls.quantiles().count(), stood_for as u64);
     }
 
     #[test]

@@ -59,6 +59,10 @@ where
 {
     type Item = T;
 
+    fn expected(&self) -> Option<usize> {
+        self.source.expected()
+    }
+
     fn readiness(&self) -> Readiness {
         self.source.readiness()
     }

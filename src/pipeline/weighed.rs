@@ -53,6 +53,10 @@ where
 
     const TAKES_BACK: bool = Z::TAKES_BACK;
 
+    fn expected(&self) -> Option<usize> {
+        self.source.expected()
+    }
+
     fn readiness(&self) -> Readiness {
         self.source.readiness()
     }

@@ -11,6 +11,7 @@ use super::logbook::Logbook;
 use super::run::Run;
 use super::run_end::RunEnd;
 use super::step::StepContext;
+use crate::trace::RunSpans;
 use crate::wakeup::Until;
 
 /// Looks for work before parking; every eighth gives the core away. (Measured: 1, 64 and 1000 looks cost 10.7, 10.1 and 9.5 ns
@@ -46,7 +47,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(names: Arc<[String]>, owner: bool, end: RunEnd, log: Logbook) -> Self {
+    pub(super) fn new(names: Arc<[String]>, owner: bool, end: RunEnd, spans: RunSpans, log: Logbook) -> Self {
         let stages = names.len();
         Self {
             names,
@@ -57,7 +58,7 @@ impl Worker {
             due: None,
             stirs: 0,
             seen: 0,
-            step: StepContext::new(stages, end),
+            step: StepContext::new(stages, end, spans),
             failed: vec![0; stages],
             panicked: vec![0; stages],
             log,
@@ -76,6 +77,11 @@ impl Worker {
     /// Notes that something is to be done then.
     pub(super) fn is_due(&mut self, due: Instant) {
         self.due = Some(self.due.map_or(due, |earliest| earliest.min(due)));
+    }
+
+    /// Whether something has stirred since it began to look: it may not know what is due.
+    pub(super) fn is_behind<E>(&self, run: &Run<E>) -> bool {
+        run.stirs.load(Ordering::SeqCst) != self.stirs
     }
 
     /// Called with work in hand, before user code runs: from here on nobody may count on this worker to look for work.
@@ -151,8 +157,8 @@ impl Worker {
             looks = 0;
             place.park_until(|| {
                 let work = if self.owner { run.has_work_for_owner() } else { run.has_work() };
-                let stirred = run.stirs.load(Ordering::SeqCst) != self.stirs;
-                let nothing = !run.must_stop() && !run.finished() && !work && !stirred && !ready();
+                let nothing =
+                    !run.must_stop() && !run.finished() && !work && !self.is_behind(run) && !ready();
                 nothing.then(|| {
                     run.hungry.store(true, Ordering::Relaxed);
                     self.due.map_or(Until::Woken, Until::Instant)

@@ -85,3 +85,27 @@ impl<E, P: Policy<E> + ?Sized> Policy<E> for std::sync::Arc<P> {
         P::apply(self, attempt, work)
     }
 }
+
+impl<E, P: Policy<E> + ?Sized> Policy<E> for Box<P> {
+    #[inline]
+    fn apply<T, F>(&self, attempt: Attempt<'_>, work: F) -> Result<T, PolicyError<E>>
+    where
+        F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
+    {
+        P::apply(self, attempt, work)
+    }
+}
+
+/// One that may be switched off: `None` runs the work as it is, and lets it begin under a cancelled token, too.
+impl<E, P: Policy<E>> Policy<E> for Option<P> {
+    #[inline]
+    fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
+    where
+        F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
+    {
+        match self {
+            Some(policy) => policy.apply(attempt, work),
+            None => work(attempt),
+        }
+    }
+}

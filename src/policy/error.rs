@@ -5,7 +5,7 @@ use std::fmt;
 use super::breaker::BreakerOpen;
 use super::rate::RateLimited;
 use super::retry::{GaveUp, GaveUpReason};
-use crate::cancel::Cancelled;
+use crate::cancel::{CancelKind, Cancelled};
 use crate::semaphore::AcquireError;
 use crate::sync::time::Duration;
 
@@ -38,12 +38,13 @@ pub enum PolicyError<E> {
 }
 
 impl<E> PolicyError<E> {
-    /// The work's own error, if it is that; of several attempts, that of the last one.
+    /// The work's own error, if there is one; of several attempts, that of the last one which has one (as far as their errors were
+    /// [kept](GaveUp)), even if a policy refused those after it.
     pub fn work(&self) -> Option<&E> {
         match self {
             Self::Work(error) | Self::Terminal(error) => Some(error),
             Self::TimedOut { error, .. } => error.work(),
-            Self::GaveUp(gave_up) => gave_up.last().work(),
+            Self::GaveUp(gave_up) => gave_up.work(),
             _ => None,
         }
     }
@@ -51,27 +52,56 @@ impl<E> PolicyError<E> {
     /// The same by value; the error is handed back if it is another.
     ///
     /// # Errors
-    /// The work did not run, or not in the last attempt.
+    /// There is none: the work did not run.
     pub fn into_work(self) -> Result<E, Self> {
         match self {
             Self::Work(error) | Self::Terminal(error) => Ok(error),
             Self::TimedOut { error, .. } if error.work().is_some() => error.into_work(),
-            Self::GaveUp(gave_up) if gave_up.last().work().is_some() => gave_up.into_last().into_work(),
+            Self::GaveUp(gave_up) => gave_up.into_work().map_err(|gave_up| Self::GaveUp(Box::new(gave_up))),
             other => Err(other),
         }
     }
 
-    /// Whether its time was over.
+    /// Whether time was what it lacked: a time limit, the total time of a retry, the longest wait for a turn, or the deadline of a token.
+    ///
+    /// A retry that made all its attempts is not timed out, though each of them may have been: see the [last](GaveUp::last) of them.
     pub fn is_timed_out(&self) -> bool {
-        matches!(self, Self::TimedOut { .. })
+        match self {
+            Self::TimedOut { .. } => true,
+            Self::Rate(refused) if refused.is_timed_out() => true,
+            Self::Permits(refused) if refused.is_timed_out() => true,
+            Self::GaveUp(gave_up) if matches!(gave_up.reason(), GaveUpReason::TimedOut) => true,
+            other => other.cancelled().is_some_and(|cause| cause.kind() == CancelKind::DeadlineExceeded),
+        }
     }
 
-    /// Whether a token ended it.
+    /// Whether a token ended it: somebody's call, or its deadline.
     pub fn is_cancelled(&self) -> bool {
+        self.cancelled().is_some()
+    }
+
+    /// The record of the token that ended it, if one did: who cancelled, and why.
+    pub fn cancelled(&self) -> Option<&Cancelled> {
         match self {
-            Self::Cancelled(_) => true,
-            Self::GaveUp(gave_up) => matches!(gave_up.reason(), GaveUpReason::Cancelled(_)),
-            _ => false,
+            Self::Cancelled(cause)
+            | Self::Rate(RateLimited::Cancelled(cause))
+            | Self::Permits(AcquireError::Cancelled(cause)) => Some(cause),
+            Self::GaveUp(gave_up) => gave_up.reason().cancelled(),
+            _ => None,
+        }
+    }
+
+    /// The same with the work's own error marked, if it is that and `is_terminal` says so; where it is: in the error of a time limit, or of the last attempt.
+    pub(super) fn terminal_if(self, is_terminal: &impl Fn(&E) -> bool) -> Self {
+        match self {
+            Self::Work(error) if is_terminal(&error) => Self::Terminal(error),
+            Self::TimedOut { limit, error } => {
+                Self::TimedOut { limit, error: Box::new(error.terminal_if(is_terminal)) }
+            }
+            Self::GaveUp(gave_up) => {
+                Self::GaveUp(Box::new(gave_up.map_last(|error| error.terminal_if(is_terminal))))
+            }
+            other => other,
         }
     }
 

@@ -8,15 +8,23 @@ use super::error::PolicyError;
 
 /// What turns policies into a nest of them; for every policy.
 ///
-/// Apart from [`Policy`], which would have to know the type of the errors before it is needed.
+/// Apart from [`Policy`], which would have to know the type of the errors before it is needed. That is also why everything else has these methods: no bound can say "a policy for
+/// some errors". A nest with something in it that is none does not run any work.
 pub trait Nest: Sized {
     /// This policy, and within it `inner`: `inner` is asked once for each run that this one makes.
+    ///
+    /// The order decides what each of them sees. A [`CircuitBreaker`](super::CircuitBreaker) belongs next to the work: around a limiter or a semaphore, the time
+    /// in their queues is a part of each call, so that load of our own counts as slowness of what is called (and an error past its deadline as a failure). A
+    /// [`Retry`](super::Retry) belongs around whatever is to be asked for each attempt, and a [`TimeLimit`](super::TimeLimit) around all that it is to limit.
     fn around<Inner>(self, inner: Inner) -> Around<Self, Inner> {
         Around { outer: self, inner }
     }
 
     /// This policy for work whose errors are terminal if `is_terminal` says so: a [`Retry`](super::Retry), wherever it is in this nest or
     /// around it, does not run the work again after such a one. Other policies take no notice.
+    ///
+    /// It makes no difference whether the error came in time: one that a [`TimeLimit`](super::TimeLimit) within holds, and the last one of a retry within, is
+    /// asked about as well.
     ///
     /// ```
     /// use std::io::{Error, ErrorKind};
@@ -82,12 +90,8 @@ impl<E, P: Policy<E>, F: Fn(&E) -> bool> Policy<E> for TerminalIf<P, F> {
     where
         G: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {
-        self.policy.apply(attempt, |attempt| {
-            work(attempt).map_err(|error| match error {
-                PolicyError::Work(error) if (self.is_terminal)(&error) => PolicyError::Terminal(error),
-                error => error,
-            })
-        })
+        self.policy
+            .apply(attempt, |attempt| work(attempt).map_err(|error| error.terminal_if(&self.is_terminal)))
     }
 }
 

@@ -1,15 +1,17 @@
 //! A limit on how long a call may take.
 
-use std::sync::{Arc, Weak};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
 
 use super::attempt::Attempt;
 use super::contract::Policy;
 use super::error::PolicyError;
-use crate::cancel::CancellationToken;
+use super::expiring::deadline_token;
 use crate::clock::{Clock, SystemClock};
-use crate::sync::time::{Duration, Instant};
+use crate::sync::time::Duration;
 
-/// Tells a call to end when its time is over: the token in its [`Attempt`] is cancelled then.
+/// Tells a call to end when its time is over: the token in its [`Attempt`] is cancelled then, with
+/// [`CancelKind::DeadlineExceeded`](crate::CancelKind::DeadlineExceeded), whatever the clock.
 ///
 /// No thread can be stopped from outside, so work that never looks at its token, and waits for nothing that does, takes as long as it takes.
 /// What it gives then counts: a value that is late is a value, and an error that is late is [`PolicyError::TimedOut`], which holds it.
@@ -33,13 +35,18 @@ use crate::sync::time::{Duration, Instant};
 pub struct TimeLimit {
     limit: Duration,
     clock: Arc<dyn Clock>,
+    /// Where it was made, for the text of the token's record.
+    location: &'static Location<'static>,
 }
 
 impl TimeLimit {
     /// At most `limit` for each call. Zero: the token is cancelled from the start. `Duration::MAX`, and whatever the clock cannot count to, is
-    /// no limit.
+    /// no limit; a token that is cancelled already ends the call before it begins all the same.
+    ///
+    /// The record of the token names the caller of this as the one who set the deadline.
+    #[track_caller]
     pub fn new(limit: Duration) -> Self {
-        Self { limit, clock: Arc::new(SystemClock) }
+        Self { limit, clock: Arc::new(SystemClock), location: Location::caller() }
     }
 
     /// The same on another clock.
@@ -53,43 +60,20 @@ impl TimeLimit {
     pub fn limit(&self) -> Duration {
         self.limit
     }
-
-    /// A token that is cancelled at `until`, and what keeps that so on a clock that is moved by hand.
-    fn token(&self, attempt: Attempt<'_>, until: Instant) -> (CancellationToken, Option<Arc<Moved>>) {
-        let timeout = self.clock.timeout_until(until);
-        let token = match (attempt.token(), timeout) {
-            (Some(outer), Some(timeout)) => outer.child_with_timeout(timeout),
-            (None, Some(timeout)) => CancellationToken::with_timeout(timeout),
-            (Some(outer), None) => outer.child(),
-            (None, None) => CancellationToken::new(),
-        };
-        let moved = timeout.is_none().then(|| {
-            let (token, clock) = (token.clone(), Arc::clone(&self.clock));
-            let look = move || {
-                if clock.now() >= until {
-                    token.cancel();
-                }
-            };
-            let moved: Arc<Moved> = Arc::new(look);
-            let heard: Weak<Moved> = Arc::downgrade(&moved);
-            self.clock.on_advance(Some(until), heard);
-            moved(); // a move before it was heard
-            moved
-        });
-        (token, moved)
-    }
 }
 
-type Moved = dyn Fn() + Send + Sync;
+// It does not change, and its clock keeps its own invariants.
+impl UnwindSafe for TimeLimit {}
+impl RefUnwindSafe for TimeLimit {}
 
 impl<E> Policy<E> for TimeLimit {
     fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
     where
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {
-        let Some(until) = self.clock.now().checked_add(self.limit) else { return work(attempt) };
         attempt.check().map_err(PolicyError::Cancelled)?;
-        let (token, _moved) = self.token(attempt, until);
+        let Some(until) = self.clock.now().checked_add(self.limit) else { return work(attempt) };
+        let (token, _moved) = deadline_token(attempt.token(), &self.clock, until, self.location);
         let outcome = work(attempt.with_token(&token));
         outcome.map_err(|error| {
             let is_late = self.clock.now() >= until && attempt.check().is_ok();

@@ -12,6 +12,7 @@ use crate::cancel::{CancellationToken, Registration};
 use crate::policy::RateLimiter;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::trace::TaskSpan;
 
 /// Cancelled with the token given to the task, with the pool, and by [`TaskHandle::cancel`](super::TaskHandle::cancel).
 struct Own {
@@ -128,4 +129,12 @@ impl Control {
         *own = Some(Own { token: token.clone(), _stop: stop });
         token
     }
+}
+
+/// Opens the span of a task that was given this.
+#[inline]
+pub(super) fn span(control: Option<&Control>, gate: &Gate) -> TaskSpan {
+    let name = control.and_then(|control| control.name.as_deref());
+    let key = control.and_then(|control| control.key.as_ref()).map(|slot| slot.key.shown());
+    TaskSpan::new(&gate.name, name, key.as_ref(), control.map_or(0, |control| control.priority))
 }

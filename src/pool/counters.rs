@@ -12,6 +12,7 @@
 
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Padded, Slots};
+use crate::trace::TaskEnd;
 
 /// Lanes for threads that are not workers. More threads than this share lanes, and pay for it.
 /// Few under a model checker, which tracks each atomic.
@@ -28,6 +29,18 @@ pub(super) enum Outcome {
     Panicked,
     Cancelled,
     Returned,
+}
+
+impl From<Outcome> for TaskEnd {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Succeeded => Self::Ok,
+            Outcome::Failed => Self::Failed,
+            Outcome::Panicked => Self::Panicked,
+            Outcome::Cancelled => Self::Cancelled,
+            Outcome::Returned => Self::Returned,
+        }
+    }
 }
 
 const OUTCOMES: [Outcome; 5] =

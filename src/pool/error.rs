@@ -82,6 +82,12 @@ pub enum Refusal {
     /// cannot run the new task itself, because the task's key is busy.
     #[error("there is no space and the key is busy, and a task cannot wait for its own pool")]
     KeyBusy,
+    /// There is no space, and the task is [under a policy](super::TaskOptions::under) while the submitter is inside of a bulkhead, a
+    /// [`Semaphore`](crate::Semaphore) as a policy: if it ran the task itself, or waited for space, it might wait for its own permit.
+    #[error(
+        "there is no space, and the submitter holds a permit for which the task, or those before it, may wait"
+    )]
+    PermitHeld,
     /// There was no space, in the queue or for the task's key, until the time was over.
     #[error("there was still no space when the time was over")]
     TimedOut,
@@ -122,7 +128,7 @@ impl<F> SubmitError<F> {
 
     /// Whether there was no space: in the queue, or for the task's key.
     pub fn is_full(&self) -> bool {
-        matches!(self.refusal, Refusal::Full | Refusal::KeyFull | Refusal::KeyBusy)
+        matches!(self.refusal, Refusal::Full | Refusal::KeyFull | Refusal::KeyBusy | Refusal::PermitHeld)
     }
 
     /// Whether there was no space until the time was over.

@@ -26,7 +26,7 @@ use super::space::Space;
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::panics::{self, Panic};
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::time::{self, Instant};
 
 /// How far a pool has come. Ordered: see invariant 1.
@@ -81,6 +81,8 @@ pub(super) struct Gate {
     quiet: Quiet,
     /// How often what was known of rates has become void.
     reopened: AtomicU64,
+    /// How many workers there should be, if they could not be had; 0 otherwise.
+    unmet: AtomicUsize,
     /// Panics of hooks and of the ends of workers' states.
     panics: Mutex<Noted>,
 }
@@ -111,6 +113,7 @@ impl Gate {
             finished: AtomicBool::new(false),
             quiet: Quiet::new(),
             reopened: AtomicU64::new(0),
+            unmet: AtomicUsize::new(0),
             panics: Mutex::new(Noted::default()),
         }
     }
@@ -251,6 +254,23 @@ impl Gate {
         if let Err(again) = panics::catch(|| "panic hook", || drop(panic)) {
             mem::forget(again);
         }
+    }
+
+    /// How many there were since a report took them, and the first.
+    pub(super) fn panics_noted(&self) -> Option<(u64, String)> {
+        let noted = self.panics.lock();
+        let first = noted.panics.first()?.to_string();
+        Some((noted.panics.len() as u64 + noted.more, first))
+    }
+
+    /// The workers that there should be could not be had; 0: there is nothing to complain of.
+    pub(super) fn want(&self, workers: usize) {
+        self.unmet.store(workers, Ordering::Relaxed);
+    }
+
+    /// How many workers there should be, if they could not be had.
+    pub(super) fn unmet(&self) -> Option<usize> {
+        Some(self.unmet.load(Ordering::Relaxed)).filter(|workers| *workers > 0)
     }
 
     pub(super) fn take_panics(&self) -> Noted {

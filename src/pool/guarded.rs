@@ -9,7 +9,7 @@ use super::control::Control;
 use super::error::SubmitError;
 use super::gate::{Gate, deadline};
 use super::handle::ScopedTaskHandle;
-use super::judgement::{AnyResult, Judgement};
+use super::judgement::ErrFails;
 use super::options::TaskOptions;
 use super::seat::Seat;
 use super::submitter::Patience;
@@ -21,8 +21,8 @@ use crate::policy::{Attempt, Policy, PolicyError};
 /// The policy runs on the worker, within the task: its waits occupy the worker, and end when the task's token is cancelled. For a rate alone,
 /// [`TaskOptions::rate`] occupies none.
 #[must_use = "options do nothing until a task is submitted with them"]
-pub struct GuardedTaskOptions<'pool, 'env, S, Q, J = AnyResult> {
-    options: TaskOptions<'pool, 'env, S, J>,
+pub struct GuardedTaskOptions<'pool, 'env, S, Q> {
+    options: TaskOptions<'pool, 'env, S, ErrFails>,
     policy: Q,
 }
 
@@ -32,7 +32,12 @@ type Guarded<'env, T, E> = ScopedTaskHandle<'env, Result<T, PolicyError<E>>>;
 impl<'pool, 'env, S: 'static, J: 'static> TaskOptions<'pool, 'env, S, J> {
     /// Runs the task's closure under `policy`, which may run it again; the handle gives what comes out of the policy in the end.
     ///
-    /// The closure takes its context and the [`Attempt`], and returns a `Result`.
+    /// The closure takes its context and the [`Attempt`], and returns a `Result`. An `Err`, the closure's or the policy's, counts as
+    /// [failed](Self::fallible). The token to look at is the attempt's: it ends with the task's, and with a time limit of the policy as well.
+    ///
+    /// Within a bulkhead, a task that submits another one under a policy neither runs it itself nor waits without end when there is no space, as
+    /// it would for a plain one: it might wait for its own permit. It is refused then
+    /// ([`Refusal::PermitHeld`](super::Refusal::PermitHeld)).
     ///
     /// ```
     /// use gristmill::{Semaphore, ThreadPool};
@@ -46,12 +51,12 @@ impl<'pool, 'env, S: 'static, J: 'static> TaskOptions<'pool, 'env, S, J> {
     /// assert_eq!(task.wait()??, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn under<Q>(self, policy: Q) -> GuardedTaskOptions<'pool, 'env, S, Q, J> {
-        GuardedTaskOptions { options: self, policy }
+    pub fn under<Q>(self, policy: Q) -> GuardedTaskOptions<'pool, 'env, S, Q> {
+        GuardedTaskOptions { options: self.fallible(), policy }
     }
 }
 
-impl<'env, S: 'static, Q: Send + 'env, J: 'static> GuardedTaskOptions<'_, 'env, S, Q, J> {
+impl<'env, S: 'static, Q: Send + 'env> GuardedTaskOptions<'_, 'env, S, Q> {
     /// As [`TaskOptions::submit`].
     ///
     /// # Errors
@@ -62,7 +67,6 @@ impl<'env, S: 'static, Q: Send + 'env, J: 'static> GuardedTaskOptions<'_, 'env, 
         T: Send + 'env,
         E: Send + 'env,
         Q: Policy<E>,
-        J: Judgement<Result<T, PolicyError<E>>>,
     {
         self.hand_in(task, Patience::AsChosen)
     }
@@ -77,7 +81,6 @@ impl<'env, S: 'static, Q: Send + 'env, J: 'static> GuardedTaskOptions<'_, 'env, 
         T: Send + 'env,
         E: Send + 'env,
         Q: Policy<E>,
-        J: Judgement<Result<T, PolicyError<E>>>,
     {
         self.hand_in(task, Patience::None)
     }
@@ -96,7 +99,6 @@ impl<'env, S: 'static, Q: Send + 'env, J: 'static> GuardedTaskOptions<'_, 'env, 
         T: Send + 'env,
         E: Send + 'env,
         Q: Policy<E>,
-        J: Judgement<Result<T, PolicyError<E>>>,
     {
         self.hand_in(task, Patience::Until(deadline(timeout)))
     }
@@ -107,10 +109,9 @@ impl<'env, S: 'static, Q: Send + 'env, J: 'static> GuardedTaskOptions<'_, 'env, 
         T: Send + 'env,
         E: Send + 'env,
         Q: Policy<E>,
-        J: Judgement<Result<T, PolicyError<E>>>,
     {
         let Self { options, policy } = self;
-        let work = UnderPolicy::<Q, F, S, J> { policy, task, named: PhantomData };
+        let work = UnderPolicy::<Q, F, S> { policy, task, named: PhantomData };
         options.enter(work, patience).map_err(|error| {
             let (UnderPolicy { task, .. }, refusal) = error.into_parts();
             SubmitError::new(task, refusal)
@@ -118,7 +119,7 @@ impl<'env, S: 'static, Q: Send + 'env, J: 'static> GuardedTaskOptions<'_, 'env, 
     }
 }
 
-impl<S, Q: fmt::Debug, J> fmt::Debug for GuardedTaskOptions<'_, '_, S, Q, J> {
+impl<S, Q: fmt::Debug> fmt::Debug for GuardedTaskOptions<'_, '_, S, Q> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("GuardedTaskOptions")
@@ -129,22 +130,23 @@ impl<S, Q: fmt::Debug, J> fmt::Debug for GuardedTaskOptions<'_, '_, S, Q, J> {
 }
 
 /// A closure and its policy. `S` is named, not held: the closure may be sent even where `S` may not.
-struct UnderPolicy<Q, F, S, J> {
+struct UnderPolicy<Q, F, S> {
     policy: Q,
     task: F,
-    named: PhantomData<fn(S, J)>,
+    named: PhantomData<fn(S)>,
 }
 
-impl<T: Send, E: Send, S: 'static, J, Q, F> Work for UnderPolicy<Q, F, S, J>
+impl<T: Send, E: Send, S: 'static, Q, F> Work for UnderPolicy<Q, F, S>
 where
-    J: Judgement<Result<T, PolicyError<E>>>,
     Q: Policy<E> + Send,
     F: FnMut(&TaskContext<'_, S>, Attempt<'_>) -> Result<T, E> + Send,
 {
     type Output = Result<T, PolicyError<E>>;
 
+    const MAY_WAIT: bool = true;
+
     fn is_failure(result: &Self::Output) -> bool {
-        J::is_failure(result)
+        result.is_err()
     }
 
     fn work(self, gate: Option<&Gate>, seat: Option<&Seat>, control: Option<&Control>) -> Self::Output {
@@ -152,6 +154,6 @@ where
         let run = move |context: &TaskContext<'_, S>| {
             policy.call_with(&context.token(), |attempt| task(context, attempt))
         };
-        Contextual::<_, S, J> { run, named: PhantomData }.work(gate, seat, control)
+        Contextual::<_, S, ErrFails> { run, named: PhantomData }.work(gate, seat, control)
     }
 }

@@ -23,6 +23,7 @@ use super::task::{Entry, Queued, Run, cancel_cause, drop_quietly};
 use crate::cancel::CancellationToken;
 use crate::sync::atomic::Ordering;
 use crate::sync::{MutexGuard, thread};
+use crate::trace::TaskEnd;
 
 fn slot_of(task: &(impl Run + ?Sized)) -> Option<&KeySlot> {
     task.control().and_then(Control::key)
@@ -244,7 +245,8 @@ impl<'env> Core<'env> {
         drop(table);
         let mut returned = Vec::new();
         for task in taken.entries {
-            if task.hand_back(&self.gate, None) {
+            if let Some(span) = task.hand_back(&self.gate, None) {
+                span.end(TaskEnd::Returned);
                 returned.push(Arc::clone(&task));
             }
             drop_quietly(task);

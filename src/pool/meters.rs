@@ -47,6 +47,8 @@ pub(super) struct Meters {
 /// How a worker spent its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spent {
+    /// When it came: tells it from the one whose place it took.
+    pub(super) since: u64,
     pub(super) there: Duration,
     pub(super) idle: Duration,
     /// For how long it has had nothing to do, if it has nothing.
@@ -124,8 +126,9 @@ impl Meters {
         let since = line.idle_since.load(Ordering::Acquire);
         let idle_now = (since > 0).then(|| Duration::from_nanos(now.saturating_sub(since)));
         let idle = Duration::from_nanos(line.idle.load(Ordering::Acquire)) + idle_now.unwrap_or_default();
-        let there = Duration::from_nanos(now.saturating_sub(line.since.load(Ordering::Relaxed)));
-        Some(Spent { there, idle: idle.min(there), idle_now })
+        let came = line.since.load(Ordering::Relaxed);
+        let there = Duration::from_nanos(now.saturating_sub(came));
+        Some(Spent { since: came, there, idle: idle.min(there), idle_now })
     }
 
     /// For how long the workers that are there have been there, and idle, in all.

@@ -22,7 +22,7 @@
 //! | how many workers | [`workers`](ThreadPoolBuilder::workers), [`cpu_bound`](ThreadPoolBuilder::cpu_bound) and the like, [`resize`](ThreadPool::resize), [`adaptive`](ThreadPoolBuilder::adaptive) |
 //! | many tasks at once, loops | [`Submitter::submit_many`], [`Submitter::map`], [`Submitter::for_each`] |
 //! | holding and emptying the queue | [`Submitter::pause`], [`Submitter::purge`] |
-//! | what goes on, and what is stuck | [`Submitter::snapshot`], [`slow_task`](ThreadPoolBuilder::slow_task) |
+//! | what goes on, and what is stuck | [`Submitter::health`], [`Submitter::snapshot`], [`slow_task`](ThreadPoolBuilder::slow_task) |
 //!
 //! # How it works
 //! The queue is a list under a lock. A worker takes several tasks at once; the rest of its batch stays in sight, and idle workers take from it. Idle
@@ -47,6 +47,7 @@ mod fifo;
 mod gate;
 mod guarded;
 mod handle;
+mod health;
 mod held;
 mod hold;
 mod judgement;
@@ -56,6 +57,7 @@ mod keys;
 mod lanes;
 mod leavers;
 mod limits;
+mod measured;
 mod meters;
 #[cfg(gristmill_loom)]
 #[doc(hidden)]

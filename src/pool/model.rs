@@ -12,6 +12,7 @@ use super::handle::TaskHandle;
 use super::rules::Rules;
 use super::seat::Seat;
 use super::task::{Join, Task, take_up};
+use crate::trace::TaskSpan;
 
 /// A task that was submitted to a pool of one worker; whoever calls [`run`](Self::run) is that worker.
 pub struct Solo<T> {
@@ -26,7 +27,7 @@ impl<T: Send + 'static> Solo<T> {
         gate.counters.grow(1);
         gate.counters.submit(1);
         let core = Arc::new(Core::new(gate, Rules::default()));
-        Self { task: Arc::new(Task::new(Plain(task), None)), core }
+        Self { task: Arc::new(Task::new(Plain(task), None, TaskSpan::NONE)), core }
     }
 
     /// A handle. A pool gives out one; here a canceller and a waiter have one each.
@@ -44,7 +45,7 @@ impl<T: Send + 'static> Solo<T> {
 
     /// Hands the task back as a stopping pool does; false if it was not queued any more.
     pub fn hand_back(&self) -> bool {
-        let returned = self.task.hand_back(&self.core.gate, None);
+        let returned = self.task.hand_back(&self.core.gate, None).is_some();
         self.core.gate.settle();
         returned
     }

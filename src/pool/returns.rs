@@ -6,19 +6,24 @@ use std::sync::Arc;
 use super::core::Core;
 use super::report::ReturnedTask;
 use super::task::{Queued, drop_quietly};
+use crate::trace::TaskEnd;
 
 impl<'env> Core<'env> {
     pub(super) fn hand_back(&self, task: Queued<'env>, worker: Option<usize>) {
         // Under this lock from before the task counts as ended: who has seen the counts close finds all of them.
         let mut returned = self.returned.lock();
         let mut unwanted = Vec::new();
-        if task.hand_back(&self.gate, worker) {
+        let span = task.hand_back(&self.gate, worker);
+        if span.is_some() {
             match &mut *returned {
                 Some(returned) => returned.push(Arc::clone(&task)),
                 None => unwanted.extend(ReturnedTask::each(Arc::clone(&task))),
             }
         }
         drop(returned);
+        if let Some(span) = span {
+            span.end(TaskEnd::Returned);
+        }
         drop(unwanted);
         self.leave_key(&*task);
         drop_quietly(task);
@@ -37,7 +42,8 @@ impl<'env> Core<'env> {
     pub(super) fn purge(&self) -> Vec<Queued<'env>> {
         let mut returned = Vec::new();
         for task in self.take_queue() {
-            if task.hand_back(&self.gate, None) {
+            if let Some(span) = task.hand_back(&self.gate, None) {
+                span.end(TaskEnd::Returned);
                 returned.push(Arc::clone(&task));
             }
             self.leave_key(&*task);

@@ -131,6 +131,11 @@ impl Running {
         u64::try_from(self.clock().as_nanos()).map_or(u64::MAX, |nanos| nanos.saturating_add(2))
     }
 
+    /// The instant that [`now`](Self::now) gave as a number.
+    pub(super) fn instant(&self, since: u64) -> Instant {
+        self.epoch.checked_add(Duration::from_nanos(since.saturating_sub(2))).unwrap_or(self.epoch)
+    }
+
     /// The line of a worker.
     pub(super) fn line(&self, worker: usize) -> &Line {
         self.lines.at(worker)

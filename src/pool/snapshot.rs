@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::core::Core;
 use super::counters::Totals;
 use super::error::UNNAMED;
+use super::meters::Spent;
 use super::submitter::Submitter;
 use crate::observe::Quantiles;
+use crate::sync::time::{self, Instant};
 
 /// A pool at one moment, by [`Submitter::snapshot`].
 ///
@@ -18,6 +20,7 @@ use crate::observe::Quantiles;
 /// where it was or where it went, never twice and never nowhere.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
+    at: Instant,
     totals: Totals,
     queued_by_priority: BTreeMap<i8, usize>,
     wait_time: Quantiles,
@@ -27,6 +30,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// When it was taken.
+    pub fn at(&self) -> Instant {
+        self.at
+    }
+
+    pub(super) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
     /// How many tasks were accepted.
     pub fn submitted(&self) -> u64 {
         self.totals.submitted
@@ -133,6 +145,7 @@ impl fmt::Display for Snapshot {
 pub struct WorkerSnapshot {
     worker: usize,
     started: u64,
+    since: u64,
     there: Duration,
     idle: Duration,
     running: Option<RunningTask>,
@@ -153,6 +166,11 @@ impl WorkerSnapshot {
     /// The share of its time in which it had work, 0 to 1.
     pub fn utilisation(&self) -> f64 {
         if self.there.is_zero() { 0.0 } else { 1.0 - self.idle.as_secs_f64() / self.there.as_secs_f64() }
+    }
+
+    /// Whether that was the same worker, and not another one in its place.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.worker, self.since) == (other.worker, other.since)
     }
 
     /// For how long the worker has been there.
@@ -251,6 +269,7 @@ fn snapshot(core: &Core<'_>) -> Snapshot {
     let gate = &*core.gate;
     let queued_by_priority = core.queued_by_priority();
     let totals = gate.counters.totals();
+    let at = time::now();
     let now = gate.running.now();
     let (mut running, mut callers) = (BTreeMap::new(), Vec::new());
     for (task, _) in core.running() {
@@ -264,10 +283,12 @@ fn snapshot(core: &Core<'_>) -> Snapshot {
         let running = running.remove(&worker);
         let idle_for = spent.idle_now.filter(|_| running.is_none());
         let started = gate.counters.started(worker);
-        Some(WorkerSnapshot { worker, started, there: spent.there, idle: spent.idle, running, idle_for })
+        let Spent { since, there, idle, .. } = spent;
+        Some(WorkerSnapshot { worker, started, since, there, idle, running, idle_for })
     };
     let workers = (0..gate.meters.len()).filter_map(worker).collect();
     Snapshot {
+        at,
         totals,
         queued_by_priority,
         wait_time: gate.meters.wait_times(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Plain;
-use super::control::Control;
+use super::control::{self, Control};
 use super::core::{Core, Load, NotIn};
 use super::error::{Refusal, SubmitError, WaitError};
 use super::gate::{Phase, deadline};
@@ -15,7 +15,9 @@ use super::saturation::Saturation;
 use super::seat::{self, Seat};
 use super::task::{Queued, Task, Work, cancel_cause};
 use crate::cancel::{CancellationToken, Cancelled};
+use crate::policy;
 use crate::sync::time::{self, Instant};
+use crate::trace::TaskSpan;
 
 /// Submits tasks to a pool. Cheap to clone, and independent of who owns the pool's threads: a task that submits to its own
 /// pool takes a clone along.
@@ -70,6 +72,11 @@ impl<'env, S: 'static> Submitter<'env, S> {
     /// Whether the calling thread is in a task of the pool, which must not wait for the pool's queue or its workers.
     pub(crate) fn is_inside(&self) -> bool {
         seat::is_inside(&self.core.gate)
+    }
+
+    /// Which worker of the pool the calling thread is, if it is one.
+    pub(crate) fn worker_here(&self) -> Option<usize> {
+        Seat::current_of(&self.core.gate).map(|seat| seat.worker())
     }
 
     /// Submits a task; waits while the queue is full, unless the pool's [`Saturation`] says otherwise.
@@ -131,7 +138,8 @@ impl<'env, S: 'static> Submitter<'env, S> {
     where
         F: FnOnce() + Send + 'env,
     {
-        let task = Arc::new(Task::new(Plain(task), None));
+        // What it does has spans of its own, if it is to have any.
+        let task = Arc::new(Task::new(Plain(task), None, TaskSpan::NONE));
         let refusal = match self.core.gate.cancelled() {
             Some(cause) => Refusal::Cancelled(cause),
             None => match self.core.offer(Arc::clone(&task) as Queued<'env>, None, Load::BEYOND) {
@@ -153,8 +161,11 @@ impl<'env, S: 'static> Submitter<'env, S> {
         W: Work + 'env,
         W::Output: 'env,
     {
-        let task = Arc::new(Task::new(work, control));
-        match self.accept(Arc::clone(&task) as Queued<'env>, task.options(), patience) {
+        let span = control::span(control.as_deref(), &self.core.gate);
+        let task = Arc::new(Task::new(work, control, span));
+        // It would wait for a permit that this thread gives up only when it comes back: for ever.
+        let must_queue = W::MAY_WAIT && policy::holds_permits();
+        match self.accept(Arc::clone(&task) as Queued<'env>, task.options(), patience, must_queue) {
             Ok(()) => Ok(ScopedTaskHandle::new(task, Arc::clone(&self.core))),
             Err(refusal) => {
                 let work = task.reclaim().expect("a refused task is in nobody else's hands");
@@ -168,6 +179,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
         task: Queued<'env>,
         control: Option<&Control>,
         patience: Patience,
+        must_queue: bool,
     ) -> Result<(), Refusal> {
         let core = &*self.core;
         if let Some(cause) = cancel_cause(control, &core.gate) {
@@ -183,6 +195,13 @@ impl<'env, S: 'static> Submitter<'env, S> {
             Patience::Until(until) => until,
             Patience::AsChosen => None,
         };
+        if must_queue {
+            // Nor may it wait for room without end: the workers may be waiting for that permit.
+            return match until {
+                Some(_) => core.wait_for_space(task, Load::ONE, until, control.and_then(Control::given)),
+                None => Err(Refusal::PermitHeld),
+            };
+        }
         if let Some(seat) = Seat::current_of(&core.gate) {
             return core.run_inline(&task, Some(&seat));
         }

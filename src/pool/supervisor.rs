@@ -113,6 +113,7 @@ impl Sizing {
             }
         } else if let Some(mut roster) = threads.try_roster() {
             Threads::collect(&mut roster, core);
+            core.gate.want(0); // it has what it wants, also where it has given up on more
         }
     }
 

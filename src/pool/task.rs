@@ -26,10 +26,14 @@ pub(crate) use crate::panics::drop_quietly;
 use crate::panics::{self, Panic};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::trace::{TaskEnd, TaskSpan};
 
 /// What a task does: a closure that takes nothing, or one that takes its context.
 pub(super) trait Work: Send {
     type Output: Send;
+
+    /// Whether it may wait for permits, some of which its submitter may hold.
+    const MAY_WAIT: bool = false;
 
     /// Whether that result counts as a failure.
     fn is_failure(_result: &Self::Output) -> bool {
@@ -46,8 +50,8 @@ pub(super) trait Run: Send + Sync {
     fn run(&self, site: Site<'_>) -> bool;
     /// Ends the task as cancelled; false if it was not queued any more. `worker`: see [`Gate`].
     fn cancel(&self, gate: &Gate, worker: Option<usize>, cause: Cancelled) -> bool;
-    /// Ends the task as handed back and keeps its closure; false if it was not queued any more.
-    fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> bool;
+    /// Ends the task as handed back and keeps its closure; `None` if it was not queued any more. The span is to be ended with no lock held.
+    fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> Option<TaskSpan>;
     /// Runs the closure of a task that was handed back; nothing if it was not. `part`: which, of an entry that stands for several.
     fn run_returned(&self, part: usize, seat: Option<&Seat>) -> Result<(), Panic>;
     /// Drops the closure of a task that was handed back.
@@ -91,6 +95,8 @@ enum Body<W, T> {
     Queued {
         work: W,
         waiter: Option<Box<Waiter>>,
+        /// In here, so that whoever decides the task's end has it, and nobody else.
+        span: TaskSpan,
     },
     Running {
         /// `None` if it runs on a thread that is no worker of its pool.
@@ -115,8 +121,9 @@ pub(super) struct Task<W: Work> {
 }
 
 impl<W: Work> Task<W> {
-    pub(super) fn new(work: W, control: Option<Box<Control>>) -> Self {
-        Self { done: AtomicBool::new(false), body: Mutex::new(Body::Queued { work, waiter: None }), control }
+    pub(super) fn new(work: W, control: Option<Box<Control>>, span: TaskSpan) -> Self {
+        let body = Mutex::new(Body::Queued { work, waiter: None, span });
+        Self { done: AtomicBool::new(false), body, control }
     }
 
     /// As [`Run::control`], for whoever knows the type.
@@ -126,8 +133,12 @@ impl<W: Work> Task<W> {
 
     /// The closure of a task that was not accepted, so that nobody else can have touched it.
     pub(super) fn reclaim(&self) -> Option<W> {
-        match mem::replace(&mut *self.body.lock(), Body::Taken) {
-            Body::Queued { work, .. } => Some(work),
+        let before = mem::replace(&mut *self.body.lock(), Body::Taken);
+        match before {
+            Body::Queued { work, span, .. } => {
+                span.end(TaskEnd::Refused);
+                Some(work)
+            }
             _ => None,
         }
     }
@@ -144,15 +155,16 @@ impl<W: Work> Task<W> {
         }
     }
 
-    /// Takes the task out of `Queued` into what `next` makes of it; gives back what `next` kept.
+    /// Takes the task out of `Queued` into what `next` makes of it; gives back what `next` kept, and the span, whose end is still to
+    /// be told.
     fn leave_queue<R>(
         &self,
         next: impl FnOnce(W, Option<Box<Waiter>>) -> (Body<W, W::Output>, Option<Box<Waiter>>, R),
         count: impl FnOnce(),
-    ) -> Option<R> {
+    ) -> Option<(R, TaskSpan)> {
         let mut body = self.body.lock();
         match mem::replace(&mut *body, Body::Taken) {
-            Body::Queued { work, waiter } => {
+            Body::Queued { work, waiter, span } => {
                 let (after, mut waiter, kept) = next(work, waiter);
                 let ended = !matches!(after, Body::Running { .. });
                 *body = after;
@@ -167,7 +179,7 @@ impl<W: Work> Task<W> {
                 if let Some(thread) = wake {
                     thread.unpark();
                 }
-                Some(kept)
+                Some((kept, span))
             }
             other => {
                 *body = other;
@@ -177,11 +189,7 @@ impl<W: Work> Task<W> {
     }
 
     fn finish(&self, result: Result<W::Output, Panic>, site: Site<'_>) {
-        let outcome = match &result {
-            Err(_) => Outcome::Panicked,
-            Ok(result) if W::is_failure(result) => Outcome::Failed,
-            Ok(_) => Outcome::Succeeded,
-        };
+        let outcome = outcome_of::<W>(&result);
         if let Some(slot) = self.control().and_then(Control::key) {
             slot.failed.store(outcome != Outcome::Succeeded, Ordering::Relaxed);
         }
@@ -206,12 +214,18 @@ impl<W: Work> Run for Task<W> {
     fn run(&self, site: Site<'_>) -> bool {
         let worker = site.worker();
         let start = |work, waiter| (Body::Running { worker, waiter }, None, work);
-        let Some(work) = self.leave_queue(start, || {}) else { return false };
+        let Some((work, span)) = self.leave_queue(start, || {}) else { return false };
         site.gate.counters.start(site.line);
-        let result = panics::catch(|| self.name(), || work.work(Some(site.gate), site.seat, self.control()));
-        if let Err(panic) = &result {
-            site.panicked(panic);
-        }
+        let body = || {
+            let result =
+                panics::catch(|| self.name(), || work.work(Some(site.gate), site.seat, self.control()));
+            if let Err(panic) = &result {
+                site.panicked(panic);
+            }
+            result
+        };
+        // Closes the span before anybody sees the result.
+        let result = span.run(|| worker, body, |result| outcome_of::<W>(result).into());
         self.finish(result, site);
         true
     }
@@ -222,20 +236,21 @@ impl<W: Work> Run for Task<W> {
         match self.leave_queue(end, || {
             gate.counters.end(Outcome::Cancelled, worker.map(|worker| gate.counters.line(worker)));
         }) {
-            Some(work) => {
+            Some((work, span)) => {
                 drop_quietly(work);
+                span.end(TaskEnd::Cancelled);
                 true
             }
             None => false,
         }
     }
 
-    fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> bool {
+    fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> Option<TaskSpan> {
         let end = |work, waiter| (Body::Returned { work: Some(work), is_taken: false }, waiter, ());
-        self.leave_queue(end, || {
+        let left = self.leave_queue(end, || {
             gate.counters.end(Outcome::Returned, worker.map(|worker| gate.counters.line(worker)));
-        })
-        .is_some()
+        });
+        left.map(|((), span)| span)
     }
 
     fn run_returned(&self, _part: usize, seat: Option<&Seat>) -> Result<(), Panic> {
@@ -306,6 +321,14 @@ impl<W: Work> Join<W::Output> for Task<W> {
         drop(body);
         drop(old);
         Ok(())
+    }
+}
+
+fn outcome_of<W: Work>(result: &Result<W::Output, Panic>) -> Outcome {
+    match result {
+        Err(_) => Outcome::Panicked,
+        Ok(result) if W::is_failure(result) => Outcome::Failed,
+        Ok(_) => Outcome::Succeeded,
     }
 }
 

@@ -156,9 +156,11 @@ impl<'scope> Threads<'scope> {
             let there = roster.len() + workers.saturating_sub(core.workers());
             if let Err(error) = self.hire(roster, core, there) {
                 core.aim(core.workers());
+                core.gate.want(workers);
                 return Err(error);
             }
         }
+        core.gate.want(0);
         Ok(leaving)
     }
 

@@ -102,6 +102,9 @@ impl<T, E> ObjectPoolBuilder<T, E> {
 
     /// The clock by which objects expire and waits are measured; the system's unless it is set. Tests give a clone of a
     /// [`ManualClock`](crate::clock::ManualClock).
+    ///
+    /// Not the one that ends a wait: time-outs and the deadlines of tokens are on the system's clock in any case, as everywhere where threads queue for
+    /// permits.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -30,14 +30,16 @@ crate::sync::thread_local! {
 
 pub(super) struct Caches<T> {
     /// A power of two of them.
-    caches: Box<[Padded<Mutex<Cache<T>>>]>,
+    all: Box<[Padded<Mutex<Cache<T>>>]>,
     /// Read at each put, and written only when somebody begins or ends to wait.
     mark: Padded<AtomicUsize>,
+    /// Objects that are taken are looked at before they are used, and counted only then: a count that was taken back would fall.
+    is_judged: bool,
 }
 
 struct Cache<T> {
     idle: Option<Lease<T>>,
-    /// How often an object was taken out to be used.
+    /// How often an object was taken out to be used; where objects are judged, how often the threads of this cache found one fit.
     taken: u64,
 }
 
@@ -46,33 +48,38 @@ pub(super) struct Waiting<'a>(&'a AtomicUsize);
 
 impl<T> Caches<T> {
     /// For a pool of so many objects, at least one.
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize, is_judged: bool) -> Self {
         // Twice the cores: the workers of a pool, and whoever submits to it, get one each.
         let count = capacity.min(thread::available_cores().saturating_mul(2)).min(MOST).next_power_of_two();
         let cache = || Padded(Mutex::new(Cache { idle: None, taken: 0 }));
-        Self { caches: (0..count).map(|_| cache()).collect(), mark: Padded(AtomicUsize::new(0)) }
+        Self { all: (0..count).map(|_| cache()).collect(), mark: Padded(AtomicUsize::new(0)), is_judged }
     }
 
     /// Where the calling thread looks first. A thread whose locals are gone shares with the first one.
     #[inline]
     fn own(&self) -> usize {
-        NUMBER.try_with(|number| *number).unwrap_or(0) & (self.caches.len() - 1)
+        NUMBER.try_with(|number| *number).unwrap_or(0) & (self.all.len() - 1)
     }
 
     /// What the calling thread has put in last, unless another one has taken it or is looking at it now.
     #[inline]
     pub(super) fn take_own(&self) -> Option<Lease<T>> {
-        let mut cache = self.caches[self.own()].try_lock()?;
+        let mut cache = self.all[self.own()].try_lock()?;
         let lease = cache.idle.take()?;
-        cache.taken += 1;
+        cache.taken += u64::from(!self.is_judged);
         Some(lease)
+    }
+
+    /// An object was taken, from wherever, judged and found fit.
+    pub(super) fn count_fit(&self) {
+        self.all[self.own()].lock().taken += 1;
     }
 
     /// Puts it where the calling thread finds it again. Returns what belongs on the idle list instead: what was there before, or,
     /// because of the mark or because somebody looks at the cache, the very same.
     #[inline]
     pub(super) fn put_own(&self, lease: Lease<T>) -> Option<Lease<T>> {
-        let Some(mut cache) = self.caches[self.own()].try_lock() else { return Some(lease) };
+        let Some(mut cache) = self.all[self.own()].try_lock() else { return Some(lease) };
         // Relaxed: the cache's lock orders it, see invariant 2.
         if self.mark.load(Ordering::Relaxed) != 0 {
             return Some(lease);
@@ -83,17 +90,17 @@ impl<T> Caches<T> {
     /// Takes an object from any cache, to use it. Caches that are empty at the time at which each is looked at give nothing.
     pub(super) fn steal(&self) -> Option<Lease<T>> {
         let own = self.own();
-        (0..self.caches.len()).find_map(|offset| {
-            let mut cache = self.caches[(own + offset) & (self.caches.len() - 1)].lock();
+        (0..self.all.len()).find_map(|offset| {
+            let mut cache = self.all[(own + offset) & (self.all.len() - 1)].lock();
             let lease = cache.idle.take()?;
-            cache.taken += 1;
+            cache.taken += u64::from(!self.is_judged);
             Some(lease)
         })
     }
 
     /// Takes out, one after the other, what is to go, and hands it to `each` with no lock held.
     pub(super) fn take_out(&self, goes: impl Fn(&Lease<T>) -> bool, mut each: impl FnMut(Lease<T>)) {
-        for cache in &self.caches {
+        for cache in &self.all {
             let taken_out = cache.lock().idle.take_if(|lease| goes(lease));
             if let Some(lease) = taken_out {
                 each(lease);
@@ -103,7 +110,7 @@ impl<T> Caches<T> {
 
     /// How many objects are cached, and how often one was taken to be used; the caches are looked at one after the other.
     pub(super) fn counts(&self) -> (usize, u64) {
-        self.caches.iter().fold((0, 0), |(cached, taken), cache| {
+        self.all.iter().fold((0, 0), |(cached, taken), cache| {
             let cache = cache.lock();
             (cached + usize::from(cache.idle.is_some()), taken + cache.taken)
         })

@@ -36,6 +36,19 @@ pub enum TakeError<E> {
 }
 
 impl<E> TakeError<E> {
+    /// The pool's places are a semaphore's permits.
+    pub(super) fn refused(error: AcquireError) -> Self {
+        match error {
+            AcquireError::NotNow => Self::NotNow,
+            AcquireError::TimedOut => Self::TimedOut,
+            AcquireError::Cancelled(cause) => Self::Cancelled(cause),
+            AcquireError::Closed => Self::Closed,
+            AcquireError::ExceedsCapacity { .. } => {
+                unreachable!("one permit is asked for, there is one at least, and the number stays")
+            }
+        }
+    }
+
     /// The create hook's own error, if it is that.
     pub fn create(&self) -> Option<&E> {
         match self {
@@ -62,21 +75,6 @@ impl<E> TakeError<E> {
     /// Whether the pool is closed.
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed)
-    }
-}
-
-/// The pool's places are a semaphore's permits.
-impl<E> From<AcquireError> for TakeError<E> {
-    fn from(error: AcquireError) -> Self {
-        match error {
-            AcquireError::NotNow => Self::NotNow,
-            AcquireError::TimedOut => Self::TimedOut,
-            AcquireError::Cancelled(cause) => Self::Cancelled(cause),
-            AcquireError::Closed => Self::Closed,
-            AcquireError::ExceedsCapacity { .. } => {
-                unreachable!("one permit is asked for, there is one at least, and the number stays")
-            }
-        }
     }
 }
 

@@ -15,8 +15,9 @@ pub(super) struct IdleList<T> {
     alive: usize,
     capacity: usize,
     is_closed: bool,
-    /// How often an object was taken from the list to be used.
+    /// How often an object was taken from the list to be used, without those that are judged: see the caches.
     taken: u64,
+    is_judged: bool,
     pub(super) tally: Tally,
 }
 
@@ -26,9 +27,10 @@ pub(super) struct Tally {
     pub(super) created: u64,
     pub(super) detached: u64,
     pub(super) discarded: Discarded,
-    /// Objects that were taken to be used and were not fit for it.
-    pub(super) unfit: u64,
     pub(super) create_failures: u64,
+    pub(super) refused: u64,
+    pub(super) timed_out: u64,
+    pub(super) cancelled: u64,
     pub(super) waited: u64,
     pub(super) wait_time: Duration,
 }
@@ -41,13 +43,14 @@ pub(super) enum Found<T> {
 }
 
 impl<T> IdleList<T> {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize, is_judged: bool) -> Self {
         Self {
             idle: VecDeque::new(),
             alive: 0,
             capacity,
             is_closed: false,
             taken: 0,
+            is_judged,
             tally: Tally::default(),
         }
     }
@@ -71,7 +74,7 @@ impl<T> IdleList<T> {
     /// Takes the most recently used one, for the holder of a permit.
     pub(super) fn pop(&mut self, _permit: &OwnedPermit) -> Option<Idle<T>> {
         let idle = self.idle.pop_back()?;
-        self.taken += 1;
+        self.taken += u64::from(!self.is_judged);
         Some(idle)
     }
 

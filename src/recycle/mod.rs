@@ -7,6 +7,7 @@ mod error;
 mod expiry;
 mod hooks;
 mod idle;
+mod measured;
 mod pool;
 mod pooled;
 mod report;

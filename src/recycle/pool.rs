@@ -18,7 +18,7 @@ pub(super) type Create<T, E> = Box<dyn Fn() -> Result<T, E> + Send + Sync>;
 ///
 /// For buffers, encoders, connections. Use it by reference, from scoped threads, or in an `Arc`; [`OwnedPooled`](super::OwnedPooled) is what may outlive the
 /// borrow. Not for what each worker of a pool needs all the time: that is the workers' state
-/// ([`ThreadPoolBuilder::state`](crate::ThreadPoolBuilder::worker_state)). Not for what is cheap to make: an allocation of some kilobytes costs little
+/// ([`ThreadPoolBuilder::worker_state`](crate::ThreadPoolBuilder::worker_state)). Not for what is cheap to make: an allocation of some kilobytes costs little
 /// more than a turn here. Not for bounding how many things happen at once: that is a [`Semaphore`](crate::Semaphore).
 ///
 /// # Examples
@@ -75,12 +75,12 @@ pub(super) type Create<T, E> = Box<dyn Fn() -> Result<T, E> + Send + Sync>;
 /// Whoever takes an object sees what was done by those who held it before.
 ///
 /// The words are the crate's: `try_x` does not wait, `x` waits, `x_timeout` waits for a time at most, `x_with` until a token is
-/// cancelled. Time-outs are on the system's clock, whatever the pool's.
+/// cancelled. Time-outs are on the system's clock, whatever the [pool's](super::ObjectPoolBuilder::clock).
 ///
 /// # Cost
 /// Taking an object that the same thread returned, and returning it: four atomic operations on memory of that thread's
-/// (`benches/versus.rs`, object pool). With a time after which objects expire, three readings of the clock more. An object is moved four times
-/// on the way: box a large one. For each core there are two caches of 128 bytes.
+/// (`benches/versus.rs`, object pool). With a time after which objects expire, two readings of the clock more. An object lies in a box of the pool's from when it is
+/// made, so it may be large. For each core there are two caches of 128 bytes.
 pub struct ObjectPool<T, E = Infallible> {
     pub(super) store: Arc<Store<T>>,
     pub(super) create: Create<T, E>,
@@ -104,7 +104,7 @@ impl<T, E> ObjectPool<T, E> {
     /// [`TakeError::Create`], [`TakeError::CreatePanicked`], [`TakeError::Closed`]. What it made before stays in the pool.
     pub fn prefill(&self, objects: usize) -> Result<usize, TakeError<E>> {
         let mut made = 0;
-        while let Some(permit) = self.store.reserve(objects)? {
+        while let Some(permit) = self.store.reserve(objects).map_err(TakeError::refused)? {
             self.store.shelve_new(self.make(permit)?);
             made += 1;
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::entry::Lease;
@@ -105,6 +106,10 @@ impl<T> Reference<'_, T> {
         }
     }
 }
+
+// As the pool; what a panic leaves of the object is the object's own matter.
+impl<T: UnwindSafe> UnwindSafe for Pooled<'_, T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for Pooled<'_, T> {}
 
 impl<T> Drop for Pooled<'_, T> {
     #[inline]

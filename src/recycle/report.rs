@@ -27,6 +27,12 @@ pub struct ObjectPoolReport {
     pub discarded: Discarded,
     /// How often the create hook failed or panicked.
     pub create_failures: u64,
+    /// Calls that did not wait and were refused.
+    pub refused: u64,
+    /// Calls whose time was over before their turn came.
+    pub timed_out: u64,
+    /// Calls that a token ended.
+    pub cancelled: u64,
     /// Calls that had to wait and whose wait has ended, in whatever way; one with a time-out of zero is one.
     pub waited: u64,
     /// How long they waited, all together, on the pool's clock.

@@ -38,6 +38,8 @@ pub(super) struct Store<T> {
     clock: Arc<dyn Clock>,
     pub(super) places: Arc<Semaphore>,
     pub(super) list: Padded<Mutex<IdleList<T>>>,
+    /// An idle object may prove unfit.
+    is_judged: bool,
 }
 
 /// How long one who takes waits, if it does.
@@ -59,13 +61,15 @@ impl<T> Store<T> {
         max_idle: Option<Duration>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let is_judged = hooks.check.is_some() || max_idle.is_some();
         Self {
-            caches: Caches::new(capacity),
+            caches: Caches::new(capacity, is_judged),
             hooks,
             expiry: max_idle.map(|max_idle| Expiry::new(Arc::clone(&clock), max_idle)),
             clock,
             places: Arc::new(Semaphore::new(capacity)),
-            list: Padded(Mutex::new(IdleList::new(capacity))),
+            list: Padded(Mutex::new(IdleList::new(capacity, is_judged))),
+            is_judged,
         }
     }
 
@@ -74,6 +78,7 @@ impl<T> Store<T> {
     pub(super) fn claim(&self, wait: Option<Wait<'_>>) -> Result<Claim<T>, AcquireError> {
         if let Some(Wait::Until(token)) = wait {
             if let Some(cause) = token.cause() {
+                self.count(|tally| tally.cancelled += 1);
                 return Err(AcquireError::Cancelled(cause));
             }
         }
@@ -103,7 +108,10 @@ impl<T> Store<T> {
         if let Some(lease) = self.caches.steal() {
             return self.reuse(lease, self.now());
         }
-        let Some(wait) = wait else { return Err(AcquireError::NotNow) };
+        let Some(wait) = wait else {
+            self.count(|tally| tally.refused += 1);
+            return Err(AcquireError::NotNow);
+        };
         let waiting = self.caches.wait();
         if let Some(lease) = self.caches.steal() {
             drop(waiting);
@@ -120,6 +128,8 @@ impl<T> Store<T> {
         self.count(|tally| {
             tally.waited += 1;
             tally.wait_time = tally.wait_time.saturating_add(waited);
+            tally.timed_out += u64::from(matches!(acquired, Err(AcquireError::TimedOut)));
+            tally.cancelled += u64::from(matches!(acquired, Err(AcquireError::Cancelled(_))));
         });
         self.fill(acquired?)
     }
@@ -153,18 +163,15 @@ impl<T> Store<T> {
     fn admit(&self, mut lease: Lease<T>, now: u64) -> Result<Lease<T>, OwnedPermit> {
         let is_over = self.expiry.as_ref().is_some_and(|expiry| expiry.is_over(lease.since(), now));
         if is_over {
-            Err(self.reject(lease, |discarded| &mut discarded.expired))
+            Err(self.discard(lease, |discarded| &mut discarded.expired))
         } else if !self.hooks.check(lease.object_mut()) {
-            Err(self.reject(lease, |discarded| &mut discarded.failed_check))
+            Err(self.discard(lease, |discarded| &mut discarded.failed_check))
         } else {
+            if self.is_judged {
+                self.caches.count_fit();
+            }
             Ok(lease)
         }
-    }
-
-    #[cold]
-    fn reject(&self, lease: Lease<T>, reason: Reason) -> OwnedPermit {
-        self.count(|tally| tally.unfit += 1);
-        self.discard(lease, reason)
     }
 
     /// Takes an object back from its holder.
@@ -280,10 +287,13 @@ impl<T> Store<T> {
             idle,
             waiting: places.waiting,
             created: tally.created,
-            reused: (taken_cached + taken_listed).saturating_sub(tally.unfit),
+            reused: taken_cached + taken_listed,
             detached: tally.detached,
             discarded: tally.discarded,
             create_failures: tally.create_failures,
+            refused: tally.refused,
+            timed_out: tally.timed_out,
+            cancelled: tally.cancelled,
             waited: tally.waited,
             wait_time: tally.wait_time,
             is_closed: places.is_closed,

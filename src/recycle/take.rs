@@ -31,7 +31,7 @@ impl<T, E> ObjectPool<T, E> {
         self.borrow(Some(Wait::Unlimited))
     }
 
-    /// Takes an object; waits at most `timeout`, which is not the time that hooks take. Zero asks once; `Duration::MAX` waits without limit.
+    /// Takes an object; waits at most `timeout` on the system's clock, which is not the time that hooks take. Zero asks once; `Duration::MAX` waits without limit.
     ///
     /// # Errors
     /// [`TakeError::TimedOut`], or as for [`take`](Self::take).
@@ -57,7 +57,7 @@ impl<T, E> ObjectPool<T, E> {
 
     #[inline]
     fn lease(&self, wait: Option<Wait<'_>>) -> Result<Lease<T>, TakeError<E>> {
-        match self.store.claim(wait)? {
+        match self.store.claim(wait).map_err(TakeError::refused)? {
             Claim::Object(lease) => Ok(lease),
             Claim::Place(permit) => self.make(permit),
         }

@@ -114,6 +114,23 @@ impl Semaphore {
         self.take_with(permits, token).map(|()| Permit::new(self, permits as u64))
     }
 
+    /// Takes `permits`; waits at most `timeout`, and until `token` is cancelled.
+    pub(crate) fn acquire_many_within(
+        &self,
+        permits: usize,
+        timeout: Duration,
+        token: &CancellationToken,
+    ) -> Result<Permit<&Self>, AcquireError> {
+        if let Some(cause) = token.cause() {
+            return Err(AcquireError::Cancelled(cause));
+        }
+        let count = permits as u64;
+        if !self.core.take(count) {
+            self.core.wait(count, Some(timeout), Some(token))?;
+        }
+        Ok(Permit::new(self, count))
+    }
+
     /// [`try_acquire_many`](Self::try_acquire_many) with a permit that keeps the semaphore alive.
     ///
     /// # Examples

@@ -6,6 +6,7 @@ mod core;
 mod error;
 mod limited;
 mod looped;
+mod measured;
 mod pace;
 mod permit;
 mod queue;

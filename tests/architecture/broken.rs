@@ -218,6 +218,21 @@ fn unwinding_outside_panics_is_found() {
 }
 
 #[test]
+fn tracing_outside_trace_is_found() {
+    for text in [
+        "use tracing::Span;",
+        "fn f() { tracing::info!(\"ground\"); }",
+        "fn f() -> tracing::Span { ::tracing::Span::none() }",
+        "#[cfg(feature = \"tracing\")] use tracing as spans;",
+    ] {
+        assert_found(&rules::tracing_outside_trace(&with("panics.rs", text)), "belongs behind trace");
+        assert!(rules::tracing_outside_trace(&with("trace/on.rs", text)).is_empty(), "{text}");
+    }
+    let text = "use crate::trace::TaskSpan;";
+    assert!(rules::tracing_outside_trace(&with("panics.rs", text)).is_empty());
+}
+
+#[test]
 fn select_macro_is_found_and_the_select_type_is_not() {
     for text in
         ["fn f() { select! { recv(a) -> b => {} } }", "fn f() { crossbeam_channel::select!(default => {}); }"]

@@ -16,7 +16,7 @@ pub(crate) const FLOORS: &[Floor] = &[
     Floor {
         name: "floor 0",
         modules: &[
-            ("observe", "samples of the workers, and their quantiles"),
+            ("observe", "samples of the workers, their quantiles, and one form for the figures of all parts"),
             ("panics", "a caught panic as a value"),
             ("wakeup", "how workers park and are woken"),
             ("clock", "the time that policies read: the system's, or moved by hand in tests"),
@@ -25,7 +25,10 @@ pub(crate) const FLOORS: &[Floor] = &[
     },
     Floor {
         name: "floor 1",
-        modules: &[("cancel", "tokens: the right to be told to stop, with cause and deadline")],
+        modules: &[
+            ("cancel", "tokens: the right to be told to stop, with cause and deadline"),
+            ("trace", "spans of tasks, runs and stages, where they are wanted"),
+        ],
     },
     Floor {
         name: "floor 2",
@@ -53,6 +56,7 @@ pub(crate) const FLOORS: &[Floor] = &[
         ],
     },
     Floor { name: "floor 6", modules: &[("pipeline", "stages, order, window, report")] },
+    Floor { name: "floor 7", modules: &[("watch", "looking at running parts now and then")] },
 ];
 
 /// The height of a top module, 0 being the ground.

@@ -183,6 +183,11 @@ pub(crate) fn unwinding_outside_panics(tree: &Tree) -> Vec<String> {
     })
 }
 
+/// Nothing but `trace` names the crate `tracing`: what is there without the feature stands in its place, and no other module asks.
+pub(crate) fn tracing_outside_trace(tree: &Tree) -> Vec<String> {
+    outside(tree, "trace", |name| name.path[0] == "tracing")
+}
+
 fn outside(tree: &Tree, owner: &str, is_kept: impl Fn(&Name) -> bool) -> Vec<String> {
     let mut finds = Vec::new();
     for source in tree.sources.iter().filter(|source| source.top_module() != Some(owner)) {

@@ -63,8 +63,10 @@ where
         let start = time::now();
         counts.waiting += start.saturating_duration_since(since);
         me.log.enter(outlet.stage, start);
+        let inside = me.step.spans.enter(outlet.stage);
         let outcome =
             panics::catch(|| me.stage_name(outlet.stage), || self.call.call(item, || index, &run.end));
+        inside.leave();
         me.now = time::now();
         me.log.leave(1, me.now);
         let took = me.now.saturating_duration_since(start);

@@ -105,7 +105,8 @@ where
         most: usize,
     ) -> Option<Box<Failure<E>>> {
         let lineup = &self.segment.deliver;
-        let (mut plain, mut at) = (current.pulse.plain(), 0);
+        let (mut plain, mut at, steps) = (current.pulse.plain(), 0, me.log.steps());
+        let inside = me.step.spans.enter(lineup.stage);
         let outcome = panics::catch(
             || me.stage_name(lineup.stage),
             || {
@@ -120,6 +121,7 @@ where
                                     continue;
                                 };
                                 (at, current.begun) = (next.index, current.begun + 1);
+                                steps.plain(0);
                                 let results = (current.call)(item).into_iter();
                                 let (index, credit, read) = (next.index, next.credit, next.read);
                                 current.open = Some(Open { results, index, credit, read });
@@ -129,9 +131,10 @@ where
                     };
                     at = open.index;
                     let start = (plain == 0).then(time::now);
+                    steps.call(start, plain);
                     let result = open.results.next();
                     match start {
-                        Some(start) => plain = current.pulse.timed(start, 1),
+                        Some(start) => plain = current.pulse.timed(start),
                         None => plain -= 1,
                     }
                     if let Some(result) = result {
@@ -149,6 +152,7 @@ where
                 None
             },
         );
+        inside.leave();
         let spent = time::now().saturating_duration_since(me.now);
         current.busy += spent;
         current.pulse.learn(spent, given.items.len() + given.ended, plain);

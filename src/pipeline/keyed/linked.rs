@@ -117,9 +117,11 @@ where
     ) -> usize {
         let Inlet { queued, outlet, .. } = &self.segment.deliver;
         let KeyedLocal { entries, ended, counts, pulse, plain, .. } = local;
+        let steps = me.log.steps();
         let mut is_dead = line.take(want, entries);
         let (taken, mut current, mut back) = (entries.len(), None, Vec::new());
         queued.sub(taken);
+        let inside = me.step.spans.enter(outlet.stage);
         let outcome = panics::catch(
             || me.stage_name(outlet.stage),
             || {
@@ -131,12 +133,13 @@ where
                     counts.waiting += me.now.saturating_duration_since(since);
                     current = Some((place, index, read));
                     let start = (*plain == 0).then(time::now);
+                    steps.call(start, *plain);
                     let Some(end) = self.run_one(run, line, &mut is_dead, counts, (place, index, item))
                     else {
                         break;
                     };
                     match start {
-                        Some(start) => *plain = pulse.timed(start, 1),
+                        Some(start) => *plain = pulse.timed(start),
                         None => *plain -= 1,
                     }
                     let is_failed = matches!(end, End::Failed(_));
@@ -156,6 +159,7 @@ where
                 false
             },
         );
+        inside.leave();
         if let Ok(true) = outcome {
             queued.add(back.len());
             line.put_back(back);

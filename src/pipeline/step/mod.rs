@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 
 use crate::sync::time;
+use crate::trace::RunSpans;
 
 use super::error::Failure;
 use super::error_policy::{ErrorPolicy, Stop};
@@ -39,6 +40,8 @@ pub struct StepContext {
     pub(super) stands_for: Cell<u64>,
     /// For a step that may go on for long inside one item.
     end: RunEnd,
+    /// The spans of the stages: a worker is in one for as long as it runs the stage's code.
+    pub(super) spans: RunSpans,
 }
 
 /// Notes the stage when user code unwinds; forgotten when it returns, so it costs nothing then.
@@ -54,13 +57,14 @@ impl Drop for OnUnwind<'_> {
 }
 
 impl StepContext {
-    pub(super) fn new(stages: usize, end: RunEnd) -> Self {
+    pub(super) fn new(stages: usize, end: RunEnd, spans: RunSpans) -> Self {
         Self {
             panicked: Cell::new(0),
             index: Cell::new(0),
             timed: RefCell::new(vec![Calls::default(); stages]),
             stands_for: Cell::new(1),
             end,
+            spans,
         }
     }
 
@@ -93,7 +97,7 @@ impl StepContext {
     fn part<const SAMPLED: bool, R>(&self, stage: usize, body: impl FnOnce() -> R) -> R {
         let start = SAMPLED.then(time::now);
         let guard = OnUnwind { context: self, stage };
-        let value = body();
+        let value = self.spans.within(stage, body);
         std::mem::forget(guard);
         if let Some(start) = start {
             self.timed.borrow_mut()[stage].part(time::now().saturating_duration_since(start));

@@ -62,7 +62,7 @@ impl CircuitBreakerBuilder {
 
     /// Opens it also for slow calls: those that take longer than `longer_than` (above 0), when their share reaches `rate` (above 0 and up to 1).
     ///
-    /// A slow call counts whether it failed or not. It costs two readings of the clock per call; unless it is set, none is slow.
+    /// A slow call counts whether it failed or not, and so does one that is cancelled by hand after that time: the loser of a race that hangs, say. It costs two readings of the clock per call; unless it is set, none is slow.
     pub fn slow_calls(mut self, longer_than: Duration, rate: f64) -> Self {
         self.asked.slow = Some(Slow { longer_than: nanoseconds(longer_than), rate });
         self
@@ -88,10 +88,20 @@ impl CircuitBreakerBuilder {
         self
     }
 
+    /// How long it stays half-open while all places for probes are taken, above 0; without limit unless it is set.
+    ///
+    /// For probes that may never come back: the first call after that time opens it again, and what they come to is late. It is resilience4j's
+    /// `maxWaitDurationInHalfOpenState`, but for a breaker that has a place left: that one waits for a call to take it, however long.
+    pub fn longest_half_open(mut self, time: Duration) -> Self {
+        self.asked.longest_half_open = Some(time);
+        self
+    }
+
     /// Calls `callback` after each change of state, with no lock held, in the order of the changes, one at a time.
     ///
     /// It runs in a thread that made a change, so a slow one holds up a call; changes that come meanwhile are told by the same
-    /// thread afterwards, and wait in memory until then. It may use the breaker. A panic of it goes to the panic hook and no
+    /// thread afterwards, up to eight in all. If there are more, the rest is told by a thread of its own, which ends when all are told (where there can be none, by the same thread
+    /// as ever). At most 256 wait; when one more comes, the oldest is [omitted](super::BreakerReport::omitted_changes) and never told. It may use the breaker. A panic of it goes to the panic hook and no
     /// further: the state has changed, and the next change is told as ever. A later callback takes the place of an earlier one.
     pub fn on_change(mut self, callback: impl Fn(&BreakerChange) + Send + Sync + 'static) -> Self {
         self.on_change = Some(OnChange::new(callback));

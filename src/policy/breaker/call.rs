@@ -50,8 +50,9 @@ fn judge<E>(attempt: Attempt<'_>, error: &PolicyError<E>, counts: impl Fn(&E) ->
     match error.work() {
         // It was refused further in, or cancelled while it waited there.
         None => End::Nothing,
-        // Told to stop by hand, work fails for no fault of what it called. A deadline is another matter: it passes because that is slow.
-        Some(_) if was_cancelled_by_hand(attempt.token()) => End::Nothing,
+        // Told to stop by hand, work fails for no fault of what it called, which may have been slow all the same. A deadline is another matter: it passes because
+        // that is slow.
+        Some(_) if was_cancelled_by_hand(attempt.token()) => End::Cancelled,
         Some(error) if counts(error) => End::Failure,
         Some(_) => End::Success,
     }

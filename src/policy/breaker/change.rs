@@ -1,6 +1,5 @@
 //! Changes of state, and how they are told.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -41,12 +40,4 @@ impl fmt::Debug for OnChange {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("OnChange")
     }
-}
-
-/// Changes that are still to be told, in their order.
-#[derive(Debug, Default)]
-pub(super) struct Untold {
-    pub(super) changes: VecDeque<BreakerChange>,
-    /// Whether a thread is telling them; it goes on until there is none left.
-    pub(super) is_telling: bool,
 }

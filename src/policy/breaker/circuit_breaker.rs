@@ -1,6 +1,7 @@
 //! The breaker: what users hold.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::call;
@@ -48,12 +49,18 @@ use crate::policy::error::PolicyError;
 /// When the open time is over, the next call makes it half-open: a fixed number of calls, the probes, are let through, and the others
 /// refused. The same limits are then applied to the probes, all of them taken together, as soon as those that have not ended cannot change the answer: it
 /// opens again, for longer if there is a backoff, or closes with an empty window. At no time are more probes under way than the number, and no more of them are counted; one that
-/// counts as nothing is replaced by another. A probe that hangs can hold up the answer, so work that may hang needs a limit of its own.
+/// counts as nothing is replaced by another. A probe that hangs can hold up the answer, so work that may hang needs a limit of its own, or the breaker a
+/// [longest half-open time](super::CircuitBreakerBuilder::longest_half_open).
 ///
 /// # What counts
 /// Under [`Policy::call`] an error of the work is a failure ([`counting`](Self::counting) says otherwise), and so is a panic, which goes on.
 /// Nothing is what was refused further in, by another policy, or cancelled by hand: neither says anything about what is called. If a deadline of the token passed, an error of the work
-/// is a failure as ever. With [`try_acquire`](Self::try_acquire) the caller decides.
+/// is a failure as ever. Where it is said what is [slow](super::CircuitBreakerBuilder::slow_calls), work that was cancelled by hand after that time is a slow call that did not
+/// fail. With [`try_acquire`](Self::try_acquire) the caller decides.
+///
+/// # Where it goes
+/// Next to the work: `retry.around(limiter).around(breaker)`. Around a limiter or a semaphore it would take the time in our own queue for slowness of what is called; around a retry it would hear
+/// of the last attempt only, and be passed by the others.
 ///
 /// A result that comes after the state in which its call began counts as nothing, too: a call from before the opening that ends among the probes does not decide with them.
 ///
@@ -150,6 +157,10 @@ impl<E> Policy<E> for CircuitBreaker {
         call::run(&self.core, attempt, work, |_| true)
     }
 }
+
+// User code never runs under its locks, so a panic cannot leave it half-changed.
+impl UnwindSafe for CircuitBreaker {}
+impl RefUnwindSafe for CircuitBreaker {}
 
 impl Default for CircuitBreaker {
     fn default() -> Self {

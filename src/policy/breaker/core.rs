@@ -9,20 +9,20 @@
 //!    back, or late. Given back, it frees its place, so the places never run out without a decision.
 //! 4. `until` belongs to the last opening. It is stored before the word that says open, and loaded after it: whoever sees that word sees its time, or that of a
 //!    later opening.
-//! 5. Changes are told in their order, by one thread at a time. A change is queued under the lock under which it was made; whoever queues one while nobody
-//!    tells becomes the one who does, and does not stop before the queue is empty under the lock.
+//! 5. A change is queued for the callback under the lock under which it was made, so that they are told in their order.
 //!
-//! Lock order: `state`, then what a clock has inside. The callback is called with neither held.
+//! Lock order: `state`, then what a clock has inside, and what the teller has. The callback is called with none held.
 
 use std::sync::Arc;
 
-use super::change::{BreakerChange, OnChange, Untold};
+use super::change::{BreakerChange, OnChange};
 use super::error::BreakerOpen;
 use super::probes::Probes;
 use super::report::BreakerReport;
 use super::settings::{Settings, Slow, nanoseconds};
 use super::state::{BreakerState, Word};
 use super::tally::{Mark, share};
+use super::teller::Teller;
 use super::window::Window;
 use crate::clock::Clock;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -40,7 +40,7 @@ pub(super) struct Core {
     until: AtomicU64,
     refused: AtomicU64,
     state: Mutex<State>,
-    on_change: Option<OnChange>,
+    teller: Option<Arc<Teller>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +52,6 @@ struct State {
     /// Openings since it was last closed.
     openings_in_a_row: u32,
     totals: Totals,
-    untold: Untold,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +59,7 @@ struct Totals {
     successes: u64,
     failures: u64,
     slow: u64,
+    abandoned: u64,
     ignored: u64,
     late: u64,
     openings: u64,
@@ -78,6 +78,8 @@ pub(super) struct Ticket {
 pub(super) enum End {
     Success,
     Failure,
+    /// It was told to stop by hand: that counts only if it was slow by then.
+    Cancelled,
     Nothing,
 }
 
@@ -92,7 +94,6 @@ impl Core {
             probes: Probes::default(),
             openings_in_a_row: 0,
             totals: Totals::default(),
-            untold: Untold::default(),
         };
         Self {
             settings,
@@ -102,7 +103,7 @@ impl Core {
             until: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             state: Mutex::new(state),
-            on_change,
+            teller: on_change.map(Teller::new),
         }
     }
 
@@ -144,10 +145,15 @@ impl Core {
         }
         let mut state = self.state.lock();
         // Others may have changed it meanwhile, to anything.
-        if state.word.state() == BreakerState::Open
-            && self.nanoseconds(now) >= self.until.load(Ordering::Relaxed)
-        {
-            self.change(&mut state, BreakerState::HalfOpen, now);
+        let due = match state.word.state() {
+            BreakerState::Open if self.nanoseconds(now) >= self.until.load(Ordering::Relaxed) => {
+                Some(BreakerState::HalfOpen)
+            }
+            BreakerState::HalfOpen if self.is_stuck(&state, now) => Some(BreakerState::Open),
+            _ => None,
+        };
+        if let Some(to) = due {
+            self.change(&mut state, to, now);
         }
         let word = state.word;
         let entered = match word.state() {
@@ -155,8 +161,18 @@ impl Core {
             BreakerState::HalfOpen => state.probes.take(&self.settings),
             BreakerState::Open | BreakerState::ForcedOpen => false,
         };
-        self.tell(state);
+        drop(state);
+        if due.is_some() {
+            self.tell();
+        }
         if entered { Ok(self.ticket(word)) } else { Err(self.refuse(word.state(), now)) }
+    }
+
+    /// Whether its probes have had their time, and no other call can take the place of one.
+    fn is_stuck(&self, state: &State, now: Instant) -> bool {
+        let longest = self.settings.longest_half_open;
+        state.probes.are_taken(&self.settings)
+            && longest.is_some_and(|longest| now.saturating_duration_since(state.since) >= longest)
     }
 
     #[cold]
@@ -188,22 +204,22 @@ impl Core {
         if ticket.word.state() == BreakerState::Disabled {
             return;
         }
+        let slow = self.settings.slow.is_some_and(|Slow { longer_than, .. }| took > longer_than);
         match end {
-            End::Success => self.count(ticket, false, took, now),
-            End::Failure => self.count(ticket, true, took, now),
             End::Nothing => self.ignore(ticket),
+            End::Cancelled if !slow => self.ignore(ticket),
+            end => self.count(ticket, end, slow, now),
         }
     }
 
-    fn count(&self, ticket: Ticket, failed: bool, took: u64, now: u64) {
-        let slow = self.settings.slow.is_some_and(|Slow { longer_than, .. }| took > longer_than);
-        let mark = Mark { failed, slow };
+    fn count(&self, ticket: Ticket, end: End, slow: bool, now: u64) {
+        let mark = Mark { failed: matches!(end, End::Failure), slow };
         let mut state = self.state.lock();
         if state.word != ticket.word {
             state.totals.late += 1;
             return;
         }
-        state.totals.count(mark);
+        state.totals.count(end, mark);
         if ticket.word.state() == BreakerState::HalfOpen {
             state.probes.end(mark);
             if let Some(opens) = state.probes.verdict(&self.settings) {
@@ -244,7 +260,8 @@ impl Core {
         // Under the lock, so that the times of changes have the order of the changes.
         let now = self.clock.now();
         self.change(&mut state, to, now);
-        self.tell(state);
+        drop(state);
+        self.tell();
     }
 
     /// Invariants 1, 4 and 5. `now` may lie before the last change if it was read before the lock was taken.
@@ -271,23 +288,14 @@ impl Core {
         state.since = at;
         state.word = state.word.next(to);
         self.word.store(state.word.bits(), Ordering::Release);
-        if from != to && self.on_change.is_some() {
-            state.untold.changes.push_back(BreakerChange { from, to, at });
+        if let Some(teller) = self.teller.as_ref().filter(|_| from != to) {
+            teller.queue(BreakerChange { from, to, at });
         }
     }
 
-    /// Releases the lock, and tells what is to be told (invariant 5).
-    fn tell<'a>(&'a self, mut state: MutexGuard<'a, State>) {
-        let Some(on_change) = &self.on_change else { return };
-        if state.untold.is_telling {
-            return;
-        }
-        while let Some(change) = state.untold.changes.pop_front() {
-            state.untold.is_telling = true;
-            drop(state);
-            on_change.call(&change);
-            state = self.state.lock();
-            state.untold.is_telling = false;
+    fn tell(&self) {
+        if let Some(teller) = &self.teller {
+            teller.tell();
         }
     }
 
@@ -300,14 +308,16 @@ impl Core {
         }
         let sum = state.window.sum();
         let rate = |part: u64| self.settings.has_enough(sum).then(|| share(part, sum.calls));
-        let Totals { successes, failures, slow, ignored, late, openings } = state.totals;
+        let Totals { successes, failures, slow, abandoned, ignored, late, openings } = state.totals;
+        let (untold, omitted) = self.teller.as_ref().map_or((0, 0), |teller| teller.counts());
         BreakerReport {
             state: in_force,
             since: state.since,
-            calls: successes + failures + ignored + late,
+            calls: successes + failures + abandoned + ignored + late,
             successes,
             failures,
             slow,
+            abandoned,
             ignored,
             late,
             refused: self.refused.load(Ordering::Relaxed),
@@ -315,6 +325,8 @@ impl Core {
             probes: if in_force == BreakerState::HalfOpen { state.probes.held() } else { 0 },
             failure_rate: rate(sum.failures),
             slow_rate: self.settings.slow.and_then(|_| rate(sum.slow)),
+            untold_changes: untold,
+            omitted_changes: omitted,
         }
     }
 
@@ -342,8 +354,9 @@ fn is_watching(state: BreakerState) -> bool {
 
 impl Totals {
     #[inline]
-    fn count(&mut self, mark: Mark) {
-        self.successes += u64::from(!mark.failed);
+    fn count(&mut self, end: End, mark: Mark) {
+        self.successes += u64::from(matches!(end, End::Success));
+        self.abandoned += u64::from(matches!(end, End::Cancelled));
         self.failures += u64::from(mark.failed);
         self.slow += u64::from(mark.slow);
     }

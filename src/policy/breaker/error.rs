@@ -73,9 +73,15 @@ pub enum BreakerError {
     /// No probes.
     #[error("without a probe it would never close again")]
     ZeroProbes,
+    /// A longest half-open time of zero.
+    #[error("a breaker that is half-open for no time hears of no probe")]
+    ZeroHalfOpen,
 }
 
 /// A [`CircuitBreaker`](super::CircuitBreaker) did not let the call start.
+///
+/// A [`Retry`](crate::Retry) around it pauses until [`not_before`](Self::not_before), and does not ask again where neither time nor probes can
+/// change the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerOpen {
     state: BreakerState,

@@ -13,6 +13,7 @@ mod report;
 mod settings;
 mod state;
 mod tally;
+mod teller;
 mod window;
 
 pub use builder::CircuitBreakerBuilder;

@@ -1,6 +1,7 @@
 //! The right to one call, told how it ended.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::core::{Core, End, Ticket};
@@ -52,6 +53,10 @@ impl BreakerPermit {
         }
     }
 }
+
+// As the breaker.
+impl UnwindSafe for BreakerPermit {}
+impl RefUnwindSafe for BreakerPermit {}
 
 impl Drop for BreakerPermit {
     fn drop(&mut self) {

@@ -14,9 +14,14 @@ pub(super) struct Probes {
 impl Probes {
     /// Takes a place, if there is one.
     pub(super) fn take(&mut self, settings: &Settings) -> bool {
-        let free = u64::from(self.held) + self.ended.calls < u64::from(settings.probes);
+        let free = !self.are_taken(settings);
         self.held += u32::from(free);
         free
+    }
+
+    /// Whether there is no place.
+    pub(super) fn are_taken(&self, settings: &Settings) -> bool {
+        u64::from(self.held) + self.ended.calls >= u64::from(settings.probes)
     }
 
     /// Gives a place back: its probe counts as nothing.

@@ -13,15 +13,17 @@ pub struct BreakerReport {
     pub state: BreakerState,
     /// The instant, on the breaker's clock, of the last change or [`reset`](super::CircuitBreaker::reset).
     pub since: Instant,
-    /// Calls that ended: successes, failures, ignored and late ones.
+    /// Calls that ended: successes, failures, abandoned, ignored and late ones.
     pub calls: u64,
     /// Calls that succeeded.
     pub successes: u64,
     /// Calls that failed, or panicked.
     pub failures: u64,
-    /// Of the successes and failures, those that were slow; 0 if it is not said what is slow.
+    /// Of the successes and failures, those that were slow, and the abandoned ones; 0 if it is not said what is slow.
     pub slow: u64,
-    /// Calls that counted as nothing: refused further in, cancelled, or their permit was dropped.
+    /// Calls that were cancelled by hand when they were slow already; for the rates they were slow, and did not fail.
+    pub abandoned: u64,
+    /// Calls that counted as nothing: refused further in, cancelled before they were slow, or their permit was dropped.
     pub ignored: u64,
     /// Calls whose result came after the state in which they were let through, and counted as nothing.
     pub late: u64,
@@ -36,4 +38,8 @@ pub struct BreakerReport {
     pub failure_rate: Option<f64>,
     /// The share of slow calls in the window, as [`failure_rate`](Self::failure_rate); `None` also if it is not said what is slow.
     pub slow_rate: Option<f64>,
+    /// Changes that are still to be told, the one that is being told included; 0 without a callback.
+    pub untold_changes: usize,
+    /// Changes that were never told, since [too many](super::CircuitBreakerBuilder::on_change) waited.
+    pub omitted_changes: u64,
 }

@@ -3,6 +3,7 @@
 use super::error::BreakerError;
 use super::tally::{Tally, share};
 use super::window::Span;
+use crate::policy::growth::grown;
 use crate::sync::time::Duration;
 
 /// The longest count window: its memory is two bytes a call.
@@ -20,6 +21,7 @@ pub(super) struct Settings {
     pub(super) open_time: Duration,
     pub(super) backoff: Option<Backoff>,
     pub(super) probes: u32,
+    pub(super) longest_half_open: Option<Duration>,
 }
 
 /// Which calls are slow, and which share of them is too much.
@@ -47,6 +49,7 @@ pub(super) struct Asked {
     pub(super) open_time: Duration,
     pub(super) backoff: Option<Backoff>,
     pub(super) probes: u32,
+    pub(super) longest_half_open: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +68,15 @@ impl Default for Asked {
             open_time: Duration::from_secs(60),
             backoff: None,
             probes: 10,
+            longest_half_open: None,
         }
     }
 }
 
 impl Asked {
     pub(super) fn check(self) -> Result<Settings, BreakerError> {
-        let Self { window, minimum_calls, failure_rate, slow, open_time, backoff, probes } = self;
+        let Self { window, minimum_calls, failure_rate, slow, open_time, backoff, probes, longest_half_open } =
+            self;
         let span = window.check()?;
         let most = if let Span::Calls(calls) = span { calls } else { u32::MAX };
         let minimum_calls = minimum_calls.unwrap_or(MINIMUM_CALLS.min(most));
@@ -106,7 +111,19 @@ impl Asked {
         if probes == 0 {
             return Err(BreakerError::ZeroProbes);
         }
-        Ok(Settings { span, minimum_calls, failure_rate, slow, open_time, backoff, probes })
+        if longest_half_open == Some(Duration::ZERO) {
+            return Err(BreakerError::ZeroHalfOpen);
+        }
+        Ok(Settings {
+            span,
+            minimum_calls,
+            failure_rate,
+            slow,
+            open_time,
+            backoff,
+            probes,
+            longest_half_open,
+        })
     }
 }
 
@@ -162,10 +179,7 @@ impl Settings {
         let Some(Backoff { factor, cap }) = self.backoff.filter(|_| opening > 1) else {
             return self.open_time;
         };
-        let exponent = i32::try_from(opening - 1).unwrap_or(i32::MAX);
-        let seconds = self.open_time.as_secs_f64() * factor.powi(exponent);
-        // What is no duration is too long for one.
-        Duration::try_from_secs_f64(seconds).map_or(cap, |time| time.min(cap))
+        grown(self.open_time, factor, opening - 1).min(cap)
     }
 
     /// Whether the end of a call needs the time although nobody asks how long it took.

@@ -1,11 +1,10 @@
 //! Making a limiter: its settings.
 
-use std::sync::Arc;
-
 use super::error::RateError;
-use super::gcra::Rate;
 use super::limiter::RateLimiter;
-use crate::clock::{Clock, SystemClock};
+use super::setting::Rate;
+use super::time::Time;
+use crate::clock::Clock;
 use crate::sync::time::Duration;
 
 impl RateLimiter {
@@ -30,12 +29,12 @@ pub struct RateLimiterBuilder {
     permits: u32,
     per: Duration,
     burst: u32,
-    clock: Arc<dyn Clock>,
+    time: Time,
 }
 
 impl RateLimiterBuilder {
     pub(super) fn new(permits: u32, per: Duration) -> Self {
-        Self { permits, per, burst: 1, clock: Arc::new(SystemClock) }
+        Self { permits, per, burst: 1, time: Time::system() }
     }
 
     /// How many permits may be taken at one instant after a pause, 1 to `u32::MAX`; 1 unless it is set.
@@ -49,7 +48,7 @@ impl RateLimiterBuilder {
     /// The clock to go by; the system's unless it is set. Tests give a clone of a
     /// [`ManualClock`](crate::clock::ManualClock).
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.time = Time::of(clock);
         self
     }
 
@@ -59,6 +58,6 @@ impl RateLimiterBuilder {
     /// The rate, the period or the burst is out of range; the error says which.
     pub fn build(self) -> Result<RateLimiter, RateError> {
         let rate = Rate::new(self.permits, self.per, self.burst)?;
-        Ok(RateLimiter::with_clock(rate, self.clock))
+        Ok(RateLimiter::with_time(rate, self.time))
     }
 }

@@ -16,6 +16,9 @@ pub enum RateError {
     /// A burst of zero.
     #[error("a burst of zero would let nothing start, ever")]
     ZeroBurst,
+    /// A limiter by keys that may keep none.
+    #[error("a limiter that keeps zero keys would let nothing start, ever")]
+    ZeroKeys,
     /// A period of more than `u64::MAX` nanoseconds.
     #[error("a period of {per:?} is longer than 584 years")]
     PeriodTooLong {
@@ -55,6 +58,18 @@ pub enum RateLimited {
         /// From now until then.
         wait: Duration,
     },
+    /// Not now: the key is a new one, and all that a [`KeyedRateLimiter`](super::KeyedRateLimiter) may keep have permits to be paid off, or others
+    /// wait for room before it.
+    #[error("{most_keys} keys are limited already; there is room for another in {wait:?} at the earliest")]
+    TooManyKeys {
+        /// How many it may keep.
+        most_keys: usize,
+        /// The earliest instant at which one of them can be forgotten: exact as long as none of them takes more, and as long as nobody waits
+        /// for room, nothing is given back and the rate is not changed.
+        not_before: Instant,
+        /// From now until then.
+        wait: Duration,
+    },
     /// The time was over first, or would have been.
     #[error("the rate does not allow it in time: in {wait:?} at the earliest")]
     TimedOut {
@@ -80,7 +95,9 @@ impl RateLimited {
     /// The earliest instant at which another attempt can succeed; `None` if time is not what is missing.
     pub fn not_before(&self) -> Option<Instant> {
         match self {
-            Self::NotYet { not_before, .. } | Self::TimedOut { not_before, .. } => Some(*not_before),
+            Self::NotYet { not_before, .. }
+            | Self::TooManyKeys { not_before, .. }
+            | Self::TimedOut { not_before, .. } => Some(*not_before),
             Self::Cancelled(_) | Self::ExceedsBurst { .. } => None,
         }
     }
@@ -88,6 +105,11 @@ impl RateLimited {
     /// Whether it was refused because the rate does not allow it now.
     pub fn is_not_yet(&self) -> bool {
         matches!(self, Self::NotYet { .. })
+    }
+
+    /// Whether it was refused because there is no room for another key now.
+    pub fn is_too_many_keys(&self) -> bool {
+        matches!(self, Self::TooManyKeys { .. })
     }
 
     /// Whether the time was over, or would have been.

@@ -18,71 +18,66 @@
 //! 2. All is below 2^127 ticks: an instant is below 2^94 ns (`Instant`'s range) times 2^32, what fills the burst is below
 //!    2^64 ns times 2^32 (refused otherwise), and `tat` is at most that far ahead of the clock.
 
-use super::error::RateError;
+use super::setting::Rate;
 use crate::sync::time::{Duration, Instant};
 
-/// How many permits in what time, and how many at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rate {
-    permits: u32,
-    /// In nanoseconds.
-    period: u64,
-    burst: u32,
+/// What a tick is: the rate, and where ticks are counted from. One for all schedules that are counted in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    rate: Rate,
+    start: Instant,
 }
 
-impl Rate {
-    pub(super) fn new(permits: u32, per: Duration, burst: u32) -> Result<Self, RateError> {
-        if permits == 0 {
-            return Err(RateError::ZeroPermits);
-        }
-        if per.is_zero() {
-            return Err(RateError::ZeroPeriod);
-        }
-        if burst == 0 {
-            return Err(RateError::ZeroBurst);
-        }
-        let period = u64::try_from(per.as_nanos()).map_err(|_| RateError::PeriodTooLong { per })?;
-        if u64::from(permits) > period {
-            return Err(RateError::TooFast { permits, per });
-        }
-        if u128::from(burst) * u128::from(period) / u128::from(permits) > u128::from(u64::MAX) {
-            return Err(RateError::BurstTooLarge { burst, permits, per });
-        }
-        Ok(Self { permits, period, burst })
+impl Scale {
+    pub(super) fn new(rate: Rate, start: Instant) -> Self {
+        Self { rate, start }
     }
 
-    pub(super) fn with_burst(self, burst: u32) -> Result<Self, RateError> {
-        Self::new(self.permits, self.per(), burst)
+    pub(super) fn rate(&self) -> Rate {
+        self.rate
     }
 
-    pub(super) fn permits(self) -> u32 {
-        self.permits
+    /// The same from another rate on.
+    pub(super) fn with_rate(self, rate: Rate) -> Self {
+        Self { rate, ..self }
     }
 
-    pub(super) fn per(self) -> Duration {
-        Duration::from_nanos(self.period)
+    /// Whether a tick is the same in both.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.rate.permits(), self.rate.per()) == (other.rate.permits(), other.rate.per())
     }
 
-    pub(super) fn burst(self) -> u32 {
-        self.burst
+    #[inline]
+    pub(super) fn ticks(&self, at: Instant) -> u128 {
+        at.saturating_duration_since(self.start).as_nanos() * u128::from(self.rate.permits())
     }
 
-    /// What `permits` of them take, in ticks.
-    fn span(self, permits: u64) -> u128 {
-        u128::from(permits) * u128::from(self.period)
+    /// The first instant from `now` on, which is so many ticks, at which the clock has come to `due`. `None`: beyond what it can tell.
+    pub(super) fn instant(&self, due: u128, now: Instant) -> Option<Instant> {
+        // Whole nanoseconds from `now` on, since `now` is a whole number of them. Divided in 64 bits if it can be.
+        let ahead = due.saturating_sub(self.ticks(now));
+        let wait = match u64::try_from(ahead) {
+            Ok(ahead) => Duration::from_nanos(ahead.div_ceil(self.rate.permits().into())),
+            Err(_) => duration(ahead.div_ceil(self.rate.permits().into()))?,
+        };
+        now.checked_add(wait)
+    }
+
+    /// What stands at `tat` under the scale before, with as many permits to be paid off as there, to within a tick.
+    pub(super) fn carried_over(&self, tat: u128, before: &Self, now: Instant) -> u128 {
+        let ahead = tat.saturating_sub(before.ticks(now));
+        let (old, new) = (before.rate.span(1), self.rate.span(1));
+        self.ticks(now) + ahead / old * new + (ahead % old * new).div_ceil(old)
     }
 }
 
 /// What was taken of a rate.
 #[derive(Debug)]
 pub(super) struct Gcra {
-    rate: Rate,
-    /// Where ticks are counted from.
-    start: Instant,
     tat: u128,
     /// All that was ever given back, in ticks, modulo 2^128: only differences count.
     returned: u128,
-    /// Counts the changes of the unit: ticks of one generation mean nothing in another.
+    /// Ticks of one generation mean nothing in another.
     generation: u64,
 }
 
@@ -99,54 +94,50 @@ pub(super) struct Slot {
 }
 
 impl Gcra {
-    /// With the whole burst there.
-    pub(super) fn new(rate: Rate, start: Instant) -> Self {
-        Self { rate, start, tat: 0, returned: 0, generation: 0 }
+    /// All that was taken is paid off at `tat`: zero ticks for the whole burst at once.
+    pub(super) fn new(tat: u128, generation: u64) -> Self {
+        Self { tat, returned: 0, generation }
     }
 
-    pub(super) fn rate(&self) -> Rate {
-        self.rate
+    pub(super) fn tat(&self) -> u128 {
+        self.tat
     }
 
-    fn ticks(&self, at: Instant) -> u128 {
-        at.saturating_duration_since(self.start).as_nanos() * u128::from(self.rate.permits)
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// From where a take at `now` counts: `tat`, unless it lies a nanosecond or more behind.
     #[inline]
-    fn from(&self, now: u128) -> u128 {
-        if self.tat + u128::from(self.rate.permits) > now { self.tat } else { now }
+    fn from(&self, scale: &Scale, now: u128) -> u128 {
+        if self.tat + u128::from(scale.rate.permits()) > now { self.tat } else { now }
     }
 
     /// Takes permits, at most the burst of them, if they are there.
     #[inline]
-    pub(super) fn take(&mut self, permits: u32, now: Instant) -> Option<Slot> {
-        let now = self.ticks(now);
-        let from = self.from(now);
-        let tat = from + self.rate.span(permits.into());
-        if tat > now + self.rate.span(self.rate.burst.into()) {
+    pub(super) fn take(&mut self, scale: &Scale, permits: u32, now: Instant) -> Option<Slot> {
+        let now = scale.ticks(now);
+        let from = self.from(scale, now);
+        let tat = from + scale.rate.span(permits.into());
+        if tat > now + scale.rate.span(scale.rate.burst().into()) {
             return None;
         }
         self.tat = tat;
         Some(Slot { taken: now.min(from), from, returned: self.returned, generation: self.generation })
     }
 
+    /// When all is paid off once `more` permits have been taken by those who wait; `None`: never.
+    ///
+    /// As long as somebody waits, `tat` is not overtaken by the clock, so what they take simply adds up.
+    pub(super) fn paid_off(&self, scale: &Scale, more: u64, now: Instant) -> Option<u128> {
+        self.from(scale, scale.ticks(now)).checked_add(scale.rate.span(more))
+    }
+
     /// The earliest instant at which `permits`, at most the burst, are there once `before` have been taken by others.
     /// `None`: beyond what the clock can tell.
-    ///
-    /// As long as somebody waits, `tat` is not overtaken by the clock, so what those before take simply adds up.
-    pub(super) fn earliest(&self, before: u64, permits: u32, now: Instant) -> Option<Instant> {
-        let all = self.rate.span(before.checked_add(permits.into())?);
-        let ticks = self.ticks(now);
-        let tat = self.from(ticks).checked_add(all)?;
-        let due = tat.saturating_sub(self.rate.span(self.rate.burst.into()));
-        // Whole nanoseconds from `now` on, since `now` is a whole number of them. Divided in 64 bits if it can be.
-        let ahead = due.saturating_sub(ticks);
-        let wait = match u64::try_from(ahead) {
-            Ok(ahead) => Duration::from_nanos(ahead.div_ceil(self.rate.permits.into())),
-            Err(_) => duration(ahead.div_ceil(self.rate.permits.into()))?,
-        };
-        now.checked_add(wait)
+    pub(super) fn earliest(&self, scale: &Scale, before: u64, permits: u32, now: Instant) -> Option<Instant> {
+        let tat = self.paid_off(scale, before.checked_add(permits.into())?, now)?;
+        scale.instant(tat.saturating_sub(scale.rate.span(scale.rate.burst().into())), now)
     }
 
     /// Gives back what time has not yet paid for.
@@ -156,28 +147,21 @@ impl Gcra {
     /// than it would have ended alone, which is invariant 1. A piece begins at `from`, or earlier by what was
     /// returned in the meantime from before it, but never before it was taken; where exactly would take a list of all
     /// that is outstanding, so the earliest of these is assumed. After a change of the rate nothing is returned.
-    pub(super) fn give_back(&mut self, slot: Slot, permits: u32, now: Instant) {
+    pub(super) fn give_back(&mut self, scale: &Scale, slot: Slot, permits: u32, now: Instant) {
         if slot.generation == self.generation {
             let moved = self.returned.wrapping_sub(slot.returned);
             let begins = slot.from.saturating_sub(moved).max(slot.taken);
-            let span = self.rate.span(permits.into());
-            let unserved = span - self.ticks(now).saturating_sub(begins).min(span);
+            let span = scale.rate.span(permits.into());
+            let unserved = span - scale.ticks(now).saturating_sub(begins).min(span);
             self.tat -= unserved;
             self.returned = self.returned.wrapping_add(unserved);
         }
     }
 
-    /// Changes the rate; what is still to be paid off stays the same number of permits, to within a tick.
-    pub(super) fn set_rate(&mut self, rate: Rate, now: Instant) {
-        if (rate.permits, rate.period) != (self.rate.permits, self.rate.period) {
-            let ahead = self.tat.saturating_sub(self.ticks(now));
-            let (old, new) = (u128::from(self.rate.period), u128::from(rate.period));
-            let ahead = ahead / old * new + (ahead % old * new).div_ceil(old);
-            self.rate = rate;
-            self.generation += 1;
-            self.tat = self.ticks(now) + ahead;
-        }
-        self.rate = rate;
+    /// Goes over to ticks of another length; what is still to be paid off stays the same number of permits, to within a tick.
+    pub(super) fn carry_over(&mut self, before: &Scale, after: &Scale, generation: u64, now: Instant) {
+        self.tat = after.carried_over(self.tat, before, now);
+        self.generation = generation;
     }
 }
 
@@ -195,13 +179,40 @@ mod tests {
 
     const NANOSECOND: Duration = Duration::from_nanos(1);
 
-    fn full(permits: u32, per: Duration, burst: u32) -> (Gcra, Instant) {
+    /// A schedule with its scale.
+    struct Full {
+        scale: Scale,
+        gcra: Gcra,
+    }
+
+    impl Full {
+        fn take(&mut self, permits: u32, now: Instant) -> Option<Slot> {
+            self.gcra.take(&self.scale, permits, now)
+        }
+
+        fn earliest(&self, before: u64, permits: u32, now: Instant) -> Option<Instant> {
+            self.gcra.earliest(&self.scale, before, permits, now)
+        }
+
+        fn give_back(&mut self, slot: Slot, permits: u32, now: Instant) {
+            self.gcra.give_back(&self.scale, slot, permits, now);
+        }
+
+        fn set_rate(&mut self, rate: Rate, now: Instant) {
+            let after = self.scale.with_rate(rate);
+            self.gcra.carry_over(&self.scale, &after, self.gcra.generation() + 1, now);
+            self.scale = after;
+        }
+    }
+
+    fn full(permits: u32, per: Duration, burst: u32) -> (Full, Instant) {
         let start = time::now();
-        (Gcra::new(Rate::new(permits, per, burst).unwrap(), start), start)
+        let scale = Scale::new(Rate::new(permits, per, burst).unwrap(), start);
+        (Full { scale, gcra: Gcra::new(0, 0) }, start)
     }
 
     /// Takes one at the earliest instant, `count` times, and returns that of the last.
-    fn saturate(gcra: &mut Gcra, start: Instant, count: u32) -> Instant {
+    fn saturate(gcra: &mut Full, start: Instant, count: u32) -> Instant {
         let mut now = start;
         for _ in 0..count {
             now = gcra.earliest(0, 1, now).unwrap();
@@ -281,5 +292,19 @@ mod tests {
         gcra.give_back(other, 5, later);
         gcra.take(5, later).unwrap();
         assert!(gcra.take(1, later).is_none());
+    }
+
+    /// The clock never goes back, but a thread may come late with what it read.
+    #[test]
+    fn instant_from_before_the_last_take_or_the_start_gives_nothing_early() {
+        let second = Duration::from_secs(1);
+        let (mut gcra, start) = full(1, second, 2);
+        gcra.take(1, start + 10 * second).unwrap();
+        for earlier in [start.checked_sub(second).unwrap(), start, start + 5 * second] {
+            assert!(gcra.take(1, earlier).is_none());
+            assert!(gcra.earliest(0, 1, earlier).is_some_and(|at| at >= start + 9 * second));
+        }
+        gcra.take(1, start + 10 * second).unwrap();
+        assert!(gcra.take(1, start + 10 * second).is_none());
     }
 }

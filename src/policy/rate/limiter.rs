@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::error::{RateError, RateLimited};
-use super::gcra::Rate;
 use super::report::RateReport;
 use super::reservation::Reservation;
+use super::setting::Rate;
+use super::time::Time;
 use crate::cancel::CancellationToken;
 use crate::clock::Clock;
 use crate::sync::time::{Duration, Instant};
@@ -58,8 +59,8 @@ pub struct RateLimiter {
 }
 
 impl RateLimiter {
-    pub(super) fn with_clock(rate: Rate, clock: Arc<dyn Clock>) -> Self {
-        Self { core: Arc::new(Core::new(rate, clock)) }
+    pub(super) fn with_time(rate: Rate, time: Time) -> Self {
+        Self { core: Arc::new(Core::new(rate, time)) }
     }
 
     /// Takes a permit if one is there and nobody waits.
@@ -78,7 +79,7 @@ impl RateLimiter {
     /// As for [`try_acquire`](Self::try_acquire); [`RateLimited::ExceedsBurst`] if there are never so many at once.
     #[inline]
     pub fn try_acquire_many(&self, permits: u32) -> Result<(), RateLimited> {
-        self.core.try_take(permits).map(drop)
+        self.core.try_take(permits)
     }
 
     /// Takes `permits` as [`try_acquire_many`](Self::try_acquire_many) does, in a form that gives them back if what they are for
@@ -101,8 +102,8 @@ impl RateLimiter {
     /// # Errors
     /// As for [`try_acquire_many`](Self::try_acquire_many).
     pub fn try_reserve(&self, permits: u32) -> Result<Reservation, RateLimited> {
-        let slot = self.core.try_take(permits)?;
-        Ok(Reservation::new(Arc::clone(&self.core), permits, slot))
+        let slot = self.core.try_reserve(permits)?;
+        Ok(Reservation::new(Arc::<Core>::clone(&self.core), 0, permits, slot))
     }
 
     /// Takes a permit; waits for its turn.
@@ -136,7 +137,17 @@ impl RateLimiter {
     /// # Errors
     /// As for [`acquire_many`](Self::acquire_many) and [`acquire_timeout`](Self::acquire_timeout).
     pub fn acquire_many_timeout(&self, permits: u32, timeout: Duration) -> Result<(), RateLimited> {
-        self.core.take(permits, self.core.clock().now().checked_add(timeout), None)
+        self.acquire_many_within(permits, timeout, None)
+    }
+
+    /// Takes `permits`; waits at most `timeout`, and until `token` is cancelled.
+    pub(crate) fn acquire_many_within(
+        &self,
+        permits: u32,
+        timeout: Duration,
+        token: Option<&CancellationToken>,
+    ) -> Result<(), RateLimited> {
+        self.core.take(permits, self.core.now().checked_add(timeout), token)
     }
 
     /// Takes a permit; waits until `token` is cancelled.
@@ -200,7 +211,7 @@ impl RateLimiter {
 
     /// The current instant of the limiter's clock, on which the instants of its errors are.
     pub fn now(&self) -> Instant {
-        self.core.clock().now()
+        self.core.now()
     }
 
     /// Tells limiters apart; clones have the same.

@@ -3,12 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::core::Core;
 use super::gcra::Slot;
+
+/// Where permits go back to.
+pub(super) trait TakesBack: Send + Sync {
+    /// `place` is which of its schedules they are of.
+    fn give_back(&self, place: usize, slot: Slot, permits: u32);
+}
 
 /// Permits that were taken for something that may not happen after all; dropping it gives them back.
 ///
-/// Made by [`try_reserve`](super::RateLimiter::try_reserve). The permits count from the instant at which they were taken, so
+/// Made by [`RateLimiter::try_reserve`](super::RateLimiter::try_reserve), and by
+/// [`KeyedRateLimiter::try_reserve`](super::KeyedRateLimiter::try_reserve) for a key. The permits count from the instant at which they were taken, so
 /// start what they are for, and [`commit`](Self::commit), without delay.
 ///
 /// Time does not stop meanwhile: what comes back is what time has not paid for yet. Given back within the time of one
@@ -16,14 +22,15 @@ use super::gcra::Slot;
 /// all of them, or after a change of the rate, it may be nothing, since to return more would allow more than the burst at once.
 #[must_use = "dropping it gives the permits back"]
 pub struct Reservation {
-    core: Arc<Core>,
+    from: Arc<dyn TakesBack>,
+    place: usize,
     permits: u32,
     slot: Option<Slot>,
 }
 
 impl Reservation {
-    pub(super) fn new(core: Arc<Core>, permits: u32, slot: Option<Slot>) -> Self {
-        Self { core, permits, slot }
+    pub(super) fn new(from: Arc<dyn TakesBack>, place: usize, permits: u32, slot: Option<Slot>) -> Self {
+        Self { from, place, permits, slot }
     }
 
     /// Keeps the permits for good: what they were for has started.
@@ -40,7 +47,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            self.core.give_back(slot, self.permits);
+            self.from.give_back(self.place, slot, self.permits);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How the pauses between attempts grow.
 
 use super::error::RetryBuildError;
+use crate::policy::growth::grown;
 use crate::sync::time::Duration;
 
 /// How long the pauses between attempts are, before the cap and the [`Jitter`](super::Jitter).
@@ -47,12 +48,7 @@ impl Backoff {
         match self {
             Self::Constant(delay) => delay,
             Self::Linear { first, step } => first.saturating_add(step.saturating_mul(before)),
-            // Zero times a power that is infinite would be no number.
-            Self::Exponential { first: Duration::ZERO, .. } => Duration::ZERO,
-            Self::Exponential { first, factor } => {
-                let seconds = first.as_secs_f64() * factor.powf(f64::from(before));
-                Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-            }
+            Self::Exponential { first, factor } => grown(first, factor, before),
         }
     }
 }

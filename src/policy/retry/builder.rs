@@ -70,7 +70,8 @@ impl RetryBuilder {
         self
     }
 
-    /// What no pause is longer than, before the jitter is applied; without a cap unless it is set. Zero: no pauses at all.
+    /// What no pause is longer than, before the jitter is applied; without a cap unless it is set. Zero: no
+    /// pauses at all, but those for which a policy within [asks](Retry#pauses-after-a-refusal).
     pub fn longest_delay(mut self, delay: Duration) -> Self {
         self.settings.longest_delay = delay;
         self

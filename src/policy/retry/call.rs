@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //! 1. No attempt, the first one aside, and no pause begins unless all agree, in this order: the error is not terminal, attempts are
-//!    left, the token is live, the pause ends before the time is over, the budget has paid. The budget is asked last, so that it pays for nothing that another has refused.
+//!    left, the token is live, the pause ends before the time is over and before the token's deadline, the budget has paid. The budget is asked last, so that it pays for nothing that another has refused.
 //! 2. What the budget paid for an attempt that is not made goes back: the pause was cancelled, or took longer than asked for.
 //! 3. Each call is counted once, by `end` or, when it unwinds, by the drop; each attempt once, when it has ended.
 //!
@@ -18,6 +18,7 @@ use super::sleep::sleep_until;
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::clock::Clock;
 use crate::policy::budget::AttemptBudget;
+use crate::policy::deadline::deadline_on;
 use crate::sync::Mutex;
 use crate::sync::time::{Duration, Instant};
 
@@ -89,8 +90,12 @@ impl<'a> Call<'a> {
         self.number
     }
 
-    /// An attempt failed, for good if `ending` says so: pauses, so that the next one is due; or says why there is none.
-    pub(super) fn next(&mut self, ending: Option<GaveUpReason>) -> Result<(), GaveUpReason> {
+    /// An attempt failed, for good if `ending` says so: pauses, for `at_least` so long, until the next one is due; or says why there is none.
+    pub(super) fn next(
+        &mut self,
+        ending: Option<GaveUpReason>,
+        at_least: Duration,
+    ) -> Result<(), GaveUpReason> {
         self.count_attempt(&mut self.core.report.lock());
         self.attempt_runs = false;
         if let Some(ending) = ending {
@@ -104,11 +109,12 @@ impl<'a> Call<'a> {
             return Err(GaveUpReason::Cancelled(cause));
         }
         let delay = settings.backoff.after(self.number).min(settings.longest_delay);
-        let delay = settings.jitter.apply(delay, &self.core.random);
+        let delay = settings.jitter.apply(delay, &self.core.random).max(at_least);
         let now = settings.clock.now();
         // `None`: the clock will never read it.
         let until = now.checked_add(delay);
-        if self.limit.is_some_and(|limit| until.is_none_or(|until| until >= limit)) {
+        let is_too_late = |limit| until.is_none_or(|until| until >= limit);
+        if self.limit.is_some_and(is_too_late) || self.deadline().is_some_and(is_too_late) {
             return Err(GaveUpReason::TimedOut);
         }
         if settings.budget.as_ref().is_some_and(|budget| !budget.try_spend()) {
@@ -123,6 +129,11 @@ impl<'a> Call<'a> {
         // With as many attempts as that there is no number left, and the last one stays.
         self.number = self.number.saturating_add(1);
         Ok(())
+    }
+
+    /// When the token is cancelled by itself, if that can be told on this clock.
+    fn deadline(&self) -> Option<Instant> {
+        self.token.and_then(|token| deadline_on(&*self.core.settings.clock, token))
     }
 
     fn pause(&self, since: Instant, until: Option<Instant>) -> Result<(), GaveUpReason> {

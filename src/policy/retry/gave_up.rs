@@ -14,7 +14,7 @@ const KEPT: usize = 16;
 pub enum GaveUpReason {
     /// It had made as many as it makes.
     AttemptsUsedUp,
-    /// The time for the whole call was over, or would have been after the pause.
+    /// The time for the whole call was over, or would have been after the pause; or the token's deadline would have passed in the pause.
     TimedOut,
     /// The budget for attempts beyond the first, which the calls share, was empty.
     BudgetEmpty,
@@ -22,6 +22,32 @@ pub enum GaveUpReason {
     Terminal,
     /// A token was cancelled, in an attempt or in a pause.
     Cancelled(Cancelled),
+}
+
+impl GaveUpReason {
+    /// The record of the token that ended the call, if one did.
+    pub(in crate::policy) fn cancelled(&self) -> Option<&Cancelled> {
+        match self {
+            Self::Cancelled(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+/// For a token it says who cancelled, and the cause that was given.
+impl fmt::Display for GaveUpReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AttemptsUsedUp => formatter.write_str("all attempts are used up"),
+            Self::TimedOut => formatter.write_str("no time is left for another attempt"),
+            Self::BudgetEmpty => formatter.write_str("the budget for retries is empty"),
+            Self::Terminal => formatter.write_str("no retry can help"),
+            Self::Cancelled(cancelled) => match cancelled.cause() {
+                Some(cause) => write!(formatter, "{cancelled}: {cause}"),
+                None => cancelled.fmt(formatter),
+            },
+        }
+    }
 }
 
 /// The end of a call that was given up: why, and the errors of its attempts, of which there is at least one.
@@ -58,7 +84,7 @@ impl<F> GaveUp<F> {
     }
 
     /// The errors that were kept, in order, with the numbers of their attempts.
-    pub fn errors(&self) -> impl Iterator<Item = (u32, &F)> {
+    pub fn errors(&self) -> impl DoubleEndedIterator<Item = (u32, &F)> {
         let last = std::iter::once(&self.last);
         self.earlier
             .first
@@ -79,48 +105,15 @@ impl<F> GaveUp<F> {
         self.last.1
     }
 
+    /// The same with another error of the last attempt.
+    pub(in crate::policy) fn map_last(self, change: impl FnOnce(F) -> F) -> Self {
+        let (number, error) = self.last;
+        Self { last: (number, change(error)), ..self }
+    }
+
     /// The errors that were kept, by value: as [`errors`](Self::errors).
-    pub fn into_errors(self) -> impl Iterator<Item = (u32, F)> {
+    pub fn into_errors(self) -> impl DoubleEndedIterator<Item = (u32, F)> {
         self.earlier.first.into_iter().chain(self.earlier.recent).chain([self.last])
-    }
-}
-
-/// With the text of the last attempt's error.
-impl<F: fmt::Display> fmt::Display for GaveUp<F> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attempts = self.attempts();
-        let last = self.last();
-        let plural = if attempts == 1 { "" } else { "s" };
-        match self.reason {
-            GaveUpReason::AttemptsUsedUp => {
-                write!(formatter, "gave up after {attempts} attempt{plural}: {last}")
-            }
-            GaveUpReason::TimedOut => {
-                write!(
-                    formatter,
-                    "gave up after {attempts} attempt{plural}, no time is left for another: {last}"
-                )
-            }
-            GaveUpReason::BudgetEmpty => {
-                write!(
-                    formatter,
-                    "gave up after {attempts} attempt{plural}, the budget for retries is empty: {last}"
-                )
-            }
-            GaveUpReason::Terminal => {
-                write!(formatter, "gave up at attempt {}, no retry can help: {last}", self.last.0)
-            }
-            GaveUpReason::Cancelled(_) => {
-                write!(formatter, "cancelled after {attempts} failed attempt{plural}: {last}")
-            }
-        }
-    }
-}
-
-/// The text has that of the last attempt's error; the source is the one behind that.
-impl<F: std::error::Error + 'static> std::error::Error for GaveUp<F> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.last().source()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The policy: what users hold.
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use super::call::{Call, Core};
@@ -12,6 +13,7 @@ use crate::policy::contract::Policy;
 use crate::policy::error::PolicyError;
 use crate::policy::rate::RateLimited;
 use crate::semaphore::AcquireError;
+use crate::sync::time::Duration;
 
 /// Runs work again when it fails: so often, after growing pauses, within a time and a budget. Clones are the same policy.
 ///
@@ -41,10 +43,20 @@ use crate::semaphore::AcquireError;
 /// ```
 ///
 /// # What is retried
-/// Errors of the work, unless they are [terminal](PolicyError::Terminal); of a policy within, refusals that pass: permits that were not
-/// there in time, from a [`RateLimiter`](crate::RateLimiter) or a [`Semaphore`](crate::Semaphore); and the giving up of a retry within that had made its attempts or had no more
-/// time. Not retried are refusals that stay (a closed semaphore, more than it ever has), the giving up of a retry
+/// Errors of the work, unless they are [terminal](PolicyError::Terminal); calls that took [too long](PolicyError::TimedOut), unless what they held is
+/// not retried; of a policy within, refusals that pass: permits that were not
+/// there in time, from a [`RateLimiter`](crate::RateLimiter) or a [`Semaphore`](crate::Semaphore), and a [breaker](crate::CircuitBreaker) that is open for a time or half-open; and the
+/// giving up of a retry within that had made its attempts or had no more
+/// time. Not retried are refusals that stay (a closed semaphore, more than it ever has, a breaker that was forced open or is open without end), the giving up of a retry
 /// within for any other reason, and never a cancelled token or a panic.
+///
+/// # Pauses after a refusal
+/// Who is refused with a time (by an open breaker, by a rate) pauses at least for that, whatever the longest delay: an attempt before would be refused in
+/// any case. So an outage costs one attempt each time that the breaker opens, and not all of them while it is open. A breaker that is half-open names no
+/// time, since its probes decide; the pause is the usual one then, and the refusal costs an attempt.
+///
+/// No pause is begun that would last until the total time is over, or until the token's own deadline if the retry goes by the system's clock: the call gives up at once, with
+/// [`GaveUpReason::TimedOut`].
 ///
 /// # The end
 /// An attempt that succeeds ends the call with its value. Otherwise the answer is [`PolicyError::GaveUp`], with the reason and the
@@ -98,7 +110,7 @@ impl<E> Policy<E> for Retry {
                 }
                 // The error of such an attempt is the token's; the last one of the work, if there is one, says more.
                 Err(PolicyError::Cancelled(cause)) => (GaveUpReason::Cancelled(cause), failures.pop()),
-                Err(error) => match call.next(ending(&error)) {
+                Err(error) => match call.next(ending(&error), wait(&error)) {
                     Ok(()) => {
                         failures.push(number, error);
                         continue;
@@ -122,12 +134,17 @@ impl<E> Policy<E> for Retry {
 fn ending<E>(error: &PolicyError<E>) -> Option<GaveUpReason> {
     use GaveUpReason::{AttemptsUsedUp, BudgetEmpty, Cancelled, Terminal, TimedOut};
     match error {
-        // One that was forced open has no time from which on it lets calls through.
-        PolicyError::Open(open) if open.state() == BreakerState::ForcedOpen => Some(Terminal),
+        // No time will close it, and no probes that are under way.
+        PolicyError::Open(open) if open.not_before().is_none() && open.state() != BreakerState::HalfOpen => {
+            Some(Terminal)
+        }
+        // What ended it, its time included, may be another the next time; what stays stays, in time or late.
+        PolicyError::TimedOut { error, .. } => ending(error).filter(|ending| matches!(ending, Terminal)),
         PolicyError::Work(_)
-        | PolicyError::TimedOut { .. }
         | PolicyError::Open(_)
-        | PolicyError::Rate(RateLimited::NotYet { .. } | RateLimited::TimedOut { .. })
+        | PolicyError::Rate(
+            RateLimited::NotYet { .. } | RateLimited::TooManyKeys { .. } | RateLimited::TimedOut { .. },
+        )
         | PolicyError::Permits(AcquireError::NotNow | AcquireError::TimedOut) => None,
         PolicyError::Terminal(_)
         | PolicyError::Rate(RateLimited::ExceedsBurst { .. })
@@ -136,12 +153,31 @@ fn ending<E>(error: &PolicyError<E>) -> Option<GaveUpReason> {
         | PolicyError::Rate(RateLimited::Cancelled(cause))
         | PolicyError::Permits(AcquireError::Cancelled(cause)) => Some(Cancelled(cause.clone())),
         PolicyError::GaveUp(inner) => match inner.reason() {
-            AttemptsUsedUp | TimedOut => None,
+            // Its last error may have been marked since it gave up.
+            AttemptsUsedUp | TimedOut => ending(inner.last()).filter(|ending| matches!(ending, Terminal)),
             BudgetEmpty | Terminal => Some(Terminal),
             Cancelled(cause) => Some(Cancelled(cause.clone())),
         },
     }
 }
+
+/// How long the next attempt is refused in any case, from now on.
+///
+/// As a time, and not as the instant of the refusal, since that may be on another clock. What passed since the refusal is waited for once more: next to
+/// nothing, since whoever is refused comes here at once.
+fn wait<E>(error: &PolicyError<E>) -> Duration {
+    match error {
+        PolicyError::Open(open) => open.wait().unwrap_or_default(),
+        PolicyError::Rate(RateLimited::NotYet { wait, .. } | RateLimited::TimedOut { wait, .. }) => *wait,
+        PolicyError::TimedOut { error, .. } => wait(error),
+        PolicyError::GaveUp(inner) => wait(inner.last()),
+        _ => Duration::ZERO,
+    }
+}
+
+// User code never runs under its lock, so a panic cannot leave it half-changed.
+impl UnwindSafe for Retry {}
+impl RefUnwindSafe for Retry {}
 
 impl fmt::Debug for Retry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

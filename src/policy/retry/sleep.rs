@@ -2,6 +2,7 @@
 
 use crate::cancel::{CancellationToken, Cancelled};
 use crate::clock::Clock;
+use crate::policy::deadline::deadline_on;
 use crate::sync::time::Instant;
 
 /// Sleeps until `clock` reads `until` (`None`: without limit), or until `token` is cancelled, which counts more if both are so.
@@ -22,10 +23,4 @@ pub(super) fn sleep_until(
         }
         clock.park([until, deadline].into_iter().flatten().min());
     }
-}
-
-/// When to look at the token by oneself, in case that no thread could be had to watch its deadline. That is an instant of the system's
-/// clock; one that is moved by hand cannot wait for it, and does not give a time-out for an instant ahead either.
-fn deadline_on(clock: &dyn Clock, token: &CancellationToken) -> Option<Instant> {
-    token.wake_at().filter(|at| clock.timeout_until(*at).is_some_and(|left| !left.is_zero()))
 }

@@ -13,11 +13,13 @@ use super::super::waiter::Waiter;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::Thread;
+use crate::trace::BatchSpan;
 
 #[derive(Debug)]
 pub(super) struct Batch {
     finished: AtomicBool,
     state: Mutex<State>,
+    pub(super) span: BatchSpan,
 }
 
 #[derive(Debug)]
@@ -27,8 +29,9 @@ struct State {
 }
 
 impl Batch {
-    pub(super) fn new() -> Self {
-        Self { finished: AtomicBool::new(false), state: Mutex::new(State { pending: 1, waiter: None }) }
+    pub(super) fn new(span: BatchSpan) -> Self {
+        let state = Mutex::new(State { pending: 1, waiter: None });
+        Self { finished: AtomicBool::new(false), state, span }
     }
 
     /// One more chunk, before anybody can see it.

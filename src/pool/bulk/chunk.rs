@@ -33,6 +33,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::Thread;
 use crate::sync::time::{self, Instant};
+use crate::trace::TaskSpan;
 
 /// What a worker takes at most once it knows that tasks are short: the first alone, then more.
 const HANDS: [usize; 3] = [1, 6, HAND];
@@ -104,7 +105,9 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Chunk<'env, F, T> {
             let is_held = || in_sight && gate.is_paused() && !gate.bells.are_own();
             while let Some((index, work)) = hand.pop() {
                 if let Some((_, result)) = results.last() {
-                    gate.counters.end(outcome_of(result), site.line);
+                    let outcome = outcome_of(result);
+                    gate.counters.end(outcome, site.line);
+                    self.batch.span.count(1, || outcome.into());
                 }
                 gate.counters.start(site.line);
                 if let Some(running) = site.running {
@@ -230,6 +233,7 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Chunk<'env, F, T> {
         worker: Option<usize>,
     ) -> Option<Thread> {
         slots.pending -= tasks;
+        self.batch.span.count(tasks, || outcome.into());
         let line = worker.map(|worker| gate.counters.line(worker));
         let count = || (0..tasks).for_each(|_| gate.counters.end(outcome, line));
         if slots.pending > 0 {
@@ -267,7 +271,7 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Chunk<'env, F, T> {
 
 impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Run for Chunk<'env, F, T> {
     fn run(&self, site: Site<'_>) -> bool {
-        self.run_all(site, true)
+        self.batch.span.run(|| self.run_all(site, true))
     }
 
     fn cancel(&self, gate: &Gate, worker: Option<usize>, cause: Cancelled) -> bool {
@@ -282,8 +286,9 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Run for Chunk<'env, F
         count > 0
     }
 
-    fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> bool {
-        self.end_rest(gate, worker, Outcome::Returned, |slots| (slots.hand_back(), ())).0 > 0
+    fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> Option<TaskSpan> {
+        let (count, ()) = self.end_rest(gate, worker, Outcome::Returned, |slots| (slots.hand_back(), ()));
+        (count > 0).then_some(TaskSpan::NONE) // the batch's goes on
     }
 
     fn run_returned(&self, part: usize, _seat: Option<&Seat>) -> Result<(), Panic> {
@@ -325,7 +330,7 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Part<T> for Chunk<'en
     fn work_off(&self, site: Site<'_>) {
         match site.gate.cancelled() {
             Some(cause) => _ = self.cancel(site.gate, site.worker(), cause),
-            None => _ = self.run_all(site, false),
+            None => _ = self.batch.span.run(|| self.run_all(site, false)),
         }
     }
 

@@ -17,6 +17,7 @@ use super::chunk::Part;
 use crate::cancel::{CancellationToken, Cancelled, Registration};
 use crate::sync::thread;
 use crate::sync::time::Instant;
+use crate::trace::BatchSpan;
 
 /// How often a waiter gives its core away before it parks.
 const YIELDS: u32 = 4;
@@ -40,7 +41,7 @@ pub struct ManyHandle<'env, T> {
 
 impl<'env, T> ManyHandle<'env, T> {
     pub(super) fn new(core: &Arc<Core<'env>>) -> Self {
-        let batch = Arc::new(Batch::new());
+        let batch = Arc::new(Batch::new(BatchSpan::new(&core.gate.name)));
         Self { parts: Vec::new(), len: 0, is_taken: false, batch, core: Arc::clone(core) }
     }
 

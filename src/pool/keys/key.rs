@@ -71,6 +71,10 @@ impl Key {
         (*self.value).as_any().downcast_ref()
     }
 
+    pub(super) fn type_name(&self) -> &'static str {
+        (*self.value).type_name()
+    }
+
     pub(in crate::pool) fn hash(&self) -> u64 {
         self.hash
     }
@@ -94,6 +98,6 @@ impl Eq for Key {}
 
 impl fmt::Debug for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Key").field("type", &(*self.value).type_name()).finish_non_exhaustive()
+        formatter.debug_struct("Key").field("type", &self.type_name()).finish_non_exhaustive()
     }
 }

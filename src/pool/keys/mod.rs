@@ -18,6 +18,7 @@ mod failure;
 mod key;
 mod line;
 mod lines;
+mod shown;
 
 pub use failure::KeyFailure;
 pub use key::Key;

@@ -1,0 +1,17 @@
+//! What a limiter by keys did.
+
+use super::super::report::RateReport;
+
+/// What a [`KeyedRateLimiter`](super::KeyedRateLimiter) did so far, for all keys together, read in one step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyedRateReport {
+    /// The calls, as a limiter without keys counts them.
+    pub rate: RateReport,
+    /// Keys that are kept now; never more than the bound.
+    pub keys: usize,
+    /// Keys that were forgotten to make room for others, once all their permits were back.
+    pub forgotten: u64,
+    /// Of the calls that were refused, those for which there was no room for another key.
+    pub too_many_keys: u64,
+}
