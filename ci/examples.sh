@@ -218,6 +218,28 @@ most bytes: /page/00 with 5326111
 END
 }
 
+check_dashboard() {
+    # How often the bureau failed depends on the machine; that no order is missing, and what is served, is compared by the program.
+    timeout 120 "$1" --orders 3000 --check >"$scratch/orders" 2>"$scratch/address"
+    grep -qx 'scraped: as the parts say' "$scratch/orders"
+    grep -q '^[0-9]* orders rated, 7 of unknown customers, [0-9]* given up$' "$scratch/orders"
+    grep -qx 'http://127.0.0.1:[0-9]*/metrics' "$scratch/address"
+    # A pipe is no terminal: nothing is drawn.
+    [[ $(wc -l <"$scratch/address") == 1 ]]
+    refuses_an_unknown_argument "$1"
+}
+
+check_metrics_endpoint() {
+    # The program reads itself over loopback and compares; here what it says of that is compared.
+    "$1" --check 2>"$scratch/address" >"$scratch/scraped"
+    grep -qx 'http://127.0.0.1:[0-9]*/metrics' "$scratch/address"
+    diff "$scratch/scraped" - <<'END'
+scraped: every figure of the pool and of the pipeline, as in their snapshots
+99 tasks succeeded, 1 failed, 1000 items finished
+END
+    refuses_an_unknown_argument "$1"
+}
+
 # A program that is used wrongly says how it is meant, on standard error only, and ends with 2.
 refuses_an_unknown_argument() {
     local status=0

@@ -3,5 +3,5 @@
 source "$(dirname "$0")/common.sh"
 
 run cargo test
-# The feature has tests of its own.
-run cargo test --features serde --test pipeline_data
+# The features have tests of their own.
+run cargo test --all-features --test pipeline_data --test metrics_publisher --test progress --test tracing

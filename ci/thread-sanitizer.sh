@@ -16,6 +16,7 @@ esac
 # Without those that go through a million of something: they look at memory in the long run, mostly on one thread; without the
 # examples', which start a process each; and without the pipeline's, which take a quarter of an hour.
 mapfile -t tests < <(real_thread_tests | sed '/^--test$/{N;/_memory$\|treesum$\|pgzip$\|wordcount$\|thumbnails$\|pipeline$/d}')
+tests+=(--features progress,tracing --test progress --test tracing)
 export CARGO_TARGET_DIR=$builds/thread-sanitizer
 # The sanitizer looks for races in the paths taken; the plain run checks the answers on many more cases.
 export PROPTEST_CASES=24
