@@ -9,10 +9,13 @@
 //!    before may be a worker now. So help costs the same for each handle, however often one thread waits for the set; but for
 //!    those that ask for it again, which are all asked at each wake.
 //! 4. Of an entry whose signal was dropped nobody will tell (`lost`). A wait that is left with nothing else panics.
+//! 5. What has ended with a stamp is reported when nothing with a smaller one can come any more: the inbox was empty after it was seen to have
+//!    ended, and none whose stamp was known when it was put in (`stamped`) is smaller. By rule 5 of the handles' protocol there is no other.
 //!
 //! No lock is held here: the inbox has its own, and the handles theirs.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use super::entries::{Entries, Entry};
 use super::limit::{Interrupt, Limit};
@@ -40,6 +43,10 @@ pub(super) struct Set<W: Waitable> {
     later: Vec<usize>,
     /// The thread that waited last.
     waiter: Option<Thread>,
+    /// Those whose stamp was known when they were put in, and that have not been reported.
+    stamped: BTreeSet<(u64, usize)>,
+    /// Those that have ended with a stamp and have not been reported, the smallest first.
+    in_turn: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
 /// What there is to be done before parking.
@@ -59,6 +66,8 @@ impl<W: Waitable> Set<W> {
             unhelped: 0,
             later: Vec::new(),
             waiter: None,
+            stamped: BTreeSet::new(),
+            in_turn: BinaryHeap::new(),
         };
         // All of them first: the iterator may be what submits the tasks.
         let handles = handles.into_iter();
@@ -69,6 +78,8 @@ impl<W: Waitable> Set<W> {
         set.open = set.entries.total();
         for (index, entry) in set.entries.from(0) {
             if let Some(handle) = &entry.handle {
+                // Before it is watched: one that is not known yet is larger than all that are.
+                set.stamped.extend(handle.stamp().map(|stamp| (stamp, index)));
                 handle.watch(set.inbox.signal(index));
             }
         }
@@ -77,7 +88,9 @@ impl<W: Waitable> Set<W> {
 
     /// One more; its index.
     pub(super) fn push(&mut self, handle: W) -> usize {
-        handle.watch(self.inbox.signal(self.entries.total()));
+        let index = self.entries.total();
+        self.stamped.extend(handle.stamp().map(|stamp| (stamp, index)));
+        handle.watch(self.inbox.signal(index));
         self.open += 1;
         self.entries.push(handle)
     }
@@ -202,21 +215,41 @@ impl<W: Waitable> Set<W> {
                 let Some(entry) = self.entries.get_mut(index).filter(|entry| !entry.is_over) else {
                     continue;
                 };
-                if entry.handle.as_ref().is_some_and(W::is_finished) {
+                let Some(handle) = entry.handle.as_ref() else { continue };
+                if handle.is_finished() {
                     entry.is_over = true;
-                    self.open -= 1;
                     self.lost -= usize::from(entry.is_lost);
+                    if let Some(stamp) = handle.stamp() {
+                        self.in_turn.push(Reverse((stamp, index)));
+                        continue;
+                    }
+                    self.open -= 1;
                     return Some(index);
                 }
                 if matches!(arrival, Arrival::Lost(_)) {
+                    let stamp = handle.stamp();
                     entry.is_lost = true;
                     self.lost += 1;
+                    // Nobody waits for its turn.
+                    stamp.map(|stamp| self.stamped.remove(&(stamp, index)));
                 }
             }
             if !self.inbox.collect(&mut self.arrived) {
-                return None;
+                return self.look_in_turn();
             }
         }
+    }
+
+    /// The one with the smallest stamp of those that have ended, unless a smaller one is to come.
+    fn look_in_turn(&mut self) -> Option<usize> {
+        let Reverse(next) = *self.in_turn.peek()?;
+        if self.stamped.first().is_some_and(|&first| first < next) {
+            return None;
+        }
+        self.in_turn.pop();
+        self.stamped.remove(&next);
+        self.open -= 1;
+        Some(next.1)
     }
 
     fn wait(&mut self, limit: Limit<'_>) -> Result<usize, Interrupt> {

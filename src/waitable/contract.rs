@@ -31,6 +31,8 @@ pub enum Help {
 /// 3. Only the last signal counts; an earlier one, and the one there at [`unwatch`](Self::unwatch), is dropped. So a handle is waited for in one
 ///    place at a time.
 /// 4. A panic of `take` (of a function given to [`map`](Self::map), say) ends the wait that called it, as each combinator says.
+/// 5. A [`stamp`](Self::stamp) that is there stays as it is. Handles whose stamps are not known when they are watched end in the order of their
+///    stamps, each with its signal sent before the next one ends; and with larger stamps than any that was known.
 ///
 /// No lock of the waiting side is held while any of these is called.
 ///
@@ -105,6 +107,14 @@ pub trait Waitable {
     #[track_caller]
     fn cancel(&self) {}
 
+    /// Its place in an order of completion that outlasts the process, as soon as that is known: perhaps long before it has ended, or with its end.
+    ///
+    /// Waits for several report those with a stamp in the order of the stamps: one that was known from the start holds back those with larger ones
+    /// until it has ended. Handles without one are reported as they end.
+    fn stamp(&self) -> Option<u64> {
+        None
+    }
+
     /// Does some of its work on the calling thread, which has nothing to do until it ends.
     ///
     /// This is what keeps workers of a pool that wait for their own pool from waiting for ever.
@@ -144,6 +154,10 @@ impl<W: Waitable + ?Sized> Waitable for Box<W> {
     #[track_caller]
     fn cancel(&self) {
         (**self).cancel();
+    }
+
+    fn stamp(&self) -> Option<u64> {
+        (**self).stamp()
     }
 
     fn help(&self) -> Help {
@@ -188,6 +202,10 @@ impl<W: Waitable, T, F: FnOnce(W::Output) -> T> Waitable for Mapped<W, F> {
     #[track_caller]
     fn cancel(&self) {
         self.inner.cancel();
+    }
+
+    fn stamp(&self) -> Option<u64> {
+        self.inner.stamp()
     }
 
     fn help(&self) -> Help {
