@@ -55,6 +55,7 @@
 //! ```text
 //! floor 7  watch     looking at running parts now and then
 //! floor 6  pipeline  stages, order, window, report
+//!          journal   records of finished tasks: a batch that was killed goes on where it was
 //! floor 5  group     tasks that succeed or fail as one: first error, limit, results in order
 //!          combine   several handles as one: all, first, as completed, race, fallback, timers
 //! floor 4  pool      workers over a bounded queue: submit, wait, cancel, shut down
@@ -80,6 +81,10 @@ pub mod clock;
 pub mod combine;
 pub mod fan;
 pub mod group;
+// The feature needs a newer compiler than the rest: locks on files came with 1.89.
+#[cfg(feature = "journal")]
+#[clippy::msrv = "1.89"]
+pub mod journal;
 pub mod observe;
 pub mod panics;
 pub mod pipeline;

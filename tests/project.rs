@@ -174,11 +174,15 @@ fn both_licences_of_the_manifest_are_there() {
 #[test]
 fn library_depends_on_four_crates_and_with_features_on_those_that_they_name() {
     let expected = [
+        "blake3",
+        "crc32fast",
         "crossbeam-channel",
         "indicatif",
         "metrics",
         "num_cpus",
         "parking_lot",
+        "postcard",
+        "rusqlite",
         "serde",
         "serde_json",
         "thiserror",
@@ -188,7 +192,20 @@ fn library_depends_on_four_crates_and_with_features_on_those_that_they_name() {
     let manifest = read("Cargo.toml");
     let optional = manifest.lines().filter(|line| line.ends_with("optional = true }"));
     let optional: Vec<&str> = optional.filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(optional, ["indicatif", "metrics", "serde", "serde_json", "tracing"]);
+    assert_eq!(
+        optional,
+        [
+            "blake3",
+            "crc32fast",
+            "indicatif",
+            "metrics",
+            "postcard",
+            "rusqlite",
+            "serde",
+            "serde_json",
+            "tracing",
+        ]
+    );
 }
 
 #[test]

@@ -178,6 +178,12 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         name_of(self.task.control())
     }
 
+    /// Whether a token may end it before it starts.
+    #[cfg(feature = "journal")]
+    pub(crate) fn has_own_tokens(&self) -> bool {
+        self.own_tokens().next().is_some()
+    }
+
     fn result(self) -> Result<T, TaskError> {
         self.task.take().unwrap_or_else(|| panic!("the result was taken before, through `Waitable::take`"))
     }

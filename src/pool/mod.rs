@@ -50,6 +50,8 @@ mod handle;
 mod health;
 mod held;
 mod hold;
+#[cfg(feature = "journal")]
+mod job;
 mod judgement;
 mod key_lines;
 mod keyed;
@@ -103,6 +105,8 @@ pub use error::{
 };
 pub use guarded::GuardedTaskOptions;
 pub use handle::{CancelOutcome, ScopedTaskHandle, TaskHandle};
+#[cfg(feature = "journal")]
+pub(crate) use job::{Job, JobContext, JobEnd, JobFailed, JobPatience};
 pub use judgement::{AnyResult, ErrFails, Judgement};
 pub use keys::{Key, KeyFailure};
 pub use limits::{MAX_QUEUE_BOUND, MAX_WORKERS};

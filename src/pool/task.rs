@@ -40,6 +40,9 @@ pub(super) trait Work: Send {
         false
     }
 
+    /// It was taken out of the queue unstarted, and is handed back. Under the task's lock, like telling who waits: it may do that, and no more.
+    fn handed_back(&mut self, _control: Option<&Control>) {}
+
     /// `seat` is absent on a thread that is no worker, and `gate` too if the task was handed back.
     fn work(self, gate: Option<&Gate>, seat: Option<&Seat>, control: Option<&Control>) -> Self::Output;
 }
@@ -246,7 +249,10 @@ impl<W: Work> Run for Task<W> {
     }
 
     fn hand_back(&self, gate: &Gate, worker: Option<usize>) -> Option<TaskSpan> {
-        let end = |work, waiter| (Body::Returned { work: Some(work), is_taken: false }, waiter, ());
+        let end = |mut work: W, waiter| {
+            work.handed_back(self.control());
+            (Body::Returned { work: Some(work), is_taken: false }, waiter, ())
+        };
         let left = self.leave_queue(end, || {
             gate.counters.end(Outcome::Returned, worker.map(|worker| gate.counters.line(worker)));
         });

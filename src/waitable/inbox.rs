@@ -129,6 +129,12 @@ impl Signal {
         self.nudge.inbox.lock().put(Arrival::Look(self.nudge.index))
     }
 
+    /// Another signal of the same thing, for one that ends in two steps: the first step sends it, and whoever waits has a look.
+    #[cfg(feature = "journal")]
+    pub(crate) fn twin(&self) -> Self {
+        Self { nudge: self.nudge.clone(), is_sent: false }
+    }
+
     /// What asks whoever waits to have a look, for a change that may be the end and that only
     /// [`is_finished`](super::Waitable::is_finished) can tell. It does not stand in for the signal, which has to be kept and sent.
     pub fn nudge(&self) -> Nudge {

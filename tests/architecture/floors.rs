@@ -55,7 +55,13 @@ pub(crate) const FLOORS: &[Floor] = &[
             ("combine", "several handles as one: all, first, as completed, race, fallback, timers"),
         ],
     },
-    Floor { name: "floor 6", modules: &[("pipeline", "stages, order, window, report")] },
+    Floor {
+        name: "floor 6",
+        modules: &[
+            ("pipeline", "stages, order, window, report"),
+            ("journal", "records of finished tasks: a batch that was killed goes on where it was"),
+        ],
+    },
     Floor { name: "floor 7", modules: &[("watch", "looking at running parts now and then")] },
 ];
 

@@ -24,6 +24,14 @@ pub mod time {
     pub fn now() -> Instant {
         Instant::now()
     }
+
+    /// A time of day, as the user's code has it.
+    pub type TimeOfDay = std::time::SystemTime;
+
+    /// How long after the start of 1970 (UTC) it is, by a clock that may be set, forward or back; zero before.
+    pub fn since_unix_epoch() -> Duration {
+        std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+    }
 }
 
 /// A process-wide value, made on first use (per execution under a model checker).

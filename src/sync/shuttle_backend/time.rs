@@ -22,6 +22,14 @@ pub fn now() -> Instant {
     *BASE + Duration::from_nanos(offset)
 }
 
+/// A time of day, as the user's code has it.
+pub type TimeOfDay = std::time::SystemTime;
+
+/// How long after the start of 1970 it is: the virtual clock, which starts there.
+pub fn since_unix_epoch() -> Duration {
+    now() - *BASE
+}
+
 /// Moves the clock to `instant`, if it is not there yet.
 pub(super) fn advance_to(instant: Instant) {
     if let Some(execution) = execution::current() {

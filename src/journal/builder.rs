@@ -1,0 +1,168 @@
+//! Opening a journal, and holding it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::core::{Core, Opened};
+use super::error::JournalError;
+use super::opening::{self, Found, Opening};
+use super::store::Store;
+
+/// What a delivered result survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Durability {
+    /// The process: whatever kills it, SIGKILL too. If the machine loses its power or its system crashes, the last results may be lost,
+    /// and [`Opening::lost`] says so: those tasks run again. The journal is whole in any case.
+    #[default]
+    ProcessCrash,
+    /// The machine's power as well, as far as its disks keep what they say they have: every commit is synced, which costs a group of tasks
+    /// one sync, 0.2 to 5 milliseconds.
+    PowerLoss,
+}
+
+/// Records of finished tasks in a file; clones are the same journal.
+///
+/// The file is a database of SQLite's, with a log (`-wal`) while it is open and a lock (`.lock`) beside it. One process has it at a time; the lock is
+/// the system's and goes with the process, so there is never one to be removed by hand. Network file systems, whose locks cannot be relied on, are no
+/// place for it.
+///
+/// # Examples
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// let folder = tempfile::tempdir()?;
+/// let journal = Journal::open(folder.path().join("render.journal"))?;
+/// assert_eq!(journal.opening().records, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Cost
+/// A thread that sleeps while nothing ends, and under 100 bytes of memory for each key that is recorded.
+#[derive(Clone)]
+pub struct Journal {
+    core: Arc<Core>,
+    opening: Opening,
+}
+
+impl Journal {
+    /// Opens the journal in that file, or makes it, with the defaults of [`JournalBuilder`].
+    ///
+    /// # Errors
+    /// See [`JournalBuilder::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        Self::builder().open(path)
+    }
+
+    /// Settings, to open a journal with.
+    pub fn builder() -> JournalBuilder {
+        JournalBuilder { durability: Durability::default(), queue: 256, longest_payload: 16 << 20 }
+    }
+
+    /// What was found when it was opened.
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.core.path()
+    }
+
+    /// Why nothing is recorded any more, if that is so.
+    pub fn failure(&self) -> Option<JournalError> {
+        self.core.failure()
+    }
+
+    /// Waits until all that has ended so far is recorded and delivered.
+    ///
+    /// # Errors
+    /// The journal has failed or is closed: some of it is not recorded, and was not delivered.
+    ///
+    /// # Panics
+    /// In a callback on the journal's own thread, which cannot wait for itself.
+    pub fn flush(&self) -> Result<(), JournalError> {
+        self.core.flush()
+    }
+
+    /// Records what has ended, and closes the file. Whatever ends later is not recorded, and its result is the error that the journal is closed.
+    ///
+    /// Dropping the last clone does the same, without saying what went wrong.
+    ///
+    /// # Errors
+    /// The journal has failed: what was delivered is recorded all the same.
+    pub fn close(self) -> Result<(), JournalError> {
+        self.core.close()
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Journal");
+        shown.field("path", &self.path()).field("opening", &self.opening).finish_non_exhaustive()
+    }
+}
+
+/// How a journal is opened; made by [`Journal::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "settings do nothing until a journal is opened with them"]
+pub struct JournalBuilder {
+    durability: Durability,
+    queue: usize,
+    longest_payload: usize,
+}
+
+impl JournalBuilder {
+    /// What a delivered result survives; [`Durability::ProcessCrash`] unless said otherwise.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How many finished tasks may wait to be recorded, at least 1; 256 unless said otherwise.
+    ///
+    /// That is also how many, besides those that are running, have to run again after a kill at the worst moment.
+    pub fn queue(mut self, tasks: usize) -> Self {
+        self.queue = tasks.max(1);
+        self
+    }
+
+    /// The longest encoded result that is recorded, in bytes; 16 MiB unless said otherwise. SQLite takes none above 1 000 000 000.
+    pub fn longest_payload(mut self, bytes: usize) -> Self {
+        self.longest_payload = bytes;
+        self
+    }
+
+    /// Opens the journal in that file, or makes it.
+    ///
+    /// # Errors
+    /// Another process or another part of this one has it, which is told at once and by name; the path cannot hold a file; the file is not a journal, or a
+    /// newer version's; something in it is not what was written; it cannot be read or written. In all of these cases nothing was changed in it.
+    ///
+    /// # Cost
+    /// One pass over the records without their results: a second for a million, or less.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Journal, JournalError> {
+        let path = path.as_ref();
+        let found = opening::open_file(path, self.durability == Durability::PowerLoss)?;
+        self.start(path, found)
+    }
+
+    /// Opens the journal in another store; for tests, and so without marks and lock.
+    pub(super) fn over(self, store: Box<dyn Store>) -> Result<Journal, JournalError> {
+        let path = Path::new("in memory");
+        let found = opening::open_store(store, path)?;
+        self.start(path, found)
+    }
+
+    fn start(self, path: &Path, found: Found) -> Result<Journal, JournalError> {
+        let Found { store, index, jobs, marks, last, opening } = found;
+        let (path, queue, longest) = (path.to_owned(), self.queue, self.longest_payload);
+        let core = Core::start(Opened { path, store, index, marks, jobs, last, queue, longest })?;
+        Ok(Journal { core, opening })
+    }
+}

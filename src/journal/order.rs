@@ -1,0 +1,143 @@
+//! Claims of keys: an order to do a task, or that it is done already.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::error::JournalError;
+use super::marks::Mark;
+use super::record::{Identity, InputHash, Job};
+use super::shared::Shared;
+
+/// What a key that was claimed comes to.
+#[derive(Debug)]
+pub(super) enum Claim {
+    /// It was never recorded: run it.
+    Fresh(Order),
+    /// It is recorded with another input: run it, and the record replaces the old one, or refuse.
+    Changed(Order, Recorded),
+    /// It is recorded with this input.
+    Recorded(Recorded),
+}
+
+/// Why a key could not be claimed.
+#[derive(Debug)]
+pub(super) enum ClaimRefusal {
+    /// This run has claimed it already.
+    Duplicate,
+    /// Another run is working on it.
+    InUse,
+    /// It is longer than [`LONGEST_KEY`](super::record::LONGEST_KEY).
+    KeyTooLong,
+    /// The journal has failed.
+    Failed(JournalError),
+}
+
+/// A key that is being worked on. Dropped without a record, it gives the key back: it can be claimed again, by the same run as well.
+pub(super) struct Order {
+    shared: Arc<Shared>,
+    identity: Identity,
+    job: Job,
+    key: Box<str>,
+    input: InputHash,
+    /// The number of the record that this one's will replace; 0 if there is none.
+    replaces: u64,
+    /// See [`Index::crashes`](super::index::Index::crashes).
+    crashes: Option<u32>,
+    mark: Option<Mark>,
+    is_done: bool,
+}
+
+impl Order {
+    /// An order for what the index has just been told that somebody works on; announces it.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        job: Job,
+        key: Box<str>,
+        identity: Identity,
+        input: InputHash,
+        replaces: u64,
+        crashes: Option<u32>,
+    ) -> Self {
+        let mark = Some(shared.marks.announce(identity, crashes.is_some()));
+        Self { shared, identity, job, key, input, replaces, crashes, mark, is_done: false }
+    }
+
+    pub(super) fn job(&self) -> &Job {
+        &self.job
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub(super) fn input(&self) -> InputHash {
+        self.input
+    }
+
+    /// In how many crashes in a row it was running.
+    pub(super) fn crashes(&self) -> u32 {
+        self.crashes.unwrap_or(0)
+    }
+
+    /// It runs no more, and is going to be recorded. Only the marks of those that were near a crash are taken back for that, so that they are not
+    /// counted again for nothing: it takes a write.
+    pub(super) fn rest(&self) {
+        if let Some(mark) = self.mark.as_ref().filter(|_| self.crashes.is_some()) {
+            self.shared.marks.rest(mark);
+        }
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    pub(super) fn replaces(&self) -> Option<u64> {
+        (self.replaces > 0).then_some(self.replaces)
+    }
+
+    pub(super) fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref()
+    }
+
+    /// Its record is committed, and the index knows: only its mark is left.
+    pub(super) fn recorded(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Order {
+    fn drop(&mut self) {
+        match self.mark.take() {
+            Some(mark) if self.is_done => self.shared.marks.end(mark),
+            Some(mark) => self.shared.marks.withdraw(mark),
+            None => {}
+        }
+        if !self.is_done {
+            self.shared.index().give_back(self.identity);
+        }
+    }
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Order({:?}, {:?})", self.job, self.key)
+    }
+}
+
+/// A key that is recorded: what to read it by.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded {
+    pub(super) seq: u64,
+    pub(super) identity: Identity,
+    pub(super) job: Job,
+    pub(super) key: Box<str>,
+    /// The hash of the input that it was claimed with, which is the recorded one unless it was a [`Claim::Changed`].
+    pub(super) input: InputHash,
+}
+
+impl Recorded {
+    /// Its number.
+    pub(super) fn seq(&self) -> u64 {
+        self.seq
+    }
+}

@@ -1,0 +1,32 @@
+//! The tables of the file, and that they are as they were made.
+
+use rusqlite::Connection;
+
+use super::{Damage, StoreError};
+
+/// What tells a journal from other programs' files: "Gmil".
+pub(super) const APPLICATION: i64 = 0x476d_696c;
+/// The version of the format.
+pub(super) const VERSION: i64 = 1;
+
+/// No index on keys: the identities live in memory, and a second tree on the disk would cost as much as the first. `payload` is the last
+/// column, so that heads are read without it. `meta` changes with every commit: without row numbers that is one page.
+pub(super) const TABLES: [&str; 4] = [
+    "CREATE TABLE job(id INTEGER PRIMARY KEY, scope TEXT NOT NULL, handler TEXT NOT NULL, version INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT",
+    "CREATE TABLE record(seq INTEGER PRIMARY KEY, job INTEGER NOT NULL, key TEXT NOT NULL, input BLOB NOT NULL, kind INTEGER NOT NULL, attempts INTEGER NOT NULL, ended INTEGER NOT NULL, took INTEGER NOT NULL, checksum INTEGER NOT NULL, payload BLOB NOT NULL) STRICT",
+    "CREATE TABLE crash(identity BLOB PRIMARY KEY NOT NULL, crashes INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE meta(name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+];
+
+/// That the tables are those, word for word, and nothing besides.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    let mut statement =
+        connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")?;
+    let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let found: Vec<String> = found.collect::<rusqlite::Result<_>>()?;
+    if found == TABLES {
+        Ok(())
+    } else {
+        Err(StoreError::Damaged(Damage::of_the_file("its tables are not those of a journal")))
+    }
+}

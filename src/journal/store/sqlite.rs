@@ -1,0 +1,271 @@
+//! The store in a file of SQLite's: one connection that excludes all others, a write-ahead log, and checksums of our own over every row.
+//!
+//! SQLite answers a damaged page with an error, with fewer rows, or with wrong values; the checksums, the count and the order of the numbers tell.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::rows::{self, Writer};
+use super::schema::{self, APPLICATION, VERSION};
+use super::{Change, Checked, Damage, Meta, Store, StoreError};
+use crate::journal::record::{Head, Identity, Job, Row};
+
+/// How long the write-ahead log gets before it is moved into the file, in bytes.
+const LONGEST_LOG: u64 = 4 << 20;
+
+/// The length of a page of the file, in bytes.
+const PAGE: u64 = 4096;
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(Damage::of_the_file(error.to_string()))
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            _ => Self::Failed(error.into()),
+        }
+    }
+}
+
+/// What a file says it is, before anything of it is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::journal) enum Format {
+    /// Nothing is in it.
+    Empty,
+    /// This program's.
+    Ours,
+    /// Another program's, or no database.
+    Foreign,
+    /// A later version's of this program.
+    Newer(i64),
+}
+
+/// See the module.
+pub(in crate::journal) struct Sqlite {
+    connection: Connection,
+    path: PathBuf,
+    log: PathBuf,
+    meta: Meta,
+    /// About how long the log has grown since its length was looked at, in bytes.
+    unlooked: u64,
+}
+
+impl Sqlite {
+    /// Opens the file, or makes it; what it is goes by what [`Sqlite::format`] says then.
+    pub(in crate::journal) fn open(path: &Path, survives_power_loss: bool) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "mmap_size", 0)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "synchronous", if survives_power_loss { "FULL" } else { "NORMAL" })?;
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let meta = Meta::default();
+        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, unlooked: 0 })
+    }
+
+    /// Opens a file to look at it as it is, damaged or not: nothing in it is changed, nor in its log, and no table is believed.
+    ///
+    /// An empty log may be left beside it where there was none.
+    pub(in crate::journal) fn inspect(path: &Path) -> Result<Self, StoreError> {
+        // To be written, as far as SQLite knows: without a right to write it cannot read what is only in the log.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        // Closing would move the log into the file.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "mmap_size", 0)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "query_only", true)?;
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let meta = Meta::default();
+        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, unlooked: 0 })
+    }
+
+    /// Whether the file cannot be written.
+    pub(in crate::journal) fn is_read_only(&self) -> bool {
+        self.connection.is_readonly("main").unwrap_or(false)
+    }
+
+    /// What the file says it is.
+    pub(in crate::journal) fn format(&self) -> Result<Format, StoreError> {
+        let number = |name: &str| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let asked = || -> rusqlite::Result<Format> {
+            let tables: i64 =
+                self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            Ok(match (number("application_id")?, number("user_version")?) {
+                (APPLICATION, VERSION) => Format::Ours,
+                (APPLICATION, version) if version > VERSION => Format::Newer(version),
+                (0, 0) if tables == 0 => Format::Empty,
+                _ => Format::Foreign,
+            })
+        };
+        match asked() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => Ok(Format::Foreign),
+            answer => Ok(answer?),
+        }
+    }
+
+    /// Makes the tables in an empty file: all of them, durably, or none.
+    pub(in crate::journal) fn create(&mut self) -> Result<(), StoreError> {
+        // With a rollback journal: what the file is must be in the file itself before there is a write-ahead log.
+        let transaction = self.connection.transaction()?;
+        for table in schema::TABLES {
+            transaction.execute_batch(table)?;
+        }
+        rows::make_meta(&transaction)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Begins to use a file of ours: checks that the tables are as they were made, and turns the write-ahead log on.
+    pub(in crate::journal) fn begin(&mut self) -> Result<(), StoreError> {
+        let mode: String = self.connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            let text = format!("the file system does not allow a write-ahead log, only {mode}");
+            return Err(StoreError::Failed(text.into()));
+        }
+        // Moving the log into the file is asked for in `tidy`, where its errors are heard of.
+        self.connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        self.connection.set_prepared_statement_cache_capacity(32);
+        schema::check(&self.connection)?;
+        self.meta = rows::meta(&self.connection)?;
+        Ok(())
+    }
+
+    fn write(&self, changes: &[Change]) -> Result<Meta, StoreError> {
+        let mut writer = Writer::new(&self.connection, self.meta)?;
+        changes.iter().try_for_each(|change| writer.change(change))?;
+        let meta = writer.meta();
+        if meta != self.meta {
+            rows::put_meta(&self.connection, self.meta, meta)?;
+        }
+        Ok(meta)
+    }
+
+    fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let (busy, left): (i64, i64) =
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if busy != 0 {
+            return Err(StoreError::Failed(format!("{left} pages of the log cannot be moved").into()));
+        }
+        Ok(())
+    }
+}
+
+impl Store for Sqlite {
+    fn apply(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        // The three steps are prepared statements: for a single record they would cost as much as the record.
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let written = self.write(changes);
+        let ended = match &written {
+            Ok(_) => "COMMIT",
+            Err(_) => "ROLLBACK",
+        };
+        let ended = self.connection.prepare_cached(ended).and_then(|mut statement| statement.execute([]));
+        let meta = written?;
+        if let Err(error) = ended {
+            // A commit that failed may have left the transaction open; nothing is applied after this.
+            if !self.connection.is_autocommit() {
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+            return Err(error.into());
+        }
+        self.meta = meta;
+        // Each page that a commit touches is written whole: two for a single record.
+        self.unlooked += 2 * PAGE + changes.iter().map(weight).sum::<u64>();
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        if self.unlooked < LONGEST_LOG / 16 {
+            return Ok(());
+        }
+        self.unlooked = 0;
+        if length(&self.log) > LONGEST_LOG { self.checkpoint() } else { Ok(()) }
+    }
+
+    fn read_together(&mut self, is_begun: bool) -> Result<(), StoreError> {
+        // One transaction: outside of one, each read asks the system for the file's length.
+        let sql = if is_begun { "BEGIN" } else { "COMMIT" };
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    fn row(&mut self, seq: u64) -> Result<Option<Result<Row, Damage>>, StoreError> {
+        Ok(rows::row(&self.connection, seq)?)
+    }
+
+    fn heads(&mut self, after: u64, limit: usize) -> Checked<Head> {
+        Ok(rows::heads(&self.connection, after, limit)?)
+    }
+
+    fn jobs(&mut self) -> Checked<Job> {
+        Ok(rows::jobs(&self.connection)?)
+    }
+
+    fn crashes(&mut self) -> Checked<(Identity, u32)> {
+        Ok(rows::crashes(&self.connection)?)
+    }
+
+    fn meta(&mut self) -> Result<Meta, StoreError> {
+        rows::meta(&self.connection)
+    }
+
+    fn check_structure(&mut self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.connection.prepare("PRAGMA integrity_check")?;
+        let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
+        let lines: Vec<String> = lines.collect::<rusqlite::Result<_>>()?;
+        let mut lines: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
+        match schema::check(&self.connection) {
+            Err(StoreError::Damaged(damage)) => lines.push(damage.what),
+            checked => checked?,
+        }
+        Ok(lines)
+    }
+
+    fn compact(&mut self) -> Result<(), StoreError> {
+        self.connection.execute_batch("VACUUM")?;
+        self.checkpoint()
+    }
+
+    fn bytes(&self) -> u64 {
+        length(&self.path) + length(&self.log)
+    }
+
+    fn close(self: Box<Self>, has_failed: bool) -> Result<(), StoreError> {
+        if has_failed {
+            // Closing would move the log into the file, and so sync a file whose sync may have failed before.
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        }
+        self.connection.close().map_err(|(_, error)| error.into())
+    }
+}
+
+/// About how much a change adds to the log.
+fn weight(change: &Change) -> u64 {
+    match change {
+        Change::Record { row, .. } => 128 + row.head.length,
+        _ => 128,
+    }
+}
+
+/// A file's length; 0 if there is none.
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+}

@@ -1,0 +1,152 @@
+//! Calls of a handler on the calling thread.
+
+use std::error::Error;
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::durable_handle::DurableHandle;
+use super::error::DurableError;
+use super::handler::Handler;
+use super::refusal::RefusedCall;
+use super::submit::Begun;
+use crate::cancel::CancellationToken;
+
+/// Why a call gave no value: it was not taken, or the task ended without one.
+#[non_exhaustive]
+pub enum CallError<I> {
+    /// It was not taken; the input is in here.
+    Refused(RefusedCall<I>),
+    /// The task ended without a value.
+    Ended(DurableError),
+}
+
+impl<I> fmt::Display for CallError<I> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => fmt::Display::fmt(error, formatter),
+            Self::Ended(error) => fmt::Display::fmt(error, formatter),
+        }
+    }
+}
+
+impl<I> fmt::Debug for CallError<I> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => fmt::Debug::fmt(error, formatter),
+            Self::Ended(error) => fmt::Debug::fmt(error, formatter),
+        }
+    }
+}
+
+impl<I> Error for CallError<I> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused(error) => error.source(),
+            Self::Ended(error) => error.source(),
+        }
+    }
+}
+
+impl<I> From<RefusedCall<I>> for CallError<I> {
+    fn from(error: RefusedCall<I>) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl<I> From<DurableError> for CallError<I> {
+    fn from(error: DurableError) -> Self {
+        Self::Ended(error)
+    }
+}
+
+impl<I, T> Handler<I, T>
+where
+    I: Serialize + Send + 'static,
+    T: Serialize + DeserializeOwned + Send + 'static,
+{
+    /// Runs the handler here and now, unless the task is recorded, and waits until its result is in the journal. For stages of a pipeline, tasks of
+    /// a group, and steps in a row.
+    ///
+    /// Not for many short tasks: each waits for a commit of its own. [`run`](Self::run) leaves that wait to whoever takes the result.
+    ///
+    /// ```
+    /// use gristmill::journal::Journal;
+    /// use gristmill::{CancellationToken, Pipeline};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// let journal = Journal::open(folder.path().join("squares.journal"))?;
+    /// let square = journal.scope("squares").handler("square", 1, |_, number: &u64| Ok(number * number));
+    /// let sum = Pipeline::from_iter(0..10_u64)
+    ///     .try_map("square", |number| square.call(number, number))
+    ///     .fold("sum", 0, |sum, square| sum + square)
+    ///     .run(&CancellationToken::new())?;
+    /// # let (sum, _) = sum;
+    /// assert_eq!(sum, 285);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It was not taken, or ended without a value: [`CallError`].
+    ///
+    /// # Panics
+    /// As [`submit`](Self::submit).
+    pub fn call(&self, key: impl Display, input: I) -> Result<T, CallError<I>> {
+        Ok(self.run(key, input)?.wait()?)
+    }
+
+    /// As [`call`](Self::call), with a token for the handler to look at, which ends nothing else.
+    ///
+    /// # Errors
+    /// As for [`call`](Self::call).
+    pub fn call_with(
+        &self,
+        token: &CancellationToken,
+        key: impl Display,
+        input: I,
+    ) -> Result<T, CallError<I>> {
+        Ok(self.run_with(token, key, input)?.wait()?)
+    }
+
+    /// Runs the handler here and now, unless the task is recorded, and hands its result to the journal without waiting for it: the handle ends when
+    /// it is recorded.
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit), but for the pool's.
+    ///
+    /// # Panics
+    /// As [`submit`](Self::submit).
+    pub fn run(&self, key: impl Display, input: I) -> Result<DurableHandle<T>, RefusedCall<I>> {
+        self.run_under(&CancellationToken::new, key.to_string(), input)
+    }
+
+    /// As [`run`](Self::run), with a token for the handler to look at.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn run_with(
+        &self,
+        token: &CancellationToken,
+        key: impl Display,
+        input: I,
+    ) -> Result<DurableHandle<T>, RefusedCall<I>> {
+        self.run_under(&|| token.clone(), key.to_string(), input)
+    }
+
+    fn run_under(
+        &self,
+        token: &dyn Fn() -> CancellationToken,
+        key: String,
+        input: I,
+    ) -> Result<DurableHandle<T>, RefusedCall<I>> {
+        match self.begin(key, input)? {
+            Begun::Replay(handle) => Ok(handle),
+            Begun::Run(work, handle) => {
+                // Why it failed is in the handle.
+                let _ = work.run_here(token);
+                Ok(handle)
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Calls of a handler through a pool, and what all calls begin with.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::block::block;
+use super::cell::Cell;
+use super::durable_handle::ScopedDurableHandle;
+use super::error::DurableErrorKind;
+use super::handler::Handler;
+use super::options::ChangedInput;
+use super::refusal::{CallRefusal, RefusedCall};
+use super::replay;
+use super::shared::Shared;
+use super::work::Work;
+use crate::journal::core::{Claim, ClaimRefusal, Order, Recorded};
+use crate::journal::record::input_hash;
+use crate::pool::{JobPatience, Submitter, TaskOptions};
+
+/// What a call has to do.
+pub(super) enum Begun<'env, I, T> {
+    /// Nothing: it is recorded.
+    Replay(ScopedDurableHandle<'env, T>),
+    /// Its work, and the handle.
+    Run(Work<I, T>, ScopedDurableHandle<'env, T>),
+}
+
+impl<I, T> Handler<I, T>
+where
+    I: Serialize + Send + 'static,
+    T: Serialize + DeserializeOwned + Send + 'static,
+{
+    /// Has the pool run the handler with `input`, unless the task `key` is recorded: then its recorded result is read, and nothing is run. Waits
+    /// while the pool's queue is full, as [`Submitter::submit`] does.
+    ///
+    /// The task's identity is the scope, the handler's name and version, and the key; if the input is not the one recorded, the task runs again, or
+    /// the call is refused, as the handler [says](super::HandlerOptions::changed_input).
+    ///
+    /// # Errors
+    /// The key was used before in this run, the pool took no task, or the journal has failed: [`CallRefusal`]. The input is in the error, nothing
+    /// was run, and the key is free again.
+    ///
+    /// # Panics
+    /// If `Display` of the key, or the encoding of the input, does; nothing has happened then.
+    ///
+    /// # Cancellation
+    /// As for [`Submitter::submit`]. A call that is cancelled leaves nothing in the journal.
+    pub fn submit<'env, S: 'static>(
+        &self,
+        pool: &Submitter<'env, S>,
+        key: impl Display,
+        input: I,
+    ) -> Result<ScopedDurableHandle<'env, T>, RefusedCall<I>> {
+        self.hand_in(pool.task().name(Arc::clone(&self.shared.name)), key, input, JobPatience::AsChosen)
+    }
+
+    /// As [`submit`](Self::submit), if there is space in the pool's queue now.
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit), and if the queue is full.
+    pub fn try_submit<'env, S: 'static>(
+        &self,
+        pool: &Submitter<'env, S>,
+        key: impl Display,
+        input: I,
+    ) -> Result<ScopedDurableHandle<'env, T>, RefusedCall<I>> {
+        self.hand_in(pool.task().name(Arc::clone(&self.shared.name)), key, input, JobPatience::None)
+    }
+
+    /// As [`submit`](Self::submit); waits at most `timeout` while the queue is full. `Duration::MAX` waits without limit.
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit), and if the queue was full all the time.
+    pub fn submit_timeout<'env, S: 'static>(
+        &self,
+        pool: &Submitter<'env, S>,
+        key: impl Display,
+        input: I,
+        timeout: Duration,
+    ) -> Result<ScopedDurableHandle<'env, T>, RefusedCall<I>> {
+        self.hand_in(pool.task().name(Arc::clone(&self.shared.name)), key, input, JobPatience::For(timeout))
+    }
+
+    /// As [`submit`](Self::submit), with a priority, a token, a key of the pool or a rate: `pool.task().priority(3)`. Without a name there, errors of
+    /// the pool call the task `task`.
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit) and [`TaskOptions::submit`].
+    pub fn submit_with<'env, S: 'static, J: 'static>(
+        &self,
+        options: TaskOptions<'_, 'env, S, J>,
+        key: impl Display,
+        input: I,
+    ) -> Result<ScopedDurableHandle<'env, T>, RefusedCall<I>> {
+        self.hand_in(options, key, input, JobPatience::AsChosen)
+    }
+
+    fn hand_in<'env, S: 'static, J: 'static>(
+        &self,
+        options: TaskOptions<'_, 'env, S, J>,
+        key: impl Display,
+        input: I,
+        patience: JobPatience,
+    ) -> Result<ScopedDurableHandle<'env, T>, RefusedCall<I>> {
+        let (work, handle) = match self.begin(key.to_string(), input)? {
+            Begun::Replay(handle) => return Ok(handle),
+            Begun::Run(work, handle) => (work, handle),
+        };
+        match options.submit_job(work, patience) {
+            Ok(task) => Ok(handle.of_task(task)),
+            Err((work, refusal)) => {
+                let input = work.into_input().unwrap_or_else(|| unreachable!("it has not run"));
+                let key = handle.key().to_owned();
+                Err(RefusedCall::new(&self.shared.name, key, input, CallRefusal::Pool(refusal)))
+            }
+        }
+    }
+
+    /// Claims the key, and says what is to be done.
+    pub(super) fn begin<'env>(&self, key: String, input: I) -> Result<Begun<'env, I, T>, RefusedCall<I>> {
+        let shared = &self.shared;
+        match claim(shared, &key, &input) {
+            Ok(Claimed::Before(recorded)) => Ok(Begun::Replay(self.replay(&recorded, &key))),
+            Ok(Claimed::Looked(cell)) => Ok(Begun::Replay(self.handle(cell, &key).replayed())),
+            Ok(Claimed::New(order)) => {
+                let cell = Cell::new(None);
+                let work = Work::new(Arc::clone(shared), order, input, Arc::clone(&cell));
+                Ok(Begun::Run(work, self.handle(cell, &key)))
+            }
+            Err(refusal) => Err(RefusedCall::new(&shared.name, key, input, refusal)),
+        }
+    }
+
+    fn replay<'env>(&self, recorded: &Recorded, key: &str) -> ScopedDurableHandle<'env, T> {
+        self.shared.scope.counts.count_replay();
+        let cell = Cell::new(Some(recorded.seq()));
+        self.shared.scope.core.read(recorded, cell.clone());
+        self.handle(cell, key).replayed()
+    }
+
+    fn handle<'env>(&self, cell: Arc<Cell<T>>, key: &str) -> ScopedDurableHandle<'env, T> {
+        ScopedDurableHandle::new(&self.shared.scope.core, cell, &self.shared.name, key)
+    }
+}
+
+enum Claimed<T> {
+    New(Order),
+    /// Recorded, and to be read.
+    Before(Recorded),
+    /// Recorded, read and accepted.
+    Looked(Arc<Cell<T>>),
+}
+
+fn claim<I, T>(shared: &Shared<I, T>, key: &str, input: &I) -> Result<Claimed<T>, CallRefusal>
+where
+    I: Serialize,
+    T: DeserializeOwned + Send + 'static,
+{
+    let encoded =
+        postcard::to_allocvec(input).map_err(|error| CallRefusal::Unencodable(error.to_string()))?;
+    let job = shared.job.as_ref().map_err(|error| CallRefusal::Journal(error.clone()))?;
+    let core = &shared.scope.core;
+    match core.claim(shared.scope.run, job, key, input_hash(&encoded)).map_err(refusal)? {
+        Claim::Fresh(order) => Ok(Claimed::New(order)),
+        Claim::Changed(order, _) => match shared.options.changed_input {
+            ChangedInput::Rerun => Ok(Claimed::New(order)),
+            ChangedInput::Refuse => Err(CallRefusal::InputChanged),
+        },
+        Claim::Recorded(recorded) => match &shared.options.accept_if {
+            None => Ok(Claimed::Before(recorded)),
+            Some(accept) => {
+                let cell = Cell::<T>::new(Some(recorded.seq()));
+                core.read(&recorded, cell.clone());
+                let outcome = block(&cell, |row| replay::outcome(core, row));
+                match &outcome {
+                    Err(DurableErrorKind::Journal(error)) => return Err(CallRefusal::Journal(error.clone())),
+                    Ok(value) if !accept(value) => {
+                        return core.again(recorded).map(Claimed::New).map_err(refusal);
+                    }
+                    _ => {}
+                }
+                shared.scope.counts.count_replay();
+                Ok(Claimed::Looked(Cell::ended(outcome, recorded.seq())))
+            }
+        },
+    }
+}
+
+pub(super) fn refusal(refused: ClaimRefusal) -> CallRefusal {
+    match refused {
+        ClaimRefusal::Duplicate => CallRefusal::Duplicate,
+        ClaimRefusal::InUse => CallRefusal::InUse,
+        ClaimRefusal::KeyTooLong => CallRefusal::KeyTooLong,
+        ClaimRefusal::Failed(error) => CallRefusal::Journal(error),
+    }
+}
