@@ -36,6 +36,10 @@ pub(crate) fn program(example: &str) -> &'static Path {
         }
         build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--example", example]);
         build.args(["--profile", profile, "--target-dir"]).arg(target);
+        if example == "journal_tool" {
+            // It needs a feature, and its tests run with all of them.
+            build.arg("--all-features");
+        }
         if let Some(triple) = profile_folder.parent().filter(|&folder| folder != target) {
             build.arg("--target").arg(triple.file_name().expect("the name of the target"));
         }

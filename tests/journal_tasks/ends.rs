@@ -1,0 +1,299 @@
+//! How a durable task ends otherwise: refused, cancelled, handed back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gristmill::journal::{CallRefusal, DurableErrorKind, HandlerError, JournalErrorKind};
+use gristmill::{CancelOutcome, CancellationToken, Refusal, Shutdown, ThreadPool};
+
+use crate::gate::{Gate, LONG, occupy};
+use crate::{Place, Runs, pool, square};
+
+#[test]
+fn key_is_used_once_in_a_run_and_the_input_comes_back() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let (handler, runs) = square(&journal.scope("s"), 1);
+    let (gate, _running) = occupy(&pool);
+    let first = handler.submit(&pool, "key", 3).unwrap();
+    for _ in 0..2 {
+        let refused = handler.submit(&pool, "key", 4).unwrap_err();
+        assert!(matches!(refused.refusal(), CallRefusal::Duplicate), "{refused}");
+        assert_eq!(refused.key(), "key");
+        assert_eq!(refused.into_input(), 4);
+    }
+    gate.open();
+    assert_eq!(first.wait().unwrap(), 9);
+    assert!(matches!(handler.submit(&pool, "key", 3).unwrap_err().refusal(), CallRefusal::Duplicate));
+    assert_eq!(runs.since(), 1);
+}
+
+#[test]
+fn key_that_another_run_works_on_is_refused_until_it_has_ended() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let (handler, runs) = square(&journal.scope("s"), 1);
+    let (other, more) = square(&journal.scope("s"), 1);
+    let (gate, _running) = occupy(&pool);
+    let first = handler.submit(&pool, "key", 3).unwrap();
+    let refused = other.submit(&pool, "key", 3).unwrap_err();
+    assert!(matches!(refused.refusal(), CallRefusal::InUse), "{refused}");
+    gate.open();
+    assert_eq!(first.wait().unwrap(), 9);
+    let second = other.submit(&pool, "key", 3).unwrap();
+    assert!(second.is_replayed());
+    assert_eq!(second.wait().unwrap(), 9);
+    assert_eq!((runs.since(), more.since()), (1, 0));
+}
+
+/// Cannot be written.
+#[derive(serde::Deserialize)]
+struct Never;
+
+impl serde::Serialize for Never {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("never"))
+    }
+}
+
+#[test]
+fn long_key_and_input_that_cannot_be_encoded_are_refused() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let (handler, _) = square(&journal.scope("s"), 1);
+    let long = "k".repeat(4096);
+    assert!(handler.submit(&pool, &long, 1).unwrap().wait().is_ok());
+    let refused = handler.submit(&pool, format!("{long}k"), 1).unwrap_err();
+    assert!(matches!(refused.refusal(), CallRefusal::KeyTooLong), "{refused}");
+    let never = journal.scope("s").handler("never", 1, |_, _: &Never| Ok(1_u32));
+    let refused = never.submit(&pool, "key", Never).unwrap_err();
+    assert!(matches!(refused.refusal(), CallRefusal::Unencodable(_)), "{refused}");
+    let unwritable = journal.scope("s").handler("value", 1, |_, (): &()| Ok(Never));
+    let error = unwritable.submit(&pool, "key", ()).unwrap().wait().err().expect("no value");
+    assert!(matches!(error.kind(), DurableErrorKind::Unrecordable { .. }), "{error}");
+}
+
+#[test]
+fn closed_pool_and_full_queue_give_the_input_back_and_free_the_key() {
+    let place = Place::new();
+    let journal = place.open();
+    let (handler, runs) = square(&journal.scope("s"), 1);
+    let full = ThreadPool::builder().workers(1).queue_bound(1).build().unwrap();
+    let (gate, _running) = occupy(&full);
+    let queued = handler.try_submit(&full, 0, 0).unwrap();
+    let refused = handler.try_submit(&full, 1, 1).unwrap_err();
+    assert!(matches!(refused.refusal(), CallRefusal::Pool(Refusal::Full)), "{refused}");
+    let refused =
+        handler.submit_timeout(&full, 1, refused.into_input(), Duration::from_millis(1)).unwrap_err();
+    assert!(matches!(refused.refusal(), CallRefusal::Pool(Refusal::TimedOut)), "{refused}");
+    gate.open();
+    assert_eq!(queued.wait().unwrap(), 0);
+    assert_eq!(handler.submit_timeout(&full, 1, refused.into_input(), LONG).unwrap().wait().unwrap(), 1);
+    full.close();
+    let refused = handler.submit(&full, 2, 2).unwrap_err();
+    assert!(matches!(refused.refusal(), CallRefusal::Pool(Refusal::Closed)), "{refused}");
+    assert_eq!(handler.submit(&pool(1), 2, refused.into_input()).unwrap().wait().unwrap(), 4);
+    assert_eq!(runs.since(), 3);
+}
+
+#[test]
+fn cancelled_tasks_are_not_recorded() {
+    let (place, pool) = (Place::new(), pool(1));
+    {
+        let journal = place.open();
+        let scope = journal.scope("s");
+        let (handler, runs) = square(&scope, 1);
+        let (gate, _running) = occupy(&pool);
+        let queued = handler.submit(&pool, "queued", 3).unwrap();
+        assert_eq!(queued.cancel(), CancelOutcome::Prevented);
+        let error = queued.wait().unwrap_err();
+        assert!(matches!(error.kind(), DurableErrorKind::NotRun(_)) && error.is_cancelled(), "{error}");
+        // By a token, though no worker is free.
+        let token = CancellationToken::new();
+        let queued = handler.submit_with(pool.task().token(&token), "by token", 3).unwrap();
+        token.cancel();
+        assert!(queued.wait().unwrap_err().is_cancelled());
+        gate.open();
+        assert_eq!(runs.since(), 0);
+
+        let (gate, pass) = Gate::new();
+        let pass = std::sync::Mutex::new(Some(pass));
+        let looks = scope.handler("looks", 1, move |context, (): &()| -> Result<(), HandlerError> {
+            let token = context.token();
+            let pass = pass.lock().unwrap().take().expect("once");
+            pass();
+            Ok(token.check()?)
+        });
+        let running = looks.submit(&pool, "running", ()).unwrap();
+        gate.wait();
+        assert_eq!(running.cancel(), CancelOutcome::Requested);
+        gate.open();
+        let error = running.wait().unwrap_err();
+        assert!(matches!(error.kind(), DurableErrorKind::Cancelled(_)) && error.is_cancelled(), "{error}");
+        // The keys are free again.
+        assert_eq!(handler.submit(&pool, "queued", 3).unwrap().wait().unwrap(), 9);
+    }
+    let journal = place.open();
+    let (handler, runs) = square(&journal.scope("s"), 1);
+    assert!(handler.submit(&pool, "queued", 3).unwrap().is_replayed());
+    let by_token = handler.submit(&pool, "by token", 3).unwrap();
+    assert!(!by_token.is_replayed());
+    by_token.wait().unwrap();
+    assert_eq!(runs.since(), 1);
+}
+
+#[test]
+fn wait_for_a_queued_task_ends_by_its_token_though_no_worker_is_free() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let (handler, _) = square(&journal.scope("s"), 1);
+    let (gate, _running) = occupy(&pool);
+    let token = CancellationToken::new();
+    let queued = handler.submit_with(pool.task().token(&token), "key", 3).unwrap();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| queued.wait());
+        token.cancel();
+        assert!(waiter.join().unwrap().unwrap_err().is_cancelled());
+    });
+    gate.open();
+}
+
+#[test]
+fn handed_back_task_ends_its_handle_and_is_recorded_if_it_is_run_all_the_same() {
+    let place = Place::new();
+    let journal = place.open();
+    let (handler, runs) = square(&journal.scope("s"), 1);
+    let pool = ThreadPool::builder().workers(1).build().unwrap();
+    let (gate, _running) = occupy(&pool);
+    let started: Vec<_> = (0..2).map(|number| handler.submit(&pool, number, number).unwrap()).collect();
+    let mut returned = std::thread::scope(|scope| {
+        let shutdown = scope.spawn(|| pool.shutdown(Shutdown::Abort));
+        // Their ends come while those who have the tasks still hold them.
+        for handle in started {
+            let error = handle.wait().unwrap_err();
+            let DurableErrorKind::NotRun(cause) = error.kind() else { panic!("{error}") };
+            assert!(cause.is_returned());
+        }
+        gate.open();
+        shutdown.join().unwrap().into_tasks()
+    });
+    let first = returned.remove(0);
+    assert!(first.run().is_ok());
+    drop(returned);
+    assert_eq!(runs.since(), 1);
+    drop((journal, handler));
+    let journal = place.open();
+    let (handler, runs) = square(&journal.scope("s"), 1);
+    let pool = crate::pool(1);
+    assert!(handler.submit(&pool, 0, 0).unwrap().is_replayed());
+    assert_eq!(handler.submit(&pool, 1, 1).unwrap().wait().unwrap(), 1);
+    assert_eq!(runs.since(), 1);
+}
+
+#[test]
+fn wait_that_ends_early_gives_the_handle_back() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let (handler, _) = square(&journal.scope("s"), 1);
+    let (gate, _running) = occupy(&pool);
+    let handle = handler.submit(&pool, "key", 3).unwrap();
+    let handle = handle.try_wait().unwrap_err();
+    let handle = handle.wait_timeout(Duration::from_millis(1)).unwrap_err();
+    let token = CancellationToken::new();
+    token.cancel();
+    let handle = handle.wait_with(&token).unwrap_err().into_handle();
+    assert!(!handle.is_finished() && handle.sequence().is_none());
+    gate.open();
+    assert_eq!(handle.wait_timeout(Duration::MAX).unwrap().unwrap(), 9);
+}
+
+#[test]
+fn task_whose_handle_is_dropped_is_recorded() {
+    let (place, pool) = (Place::new(), pool(2));
+    {
+        let journal = place.open();
+        let (handler, _) = square(&journal.scope("s"), 1);
+        (0..100).for_each(|number| drop(handler.submit(&pool, number, number).unwrap()));
+        pool.wait().unwrap();
+    }
+    let journal = place.open();
+    let (handler, runs) = square(&journal.scope("s"), 1);
+    (0..100).for_each(|number| assert!(handler.submit(&pool, number, number).unwrap().is_replayed()));
+    assert_eq!(runs.since(), 0);
+}
+
+/// An input that is counted.
+struct Held(Arc<()>);
+
+impl serde::Serialize for Held {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(Arc::strong_count(&self.0) > 0)
+    }
+}
+
+#[test]
+fn inputs_and_values_are_dropped_once_each() {
+    let (place, pool) = (Place::new(), pool(2));
+    let journal = place.open();
+    let alive = Arc::new(());
+    let handler = journal.scope("s").handler("held", 1, |_, _: &Held| Ok(()));
+    let started: Vec<_> =
+        (0..50).map(|key| handler.submit(&pool, key, Held(Arc::clone(&alive))).unwrap()).collect();
+    for end in gristmill::combine::wait_all(started) {
+        end.unwrap();
+    }
+    let (gate, _running) = occupy(&pool);
+    let (second, _other) = occupy(&pool);
+    let cancelled = handler.submit(&pool, "cancelled", Held(Arc::clone(&alive))).unwrap();
+    assert_eq!(Arc::strong_count(&alive), 2);
+    cancelled.cancel();
+    assert_eq!(Arc::strong_count(&alive), 1);
+    gate.open();
+    second.open();
+}
+
+#[test]
+fn journal_that_is_dropped_before_its_tasks_is_closed_by_the_last_of_them() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let (handler, _) = square(&journal.scope("s"), 1);
+    let (gate, _running) = occupy(&pool);
+    let handle = handler.submit(&pool, "key", 3).unwrap();
+    drop((journal, handler));
+    gate.open();
+    assert_eq!(handle.wait().unwrap(), 9);
+    pool.wait().unwrap();
+    let runs = Runs::default();
+    let journal = place.open();
+    let (handler, _) = square(&journal.scope("s"), 1);
+    assert!(handler.submit(&pool, "key", 3).unwrap().is_replayed());
+    assert_eq!(runs.since(), 0);
+}
+
+#[test]
+fn closed_journal_frees_its_file_while_handlers_live_and_refuses_their_calls() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let (handler, runs) = square(&journal.scope("s"), 1);
+    let (gate, _running) = occupy(&pool);
+    let done = handler.call("done", 2).unwrap();
+    let late = handler.submit(&pool, "late", 3).unwrap();
+    journal.close().unwrap();
+    assert_eq!((done, runs.since()), (4, 1));
+    let refused = handler.submit(&pool, "new", 4).unwrap_err();
+    let CallRefusal::Journal(error) = refused.refusal() else { panic!("{refused}") };
+    assert_eq!(error.kind(), JournalErrorKind::Closed, "{error}");
+    assert_eq!(refused.into_input(), 4);
+    // Another one has the file now, and what was handed in before is not recorded.
+    let journal = place.open();
+    gate.open();
+    let error = late.wait().unwrap_err();
+    assert!(
+        matches!(error.kind(), DurableErrorKind::Journal(error) if error.kind() == JournalErrorKind::Closed),
+        "{error}"
+    );
+    drop(handler);
+    let (handler, _) = square(&journal.scope("s"), 1);
+    assert!(handler.submit(&pool, "done", 2).unwrap().is_replayed());
+    assert!(!handler.submit(&pool, "late", 3).unwrap().is_replayed());
+}
