@@ -36,6 +36,17 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub(crate) timeout: Option<Duration>,
 
+    /// Record what is summed in FILE, and do not read again what is recorded there and has not changed since, by size, times and identity: a
+    /// run that was killed goes on where it was
+    #[cfg(feature = "journal")]
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub(crate) journal: Option<PathBuf>,
+
+    /// Read files that are recorded in the journal all the same
+    #[cfg(feature = "journal")]
+    #[arg(long, requires = "journal")]
+    pub(crate) paranoid: bool,
+
     /// Print each line as soon as its file is done, in no particular order
     #[arg(long)]
     pub(crate) unordered: bool,

@@ -8,6 +8,7 @@
 //! cargo run --release --example treesum -- PATH... > SHA256SUMS
 //! cargo run --release --example treesum -- --check SHA256SUMS
 //! cargo run --release --example treesum -- --help
+//! cargo run --release --features journal --example treesum -- --journal FILE PATH...   # goes on where it was killed
 //! ```
 
 #[cfg(not(unix))]
@@ -27,6 +28,8 @@ mod hash;
 #[cfg(unix)]
 #[path = "../common/input.rs"]
 mod input;
+#[cfg(all(unix, feature = "journal"))]
+mod journalled;
 #[cfg(unix)]
 mod list;
 #[cfg(unix)]
