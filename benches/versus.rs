@@ -19,6 +19,7 @@
 //! cargo bench --bench versus -- "completion order"           # whatever ends first, of many
 //! cargo bench --bench versus -- uneven                        # stages of ten to one
 //! cargo bench --bench versus -- observed                      # a pipeline that is looked at
+//! cargo bench --bench versus --features journal -- journal   # a batch that is recorded, and told again
 //! cargo bench --bench versus -- fan-                          # one sender to many receivers, and many to one
 //! cargo bench --bench versus -- pgzip                         # the example beside pigz, at levels 1, 6 and 9
 //! ```
@@ -62,6 +63,8 @@ mod versus {
     pub(crate) mod flood;
     pub(crate) mod fused;
     pub(crate) mod group;
+    #[cfg(feature = "journal")]
+    pub(crate) mod journal;
     pub(crate) mod keyed;
     pub(crate) mod limiter;
     pub(crate) mod lone;
@@ -122,5 +125,7 @@ fn main() -> ExitCode {
     for group in GROUPS {
         group(&mut bench);
     }
+    #[cfg(feature = "journal")]
+    versus::journal::run(&mut bench);
     bench.finish()
 }

@@ -20,6 +20,8 @@ check env CARGO_TARGET_DIR=$builds/model-std RUSTFLAGS="--cfg gristmill_model_st
 for model in shuttle loom; do
     tests=()
     has_tests $model && tests=(--test "${model}_*")
+    # The journal is modelled under shuttle, and it is a feature.
+    if [[ $model == shuttle ]]; then tests+=(--features journal); fi
     check env CARGO_TARGET_DIR=$builds/$model RUSTFLAGS="--cfg gristmill_$model" \
         cargo clippy --lib "${tests[@]}" -- -D warnings
 done

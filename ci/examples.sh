@@ -19,6 +19,32 @@ check_treesum() {
     local status=0
     "$treesum" --check "$scratch/wrong" >/dev/null 2>&1 || status=$?
     [[ $status == 1 ]]
+    # Killed on the way and started again, it prints the same bytes, and reads what is recorded no more.
+    "$treesum" --journal "$scratch/sums.journal" src tests >"$scratch/first" 2>/dev/null &
+    local child=$! status=0
+    sleep 0.05
+    kill -9 "$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+    "$treesum" --journal "$scratch/sums.journal" src tests >"$scratch/journalled" 2>"$scratch/said"
+    cmp "$scratch/ours" "$scratch/journalled"
+    "$treesum" --journal "$scratch/sums.journal" src tests >"$scratch/journalled" 2>"$scratch/said"
+    cmp "$scratch/ours" "$scratch/journalled"
+    grep -q "^treesum: $(wc -l <"$scratch/ours") files replayed from the journal, 0 read and recorded" "$scratch/said"
+    "$treesum" --journal "$scratch/sums.journal" --paranoid src tests >"$scratch/journalled" 2>"$scratch/said"
+    cmp "$scratch/ours" "$scratch/journalled"
+    grep -q "^treesum: 0 files replayed" "$scratch/said"
+}
+
+check_resume() {
+    local journal=$scratch/primes.journal status=0
+    "$1" "$journal" 5 >"$scratch/killed" 2>/dev/null || status=$?
+    [[ $status == 137 && $(wc -l <"$scratch/killed") == 5 ]]
+    "$1" "$journal" >"$scratch/resumed" 2>"$scratch/report"
+    cmp "$scratch/killed" <(head -n 5 "$scratch/resumed")
+    [[ $(sort -u "$scratch/resumed" | wc -l) == 20 ]]
+    "$1" "$journal" >"$scratch/again" 2>"$scratch/report"
+    cmp "$scratch/resumed" "$scratch/again"
+    grep -qx '20 replayed, 0 run' "$scratch/report"
 }
 
 check_pool_first_steps() {
@@ -238,6 +264,25 @@ scraped: every figure of the pool and of the pipeline, as in their snapshots
 99 tasks succeeded, 1 failed, 1000 items finished
 END
     refuses_an_unknown_argument "$1"
+}
+
+check_journal_tool() {
+    local tool=$1 status=0
+    # A journal without entries: an empty file becomes one. Journals with entries are in tests/journal_look/tool.rs.
+    : >"$scratch/batch.journal"
+    [[ $("$tool" list "$scratch/batch.journal") == '' ]]
+    "$tool" statistics "$scratch/batch.journal" | grep -q '^total  *0  *0 '
+    "$tool" verify "$scratch/batch.journal" | grep -qx '0 entries are whole, with 0 bytes of payload; no damage'
+    "$tool" compact "$scratch/batch.journal" | grep -qx '[0-9]* bytes given back'
+    "$tool" salvage "$scratch/batch.journal" "$scratch/new.journal" | grep -q '^0 entries are salvaged'
+    "$tool" salvage "$scratch/batch.journal" "$scratch/new.journal" 2>"$scratch/error" || status=$?
+    [[ $status == 1 ]]
+    grep -q '^journal_tool: journal .*/new.journal: is there already and is not overwritten' "$scratch/error"
+    # One that is not there is not made.
+    status=0
+    "$tool" list "$scratch/missing.journal" 2>"$scratch/error" || status=$?
+    [[ $status == 1 && ! -e $scratch/missing.journal ]]
+    refuses_an_unknown_argument "$tool"
 }
 
 # A program that is used wrongly says how it is meant, on standard error only, and ends with 2.

@@ -5,4 +5,6 @@ source "$(dirname "$0")/common.sh"
 has_tests shuttle || skip "there are no shuttle tests yet"
 export GRISTMILL_ITERATIONS=${GRISTMILL_ITERATIONS:-10000}
 echo "$GRISTMILL_ITERATIONS executions per test and scheduler"
-run env CARGO_TARGET_DIR=$builds/shuttle RUSTFLAGS="--cfg gristmill_shuttle" cargo test --no-fail-fast --release --test 'shuttle_*'
+# With the feature that one of the tests needs: cargo refuses the pattern otherwise.
+run env CARGO_TARGET_DIR=$builds/shuttle RUSTFLAGS="--cfg gristmill_shuttle" \
+    cargo test --no-fail-fast --release --features journal --test 'shuttle_*'

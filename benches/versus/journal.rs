@@ -1,0 +1,66 @@
+//! The same batch without a journal, with one, and told again from it (with the feature `journal`): empty tasks, short ones, and some of 100 µs.
+
+use std::path::Path;
+
+use gristmill::combine::as_completed;
+use gristmill::journal::{Durability, Journal};
+use gristmill::{Submitter, ThreadPool};
+use tempfile::TempDir;
+
+use super::{
+    grind::{any_order, unordered_sum, work},
+    harness::{Bench, Group},
+};
+
+/// Rounds per task and tasks.
+const SIZES: [(u32, u32); 4] = [(0, 200_000), (0, 1_000_000), (16_000, 40_000), (84_000, 10_000)];
+
+pub(crate) fn run(bench: &mut Bench) {
+    for (rounds, tasks) in SIZES {
+        let title = format!("journal, {tasks} tasks, {rounds} rounds per task");
+        if !bench.wants(&title) {
+            continue;
+        }
+        let (tasks, workers) = (bench.items(tasks), bench.workers());
+        let mut group = Group::new(title, tasks, "task");
+        let expected = unordered_sum(tasks, rounds);
+        let pool = move || ThreadPool::builder().workers(workers).build().expect("a pool");
+        group
+            .case("pool, handles as completed", expected, move || plain(&pool(), tasks, rounds))
+            .as_yardstick();
+        for (name, durability) in [
+            ("recorded, survives a crash of the process", Durability::ProcessCrash),
+            ("recorded, survives the loss of power", Durability::PowerLoss),
+        ] {
+            group.case(name, expected, move || {
+                let folder = tempfile::tempdir().expect("a folder");
+                recorded(&folder.path().join("journal"), durability, &pool(), tasks, rounds)
+            });
+        }
+        let folder = TempDir::new().expect("a folder");
+        let mut is_recorded = false;
+        group.case("told again", expected, move || {
+            let file = folder.path().join("journal");
+            if !is_recorded {
+                recorded(&file, Durability::ProcessCrash, &pool(), tasks, rounds);
+                is_recorded = true;
+            }
+            recorded(&file, Durability::ProcessCrash, &pool(), tasks, rounds)
+        });
+        group.yardstick("to the pool");
+        bench.run(group);
+    }
+}
+
+fn plain(pool: &Submitter<'static>, tasks: u32, rounds: u32) -> u64 {
+    let handles = (0..u64::from(tasks)).map(|index| pool.submit(move || work(index, rounds)).expect("open"));
+    as_completed(handles).map(|(_, value)| value.expect("no panic")).fold(0, any_order)
+}
+
+fn recorded(file: &Path, durability: Durability, pool: &Submitter<'static>, tasks: u32, rounds: u32) -> u64 {
+    let journal = Journal::builder().durability(durability).open(file).expect("it opens");
+    let function = journal.scope("bench").handler("work", 1, move |_, index: &u64| Ok(work(*index, rounds)));
+    let handles =
+        (0..u64::from(tasks)).map(|index| function.submit(pool, index, index).expect("it is taken"));
+    as_completed(handles).map(|(_, value)| value.expect("a value")).fold(0, any_order)
+}
