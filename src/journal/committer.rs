@@ -202,7 +202,7 @@ impl Committer {
         if !job.is_written() && !is_in_batch(changes) {
             changes.push(Change::Job(job.clone()));
         }
-        if order.crashes() > 0 {
+        if order.is_suspected() {
             changes.push(Change::NoCrashes(order.identity()));
         }
         let Entry { kind, attempts, took, payload } = entry;

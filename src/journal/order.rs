@@ -87,6 +87,11 @@ impl Order {
         }
     }
 
+    /// Whether it was near a crash: there is an entry of it among the crashes then, which its record ends.
+    pub(super) fn is_suspected(&self) -> bool {
+        self.crashes.is_some()
+    }
+
     pub(super) fn identity(&self) -> Identity {
         self.identity
     }

@@ -323,5 +323,7 @@ fn tasks_that_were_next_in_line_are_not_set_aside_for_the_crash_of_another() {
         assert!(crashes >= limit, "{crashes}");
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].starts_with("30 ") && lines[0].contains("the process died"), "{lines:?}");
+        // All have ended: nobody is under suspicion any more.
+        assert_eq!(place.open().statistics().expect("it looks").crashed, 0);
     }
 }

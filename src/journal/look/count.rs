@@ -64,12 +64,13 @@ impl Journal {
         });
         let (crashed, file_bytes) = core.with_store(|desk| {
             let crashes = desk.store().crashes().map_err(|error| desk.failed(error))?;
-            for crash in &crashes {
-                if let Err(damage) = crash {
-                    return Err(desk.failed(StoreError::Damaged(damage.clone())));
-                }
+            let mut crashed = 0;
+            for crash in crashes {
+                let (_, times) = crash.map_err(|damage| desk.failed(StoreError::Damaged(damage)))?;
+                // None: it was only next in line.
+                crashed += u64::from(times > 0);
             }
-            Ok((crashes.len() as u64, desk.store().bytes()))
+            Ok((crashed, desk.store().bytes()))
         })??;
         Ok(Statistics { jobs, crashed, file_bytes })
     }
