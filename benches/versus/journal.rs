@@ -62,5 +62,7 @@ fn recorded(file: &Path, durability: Durability, pool: &Submitter<'static>, task
     let function = journal.scope("bench").handler("work", 1, move |_, index: &u64| Ok(work(*index, rounds)));
     let handles =
         (0..u64::from(tasks)).map(|index| function.submit(pool, index, index).expect("it is taken"));
-    as_completed(handles).map(|(_, value)| value.expect("a value")).fold(0, any_order)
+    let sum = as_completed(handles).map(|(_, value)| value.expect("a value")).fold(0, any_order);
+    journal.close().expect("it closes");
+    sum
 }

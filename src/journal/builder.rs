@@ -88,7 +88,8 @@ impl Journal {
 
     /// Records what has ended, and closes the file. Whatever ends later is not recorded, and its result is the error that the journal is closed.
     ///
-    /// Dropping the last clone does the same, without saying what went wrong.
+    /// The file is free for whoever opens it next. Dropping the last of all that use it, handlers and the workers that have just run one included, does the
+    /// same, a moment later, and does not say what went wrong.
     ///
     /// # Errors
     /// The journal has failed: what was delivered is recorded all the same.

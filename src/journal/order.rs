@@ -79,10 +79,9 @@ impl Order {
         self.crashes.unwrap_or(0)
     }
 
-    /// It runs no more, and is going to be recorded. Only the marks of those that were near a crash are taken back for that, so that they are not
-    /// counted again for nothing: it takes a write.
+    /// It runs no more, and is going to be recorded: if the process dies while it waits for that, it was not running.
     pub(super) fn rest(&self) {
-        if let Some(mark) = self.mark.as_ref().filter(|_| self.crashes.is_some()) {
+        if let Some(mark) = &self.mark {
             self.shared.marks.rest(mark);
         }
     }

@@ -75,6 +75,7 @@ impl Scope {
     ///     let handle = length.submit(&pool, "first", "grist".to_owned())?;
     ///     assert_eq!(handle.is_replayed(), !is_first);
     ///     assert_eq!(handle.wait()?, 5);
+    ///     journal.close()?;
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

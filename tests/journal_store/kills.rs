@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use gristmill::journal::probe::{Claimed, Probe};
-use gristmill::journal::{Journal, JournalErrorKind};
+use gristmill::journal::probe::{self, Claimed, Probe};
+use gristmill::journal::{Journal, JournalError, JournalErrorKind};
 
 use crate::support::{Dice, open, place, read, result_of, run};
 
@@ -51,18 +51,23 @@ fn child() {
             scope.spawn(move || work(probe, path, worker, size));
         }
         for _ in 0..TASKS {
-            let told = probe.told();
-            match told.outcome {
-                Ok((seq, _)) => say(&format!("told {seq} {}", told.key)),
-                Err(error) => {
-                    say(&format!("failed {:?}", error.kind()));
-                    std::process::exit(3);
-                }
-            }
+            say_what_is_told(probe.told());
         }
     });
     journal.close().expect("it closes");
     say("end");
+}
+
+fn say_what_is_told(told: probe::Told) {
+    match told.outcome {
+        Ok((seq, _)) => say(&format!("told {seq} {}", told.key)),
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &JournalError) -> ! {
+    say(&format!("failed {:?}", error.kind()));
+    std::process::exit(3);
 }
 
 fn work(probe: &Probe, path: &Path, worker: usize, size: usize) {
@@ -80,8 +85,11 @@ fn work(probe: &Probe, path: &Path, worker: usize, size: usize) {
             }
             Claimed::Recorded(again) => probe.read(&again),
             Claimed::Failed(error) => {
-                say(&format!("failed {:?}", error.kind()));
-                std::process::exit(3);
+                // What was told before has its place before the end, also if nobody has come to say it.
+                while let Some(told) = probe.told_so_far() {
+                    say_what_is_told(told);
+                }
+                fail(&error);
             }
             other => panic!("{other:?}"),
         }

@@ -1,7 +1,7 @@
 //! Durable tasks: what is recorded is told again and not run again, in the order in which it was recorded.
 
 #![cfg(not(any(gristmill_shuttle, gristmill_loom)))]
-// Children are killed by the real clock, and read on threads of the test's own.
+// Children are killed by the real clock, and read on threads of the test's own; waits have limits on it.
 #![allow(clippy::disallowed_methods)]
 
 #[path = "../support/gate.rs"]
@@ -18,8 +18,9 @@ mod timers;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use gristmill::journal::{Handler, HandlerError, Journal, Scope};
+use gristmill::journal::{Handler, HandlerError, Journal, JournalErrorKind, Scope};
 use gristmill::{Submitter, ThreadPool};
 use tempfile::TempDir;
 
@@ -35,9 +36,18 @@ impl Place {
         self.0.path().join("batch.journal")
     }
 
+    /// Opens it; the worker that ran the last task may be about to let go of it.
     #[track_caller]
     pub(crate) fn open(&self) -> Journal {
-        Journal::open(self.path()).expect("it opens")
+        let limit = Instant::now() + gate::LONG;
+        loop {
+            match Journal::open(self.path()) {
+                Err(error) if error.kind() == JournalErrorKind::Held && Instant::now() < limit => {
+                    std::thread::yield_now();
+                }
+                opened => return opened.expect("it opens"),
+            }
+        }
     }
 }
 

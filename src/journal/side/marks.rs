@@ -159,6 +159,8 @@ impl Marks {
             }
             _ => {}
         }
+        // One that is in a block of its own is not marked for others.
+        let exact = exact || content.identities.len() == 1;
         let writing = self.writing(block);
         let marked = if exact { ticket.bit() } else { !content.withdrawn };
         let encoded = block::encode(writing, &content.identities, marked);
@@ -168,10 +170,10 @@ impl Marks {
         Ok(())
     }
 
-    /// The task runs no more, and goes on to be recorded: takes its mark back, if that has been written.
+    /// The task runs no more, and goes on to be recorded: takes its mark back, if it has one of its own.
     pub(super) fn rest(&self, file: &impl Place, ticket: &Ticket) -> io::Result<()> {
-        let is_written = ticket.block.state.load(Ordering::Acquire) > SEALED;
-        if is_written { self.write_tag(file, ticket, Tag::Withdrawn) } else { Ok(()) }
+        let is_exact = ticket.block.state.load(Ordering::Acquire) == EXACT;
+        if is_exact { self.write_tag(file, ticket, Tag::Withdrawn) } else { Ok(()) }
     }
 
     /// The task has been recorded: its mark means nothing any more. Once all of its block have ended, the block's place is free.

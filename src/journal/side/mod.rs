@@ -180,7 +180,7 @@ impl Side {
         self.marks.begin(&self.file, ticket, exact)
     }
 
-    /// The task does not run any more, and is not recorded yet: takes its mark back.
+    /// The task does not run any more, and is not recorded yet: takes its mark back, if it has one of its own. Who is marked with others is only suspected.
     ///
     /// # Errors
     /// The file could not be written, and the mark may still be there.
