@@ -64,13 +64,13 @@ impl Journal {
         });
         let (crashed, file_bytes) = core.with_store(|desk| {
             let crashes = desk.store().crashes().map_err(|error| desk.failed(error))?;
-            let mut crashed = 0;
+            let mut were_running = 0;
             for crash in crashes {
                 let (_, times) = crash.map_err(|damage| desk.failed(StoreError::Damaged(damage)))?;
                 // None: it was only next in line.
-                crashed += u64::from(times > 0);
+                were_running += u64::from(times > 0);
             }
-            Ok((crashed, desk.store().bytes()))
+            Ok((were_running, desk.store().bytes()))
         })??;
         Ok(Statistics { jobs, crashed, file_bytes })
     }
