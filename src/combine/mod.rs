@@ -73,6 +73,7 @@ mod set;
 mod settle;
 mod success;
 mod timer;
+mod turns;
 mod within;
 
 pub use all::{try_wait_all, wait_all, wait_all_timeout, wait_all_with};

@@ -14,11 +14,11 @@
 //!
 //! No lock is held here: the inbox has its own, and the handles theirs.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::entries::{Entries, Entry};
 use super::limit::{Interrupt, Limit};
+use super::turns::Turns;
 use crate::cancel::CancellationToken;
 use crate::panics::{self, Panic, drop_quietly};
 use crate::sync::thread::{self, Thread};
@@ -46,7 +46,7 @@ pub(super) struct Set<W: Waitable> {
     /// Those whose stamp was known when they were put in, and that have not been reported.
     stamped: BTreeSet<(u64, usize)>,
     /// Those that have ended with a stamp and have not been reported, the smallest first.
-    in_turn: BinaryHeap<Reverse<(u64, usize)>>,
+    in_turn: Turns,
 }
 
 /// What there is to be done before parking.
@@ -67,7 +67,7 @@ impl<W: Waitable> Set<W> {
             later: Vec::new(),
             waiter: None,
             stamped: BTreeSet::new(),
-            in_turn: BinaryHeap::new(),
+            in_turn: Turns::default(),
         };
         // All of them first: the iterator may be what submits the tasks.
         let handles = handles.into_iter();
@@ -220,7 +220,7 @@ impl<W: Waitable> Set<W> {
                     entry.is_over = true;
                     self.lost -= usize::from(entry.is_lost);
                     if let Some(stamp) = handle.stamp() {
-                        self.in_turn.push(Reverse((stamp, index)));
+                        self.in_turn.push((stamp, index));
                         continue;
                     }
                     self.open -= 1;
@@ -242,7 +242,7 @@ impl<W: Waitable> Set<W> {
 
     /// The one with the smallest stamp of those that have ended, unless a smaller one is to come.
     fn look_in_turn(&mut self) -> Option<usize> {
-        let Reverse(next) = *self.in_turn.peek()?;
+        let next = self.in_turn.first()?;
         if self.stamped.first().is_some_and(|&first| first < next) {
             return None;
         }
