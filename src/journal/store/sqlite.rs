@@ -50,8 +50,9 @@ pub(in crate::journal) struct Sqlite {
     path: PathBuf,
     log: PathBuf,
     meta: Meta,
-    /// About how long the log has grown since its length was looked at, in bytes.
-    unlooked: u64,
+    /// How long the log may have become since it was moved into the file, in bytes: its length on the disk does not tell, because it is
+    /// written over from its beginning then, and pages that the system has already cost it a third less.
+    logged: u64,
 }
 
 impl Sqlite {
@@ -70,7 +71,7 @@ impl Sqlite {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let meta = Meta::default();
-        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, unlooked: 0 })
+        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, logged: 0 })
     }
 
     /// Opens a file to look at it as it is, damaged or not: nothing in it is changed, nor in its log, and no table is believed.
@@ -91,7 +92,7 @@ impl Sqlite {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let meta = Meta::default();
-        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, unlooked: 0 })
+        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, logged: 0 })
     }
 
     /// Whether the file cannot be written.
@@ -157,10 +158,16 @@ impl Sqlite {
         Ok(meta)
     }
 
-    fn checkpoint(&mut self) -> Result<(), StoreError> {
+    /// Moves the log into the file.
+    fn checkpoint(&mut self, and_cut_the_log: bool) -> Result<(), StoreError> {
+        let sql = if and_cut_the_log {
+            "PRAGMA wal_checkpoint(TRUNCATE)"
+        } else {
+            "PRAGMA wal_checkpoint(RESTART)"
+        };
+        self.logged = 0;
         let (busy, left): (i64, i64) =
-            self.connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if busy != 0 {
             return Err(StoreError::Failed(format!("{left} pages of the log cannot be moved").into()));
         }
@@ -187,17 +194,13 @@ impl Store for Sqlite {
             return Err(error.into());
         }
         self.meta = meta;
-        // Each page that a commit touches is written whole: two for a single record.
-        self.unlooked += 2 * PAGE + changes.iter().map(weight).sum::<u64>();
+        // Each page that a commit touches is written whole: that of the count, and one or two at the end of the records.
+        self.logged += 3 * PAGE + changes.iter().map(weight).sum::<u64>();
         Ok(())
     }
 
     fn tidy(&mut self) -> Result<(), StoreError> {
-        if self.unlooked < LONGEST_LOG / 16 {
-            return Ok(());
-        }
-        self.unlooked = 0;
-        if length(&self.log) > LONGEST_LOG { self.checkpoint() } else { Ok(()) }
+        if self.logged > LONGEST_LOG { self.checkpoint(false) } else { Ok(()) }
     }
 
     fn read_together(&mut self, is_begun: bool) -> Result<(), StoreError> {
@@ -241,7 +244,7 @@ impl Store for Sqlite {
 
     fn compact(&mut self) -> Result<(), StoreError> {
         self.connection.execute_batch("VACUUM")?;
-        self.checkpoint()
+        self.checkpoint(true)
     }
 
     fn bytes(&self) -> u64 {
@@ -257,11 +260,13 @@ impl Store for Sqlite {
     }
 }
 
-/// About how much a change adds to the log.
+/// The most that a change adds to the log, but for what its commit adds anyway.
 fn weight(change: &Change) -> u64 {
     match change {
-        Change::Record { row, .. } => 128 + row.head.length,
-        _ => 128,
+        Change::Record { row, replaces: None } => 128 + row.head.length,
+        // The old record lies anywhere.
+        Change::Record { row, .. } => 128 + row.head.length + PAGE,
+        _ => PAGE,
     }
 }
 
