@@ -17,7 +17,7 @@ use super::committer::{Committer, Desk, Request};
 use super::error::{JournalError, JournalErrorKind};
 use super::index::{Claimed, Index, Taken};
 use super::marks::Marks;
-use super::queue::Queue;
+use super::queue::{Manner, Queue};
 use super::record::LONGEST_KEY;
 use super::shared::Shared;
 use super::store::Store;
@@ -74,8 +74,10 @@ impl Core {
             jobs.last_id = jobs.last_id.max(job.id());
             jobs.known.insert((job.scope().into(), job.handler().into(), job.version()), job);
         }
-        let shared = Arc::new(Shared::new(path, index, marks));
         let queue = Arc::new(Queue::new(queue, QUEUED_BYTES));
+        let pressed = Arc::clone(&queue);
+        let press = Box::new(move |is_urgent| pressed.press(is_urgent));
+        let shared = Arc::new(Shared::new(path, index, marks, press));
         let committer =
             Committer { store, shared: Arc::clone(&shared), queue: Arc::clone(&queue), last, longest };
         panics::note_locations();
@@ -130,7 +132,7 @@ impl Core {
         &self,
         run: u32,
         job: &Job,
-        key: &str,
+        key: &Arc<str>,
         input: InputHash,
     ) -> Result<Claim, ClaimRefusal> {
         if key.len() > LONGEST_KEY {
@@ -144,10 +146,10 @@ impl Core {
             let mut index = self.shared.index();
             (index.claim(run, identity, input).map_err(refusal)?, index.crashes(identity))
         };
-        let recorded = |seq| Recorded { seq, identity, job: job.clone(), key: key.into(), input };
+        let recorded = |seq| Recorded { seq, identity, job: job.clone(), key: Arc::clone(key), input };
         let order = |replaces| {
             let shared = Arc::clone(&self.shared);
-            Order::new(shared, job.clone(), key.into(), identity, input, replaces, crashes)
+            Order::new(shared, job.clone(), Arc::clone(key), identity, input, replaces, crashes)
         };
         Ok(match claimed {
             Claimed::Fresh => Claim::Fresh(order(0)),
@@ -168,7 +170,7 @@ impl Core {
 
     /// The task is about to run on this thread: its mark is in the side file when this returns.
     ///
-    /// With `exact` the mark is its own, for a write of its own: for tasks of more than 50 microseconds. Without, the first of 64 in line
+    /// With `exact` the mark is its own, for a write of its own: for tasks of more than half a millisecond. Without, the first of 64 in line
     /// writes the marks of all, and a crash counts them all as having been running. If the mark cannot be written, the journal has
     /// failed, and so will the record.
     pub(super) fn begin(&self, order: &Order, exact: bool) {
@@ -182,19 +184,29 @@ impl Core {
     }
 
     /// Hands a finished task in. Waits while the queue is full, but not on the committer's own thread, in a delivery.
-    pub(super) fn record(&self, order: Order, entry: Entry, delivery: Arc<dyn Delivery>) {
+    ///
+    /// With `is_urgent` it is written at once: who gives it waits for it. Without, commits begin at least [`PACE`](super::committer::PACE)
+    /// apart while more is on its way.
+    pub(super) fn record(&self, order: Order, entry: Entry, is_urgent: bool, delivery: Arc<dyn Delivery>) {
         let ended = u64::try_from(time::since_unix_epoch().as_millis()).unwrap_or(u64::MAX);
-        self.put(Request::Record { order, entry, ended, delivery });
+        self.put(Request::Record { order, entry, ended, delivery }, is_urgent);
     }
 
     /// Asks for a record, after all that was handed in before. Waits as [`Core::record`] does.
     pub(super) fn read(&self, recorded: &Recorded, delivery: Arc<dyn Delivery>) {
-        self.put(Request::Read { recorded: recorded.clone(), delivery });
+        self.put(Request::Read { recorded: recorded.clone(), delivery }, true);
     }
 
-    fn put(&self, request: Request) {
+    /// A thread that could do other work waits for what has been handed in.
+    pub(super) fn hurry(&self) {
+        self.shared.hurry();
+    }
+
+    fn put(&self, request: Request, is_urgent: bool) {
         let bytes = request.bytes();
-        let Err(refused) = self.queue.put(request, bytes, !self.is_committer()) else { return };
+        let manner = Manner { may_wait: !self.is_committer(), is_urgent };
+        let more = |waiting| self.shared.at_work() > waiting;
+        let Err(refused) = self.queue.put(request, bytes, manner, more) else { return };
         let error = self.failure().unwrap_or_else(|| self.shared.closed());
         match refused {
             Request::Record { order, delivery, .. } => {
@@ -227,7 +239,7 @@ impl Core {
             // Whoever asked waits for it.
             let _ = answer.send(panics::catch(|| "a call at the journal", || work(desk)));
         };
-        self.put(Request::Call(Box::new(call)));
+        self.put(Request::Call(Box::new(call)), true);
         match answered.recv() {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(panic)) => panic.resume(),

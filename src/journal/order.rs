@@ -37,7 +37,7 @@ pub(super) struct Order {
     shared: Arc<Shared>,
     identity: Identity,
     job: Job,
-    key: Box<str>,
+    key: Arc<str>,
     input: InputHash,
     /// The number of the record that this one's will replace; 0 if there is none.
     replaces: u64,
@@ -52,12 +52,13 @@ impl Order {
     pub(super) fn new(
         shared: Arc<Shared>,
         job: Job,
-        key: Box<str>,
+        key: Arc<str>,
         identity: Identity,
         input: InputHash,
         replaces: u64,
         crashes: Option<u32>,
     ) -> Self {
+        shared.begin_order();
         let mark = Some(shared.marks.announce(identity, crashes.is_some()));
         Self { shared, identity, job, key, input, replaces, crashes, mark, is_done: false }
     }
@@ -66,7 +67,7 @@ impl Order {
         &self.job
     }
 
-    pub(super) fn key(&self) -> &str {
+    pub(super) fn key(&self) -> &Arc<str> {
         &self.key
     }
 
@@ -111,6 +112,7 @@ impl Order {
 
 impl Drop for Order {
     fn drop(&mut self) {
+        self.shared.end_order(self.is_done);
         match self.mark.take() {
             Some(mark) if self.is_done => self.shared.marks.end(mark),
             Some(mark) => self.shared.marks.withdraw(mark),
@@ -134,7 +136,7 @@ pub(super) struct Recorded {
     pub(super) seq: u64,
     pub(super) identity: Identity,
     pub(super) job: Job,
-    pub(super) key: Box<str>,
+    pub(super) key: Arc<str>,
     /// The hash of the input that it was claimed with, which is the recorded one unless it was a [`Claim::Changed`].
     pub(super) input: InputHash,
 }

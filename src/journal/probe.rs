@@ -124,7 +124,7 @@ impl Probe {
 
     /// Claims a key.
     pub fn claim(&self, key: &str, input: &[u8]) -> Claimed {
-        match self.core.claim(self.run, &self.job, key, input_hash(input)) {
+        match self.core.claim(self.run, &self.job, &key.into(), input_hash(input)) {
             Ok(Claim::Fresh(order)) => Claimed::Fresh(Work(order)),
             Ok(Claim::Changed(order, recorded)) => Claimed::Changed(Work(order), recorded.seq()),
             Ok(Claim::Recorded(recorded)) => Claimed::Recorded(Again(recorded)),
@@ -155,7 +155,7 @@ impl Probe {
     /// Hands it in with a value.
     pub fn record(&self, work: Work, payload: Vec<u8>) {
         let teller = self.teller(work.0.key());
-        self.core.record(work.0, Entry { kind: Kind::Value, attempts: 1, took: 1, payload }, teller);
+        self.core.record(work.0, Entry { kind: Kind::Value, attempts: 1, took: 1, payload }, false, teller);
     }
 
     /// Hands it in as a task that ended in the way of that number, after so many attempts, the last of which took so many microseconds.
@@ -165,15 +165,15 @@ impl Probe {
     pub fn record_as(&self, work: Work, kind: u8, attempts: u32, took: u64, payload: Vec<u8>) {
         let kind = Kind::from_number(kind.into()).expect("a kind of end");
         let teller = self.teller(work.0.key());
-        self.core.record(work.0, Entry { kind, attempts, took, payload }, teller);
+        self.core.record(work.0, Entry { kind, attempts, took, payload }, false, teller);
     }
 
     /// Hands it in and leaves: if this was the last user of the journal, the delivery is what drops it. What is told comes out of the receiver.
     pub fn record_and_leave(self, work: Work, payload: Vec<u8>) -> Receiver<Told> {
         let Self { core, told: (teller, told), .. } = self;
-        let key = work.0.key().to_owned();
+        let key = work.0.key().to_string();
         let delivery = Arc::new(Teller { key, told: teller, _held: Some(Arc::clone(&core)) });
-        core.record(work.0, Entry { kind: Kind::Value, attempts: 1, took: 1, payload }, delivery);
+        core.record(work.0, Entry { kind: Kind::Value, attempts: 1, took: 1, payload }, false, delivery);
         told
     }
 

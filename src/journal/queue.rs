@@ -5,16 +5,20 @@
 //!    is bounded by the limit, and not by the limit twice.
 //! 2. An item that is larger than `most_bytes` enters once nothing else has a place: no size waits for ever.
 //! 3. After [`Queue::close`], nothing enters, and what has entered is taken.
+//! 4. The taker waits for more only while more is coming, nobody who gives waits, nothing urgent lies here and half of the places are free;
+//!    and never beyond the instant that it named. Whoever changes one of these wakes it; for a promise that comes to nothing there is
+//!    [`Queue::press`].
 //!
-//! Locks: `state`, a leaf: nothing is called under it.
+//! Locks: `state`, a leaf: nothing is called under it but `more`, which reads a counter.
 
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::time::Instant;
 use crate::sync::{Condvar, Mutex};
 
 /// See the module.
 pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
-    /// Something waits, or it is closed.
+    /// What the taker waits for is there, or the queue is closed.
     is_wanted: Condvar,
     /// There is room again, or it is closed.
     has_room: Condvar,
@@ -29,8 +33,30 @@ struct State<T> {
     places: usize,
     bytes: usize,
     is_closed: bool,
-    taker_sleeps: bool,
+    /// Whether something that waits is not to wait for more.
+    is_urgent: bool,
+    taker: Taker,
     givers_asleep: usize,
+}
+
+/// What the taker does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taker {
+    /// It is not here.
+    Works,
+    /// It waits for something.
+    Sleeps,
+    /// There is something, and it waits for more.
+    Gathers,
+}
+
+/// How an item is put.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    /// Whether to wait while there is no room.
+    pub(super) may_wait: bool,
+    /// Whether somebody waits for this one.
+    pub(super) is_urgent: bool,
 }
 
 impl<T> Queue<T> {
@@ -40,7 +66,8 @@ impl<T> Queue<T> {
             places: 0,
             bytes: 0,
             is_closed: false,
-            taker_sleeps: false,
+            is_urgent: false,
+            taker: Taker::Works,
             givers_asleep: 0,
         };
         let (is_wanted, has_room) = (Condvar::new(), Condvar::new());
@@ -54,11 +81,21 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts an item of that many bytes, after waiting for room if it `may_wait`; gives it back if the queue is closed.
-    pub(super) fn put(&self, item: T, bytes: usize, may_wait: bool) -> Result<(), T> {
+    /// Puts an item of that many bytes, after waiting for room if it may; gives it back if the queue is closed. `more` says whether more is
+    /// coming than so many items.
+    pub(super) fn put(
+        &self,
+        item: T,
+        bytes: usize,
+        manner: Manner,
+        more: impl Fn(usize) -> bool,
+    ) -> Result<(), T> {
         let mut state = self.state.lock();
-        while may_wait && !state.is_closed && self.is_full(&state, bytes) {
+        while manner.may_wait && !state.is_closed && self.is_full(&state, bytes) {
             state.givers_asleep += 1;
+            if state.taker == Taker::Gathers {
+                self.is_wanted.notify_one();
+            }
             self.has_room.wait(&mut state);
             state.givers_asleep -= 1;
         }
@@ -67,10 +104,19 @@ impl<T> Queue<T> {
         }
         state.places += 1;
         state.bytes += bytes;
+        state.is_urgent |= manner.is_urgent;
         state.waiting.push(item);
-        let sleeps = std::mem::take(&mut state.taker_sleeps);
+        let wakes = match state.taker {
+            Taker::Works => false,
+            Taker::Sleeps => true,
+            Taker::Gathers => self.is_enough(&state, more),
+        };
+        if wakes {
+            // Once is enough.
+            state.taker = Taker::Works;
+        }
         drop(state);
-        if sleeps {
+        if wakes {
             self.is_wanted.notify_one();
         }
         Ok(())
@@ -81,16 +127,41 @@ impl<T> Queue<T> {
             || (state.places > 0 && state.bytes.saturating_add(bytes) > self.most_bytes)
     }
 
-    /// Takes all that waits, in order, into an empty list; waits for something. `false` if it is closed and nothing is left.
-    pub(super) fn take(&self, into: &mut Vec<T>) -> bool {
+    /// Whether what waits is not to wait for more.
+    fn is_enough(&self, state: &State<T>, more: impl Fn(usize) -> bool) -> bool {
+        state.is_urgent
+            || state.is_closed
+            || state.givers_asleep > 0
+            || state.places > self.most_places / 2
+            || state.bytes > self.most_bytes / 2
+            || !more(state.waiting.len())
+    }
+
+    /// Takes all that waits, in order, into an empty list; waits for something, and until that instant for enough. `false` if it is closed and
+    /// nothing is left.
+    pub(super) fn take(
+        &self,
+        into: &mut Vec<T>,
+        until: Option<Instant>,
+        more: impl Fn(usize) -> bool,
+    ) -> bool {
         let mut state = self.state.lock();
-        while state.waiting.is_empty() {
-            if state.is_closed {
-                return false;
+        let mut is_late = false;
+        loop {
+            if state.waiting.is_empty() {
+                if state.is_closed {
+                    return false;
+                }
+                state.taker = Taker::Sleeps;
+                self.is_wanted.wait(&mut state);
+                continue;
             }
-            state.taker_sleeps = true;
-            self.is_wanted.wait(&mut state);
+            let Some(until) = until.filter(|_| !is_late && !self.is_enough(&state, &more)) else { break };
+            state.taker = Taker::Gathers;
+            is_late = self.is_wanted.wait_until(&mut state, until).timed_out();
         }
+        state.taker = Taker::Works;
+        state.is_urgent = false;
         std::mem::swap(&mut state.waiting, into);
         true
     }
@@ -107,6 +178,17 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Has a taker that gathers look again; if it `is_urgent`, it gathers no more this time.
+    pub(super) fn press(&self, is_urgent: bool) {
+        let mut state = self.state.lock();
+        state.is_urgent |= is_urgent;
+        let wakes = state.taker == Taker::Gathers;
+        drop(state);
+        if wakes {
+            self.is_wanted.notify_one();
+        }
+    }
+
     /// Whether nothing enters any more.
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Acquire)
@@ -118,5 +200,103 @@ impl<T> Queue<T> {
         self.is_closed.store(true, Ordering::Release);
         self.is_wanted.notify_all();
         self.has_room.notify_all();
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sync::time::{self, Duration};
+    use crate::sync::{channel, thread};
+
+    const LATER: Manner = Manner { may_wait: true, is_urgent: false };
+    const URGENT: Manner = Manner { may_wait: true, is_urgent: true };
+
+    /// A queue of eight, from which a thread takes with a patience of an hour while more is promised; what it takes comes out of the receiver.
+    fn taken(promised: usize) -> (Arc<Queue<u32>>, channel::Receiver<Vec<u32>>) {
+        let queue = Arc::new(Queue::new(8, 800));
+        let (sender, receiver) = channel::bounded(16);
+        let from = Arc::clone(&queue);
+        let taker = move || {
+            let mut taken = Vec::new();
+            let until = Some(time::now() + Duration::from_secs(3600));
+            while from.take(&mut taken, until, |waiting| promised > waiting) {
+                let places = taken.len();
+                sender.send(std::mem::take(&mut taken)).expect("it is waited for");
+                from.done(places, 0);
+            }
+        };
+        thread::Builder::new().spawn(taker).expect("a thread");
+        (queue, receiver)
+    }
+
+    fn put(queue: &Queue<u32>, items: std::ops::Range<u32>, promised: usize) {
+        items.for_each(|item| queue.put(item, 0, LATER, |waiting| promised > waiting).expect("open"));
+    }
+
+    #[test]
+    fn taker_gathers_while_more_is_promised_and_takes_when_that_has_come() {
+        let (queue, receiver) = taken(3);
+        put(&queue, 0..3, 3);
+        assert_eq!(receiver.recv(), Ok(vec![0, 1, 2]));
+        queue.close();
+    }
+
+    #[test]
+    fn urgent_one_ends_the_gathering() {
+        let (queue, receiver) = taken(100);
+        put(&queue, 0..2, 100);
+        queue.put(2, 0, URGENT, |_| true).expect("open");
+        assert_eq!(receiver.recv(), Ok(vec![0, 1, 2]));
+        queue.close();
+    }
+
+    #[test]
+    fn half_of_the_places_or_of_the_bytes_is_enough() {
+        let (queue, receiver) = taken(100);
+        put(&queue, 0..5, 100);
+        assert_eq!(receiver.recv(), Ok(vec![0, 1, 2, 3, 4]));
+        queue.put(5, 401, LATER, |_| true).expect("open");
+        assert_eq!(receiver.recv(), Ok(vec![5]));
+        queue.close();
+    }
+
+    #[test]
+    fn who_waits_for_room_ends_the_gathering() {
+        let (queue, receiver) = taken(100);
+        queue.put(0, 400, LATER, |_| true).expect("open");
+        // There is no room for this one beside the first.
+        queue.put(1, 500, LATER, |_| true).expect("open");
+        assert_eq!(receiver.recv(), Ok(vec![0]));
+        queue.close();
+    }
+
+    #[test]
+    fn end_ends_the_gathering() {
+        let (queue, receiver) = taken(100);
+        put(&queue, 0..1, 100);
+        queue.close();
+        assert_eq!(receiver.recv(), Ok(vec![0]));
+        assert!(receiver.recv().is_err(), "and it has ended");
+    }
+
+    #[test]
+    fn pressing_ends_the_gathering() {
+        let (queue, receiver) = taken(100);
+        put(&queue, 0..1, 100);
+        queue.press(true);
+        assert_eq!(receiver.recv(), Ok(vec![0]));
+        queue.close();
+    }
+
+    #[test]
+    fn gathering_is_limited() {
+        let queue = Queue::new(8, 800);
+        put(&queue, 0..1, 100);
+        let mut taken = Vec::new();
+        assert!(queue.take(&mut taken, Some(time::now() + Duration::from_millis(2)), |_| true));
+        assert_eq!(taken, [0]);
     }
 }

@@ -166,7 +166,7 @@ pub(super) struct Head {
     pub(super) seq: u64,
     /// The number of its [`Job`].
     pub(super) job: u32,
-    pub(super) key: Box<str>,
+    pub(super) key: Arc<str>,
     pub(super) input: InputHash,
     pub(super) kind: Kind,
     pub(super) attempts: u32,

@@ -116,6 +116,8 @@ pub(crate) use pace::Pace;
 pub use report::{ReturnedTask, ShutdownReport, StuckTask};
 pub use saturation::Saturation;
 pub use scope::ScopedPool;
+#[cfg(feature = "journal")]
+pub(crate) use seat::is_worker;
 pub use shutdown::Shutdown;
 pub use snapshot::{RunningTask, Snapshot, WorkerSnapshot};
 pub use submitter::Submitter;

@@ -64,6 +64,12 @@ impl Seat {
     }
 }
 
+/// Whether the current thread is a worker of any pool.
+#[cfg(feature = "journal")]
+pub(crate) fn is_worker() -> bool {
+    SEAT.try_with(|seat| seat.borrow().is_some()).unwrap_or(false)
+}
+
 /// For as long as it lives, the current thread runs a task of a pool whose worker it is not.
 pub(super) struct Guest;
 

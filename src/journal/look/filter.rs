@@ -95,7 +95,7 @@ impl Filter {
     pub(super) fn means(&self, head: &Head) -> bool {
         self.whole.contains(&head.job)
             || self.jobs.contains(&head.job)
-                && self.key.as_ref().is_none_or(|key| *key == head.key)
+                && self.key.as_ref().is_none_or(|key| **key == *head.key)
                 && (!self.is_failed || EntryKind::of(head.kind).is_failure())
                 && self.before.is_none_or(|before| head.ended < before)
     }

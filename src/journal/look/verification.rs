@@ -61,7 +61,11 @@ impl Verification {
             return;
         }
         let Damage { seq, key, what } = damage;
-        self.damages.push(JournalDamage { seq: (seq > 0).then_some(seq), key: key.map(Into::into), what });
+        self.damages.push(JournalDamage {
+            seq: (seq > 0).then_some(seq),
+            key: key.as_deref().map(str::to_owned),
+            what,
+        });
     }
 }
 

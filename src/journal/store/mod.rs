@@ -13,6 +13,7 @@ use super::error::{JournalError, JournalErrorKind};
 use super::record::{Head, Identity, Job, Row};
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// One change of what is kept; a batch of them is applied whole or not at all.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub(super) enum Change {
 pub(super) struct Damage {
     /// The record, 0 if it is about none.
     pub(super) seq: u64,
-    pub(super) key: Option<Box<str>>,
+    pub(super) key: Option<Arc<str>>,
     pub(super) what: String,
 }
 

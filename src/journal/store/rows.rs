@@ -1,5 +1,7 @@
 //! The rows of the file: each with its checksums, made when it is written and checked when it is read.
 
+use std::sync::Arc;
+
 use rusqlite::{CachedStatement, Connection, Row as Raw, params};
 
 use super::{Change, Damage, Meta, StoreError};
@@ -148,7 +150,7 @@ fn head(raw: &Raw<'_>) -> Result<(Head, Checksum), Damage> {
     let seq = raw.get::<_, i64>(0).unwrap_or_default().cast_unsigned();
     let read = || -> rusqlite::Result<Option<(Head, Checksum)>> {
         let Some(kind) = Kind::from_number(raw.get(4)?) else { return Ok(None) };
-        let key: Box<str> = raw.get_ref(2)?.as_str()?.into();
+        let key: Arc<str> = raw.get_ref(2)?.as_str()?.into();
         let sum = Checksum::from_number(raw.get(8)?);
         let (attempts, ended, took) = (raw.get(5)?, raw.get::<_, i64>(6)?, raw.get::<_, i64>(7)?);
         let (ended, took) = (ended.cast_unsigned(), took.cast_unsigned());

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::{self, Display};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +12,7 @@ use super::error::DurableError;
 use super::handler::Handler;
 use super::refusal::RefusedCall;
 use super::submit::Begun;
+use super::text::text;
 use crate::cancel::CancellationToken;
 
 /// Why a call gave no value: it was not taken, or the task ended without one.
@@ -93,7 +95,7 @@ where
     /// # Panics
     /// As [`submit`](Self::submit).
     pub fn call(&self, key: impl Display, input: I) -> Result<T, CallError<I>> {
-        Ok(self.run(key, input)?.wait()?)
+        Ok(self.run_under(&CancellationToken::new, true, text(key), input)?.wait()?)
     }
 
     /// As [`call`](Self::call), with a token for the handler to look at, which ends nothing else.
@@ -106,7 +108,7 @@ where
         key: impl Display,
         input: I,
     ) -> Result<T, CallError<I>> {
-        Ok(self.run_with(token, key, input)?.wait()?)
+        Ok(self.run_under(&|| token.clone(), true, text(key), input)?.wait()?)
     }
 
     /// Runs the handler here and now, unless the task is recorded, and hands its result to the journal without waiting for it: the handle ends when
@@ -118,7 +120,7 @@ where
     /// # Panics
     /// As [`submit`](Self::submit).
     pub fn run(&self, key: impl Display, input: I) -> Result<DurableHandle<T>, RefusedCall<I>> {
-        self.run_under(&CancellationToken::new, key.to_string(), input)
+        self.run_under(&CancellationToken::new, false, text(key), input)
     }
 
     /// As [`run`](Self::run), with a token for the handler to look at.
@@ -131,20 +133,21 @@ where
         key: impl Display,
         input: I,
     ) -> Result<DurableHandle<T>, RefusedCall<I>> {
-        self.run_under(&|| token.clone(), key.to_string(), input)
+        self.run_under(&|| token.clone(), false, text(key), input)
     }
 
     fn run_under(
         &self,
         token: &dyn Fn() -> CancellationToken,
-        key: String,
+        is_urgent: bool,
+        key: Arc<str>,
         input: I,
     ) -> Result<DurableHandle<T>, RefusedCall<I>> {
         match self.begin(key, input)? {
             Begun::Replay(handle) => Ok(handle),
             Begun::Run(work, handle) => {
                 // Why it failed is in the handle.
-                let _ = work.run_here(token);
+                let _ = work.run_here(token, is_urgent);
                 Ok(handle)
             }
         }

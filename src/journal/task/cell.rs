@@ -29,6 +29,8 @@ struct State<T> {
     phase: Phase<T>,
     stamp: Option<u64>,
     signal: Option<Signal>,
+    /// Whether a thread that could do other work waits for it.
+    is_awaited: bool,
 }
 
 enum Phase<T> {
@@ -61,15 +63,23 @@ impl<T> Cell<T> {
     }
 
     fn in_phase(phase: Phase<T>, stamp: Option<u64>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { phase, stamp, signal: None }) })
+        Arc::new(Self { state: Mutex::new(State { phase, stamp, signal: None, is_awaited: false }) })
     }
 
-    /// Keeps what came out until it is recorded.
-    pub(super) fn ran(&self, outcome: Outcome<T>) {
+    /// Keeps what came out until it is recorded; whether that is awaited.
+    pub(super) fn ran(&self, outcome: Outcome<T>) -> bool {
         let mut state = self.state.lock();
         if matches!(state.phase, Phase::Open) {
             state.phase = Phase::Ran(outcome);
         }
+        state.is_awaited
+    }
+
+    /// A thread that could do other work waits for it; whether it has run, and waits for the committer.
+    pub(super) fn await_now(&self) -> bool {
+        let mut state = self.state.lock();
+        state.is_awaited = true;
+        matches!(state.phase, Phase::Ran(_))
     }
 
     /// Ends it, with nothing recorded.

@@ -12,7 +12,7 @@ use super::replay;
 use crate::cancel::CancellationToken;
 use crate::combine;
 use crate::journal::core::Core;
-use crate::pool::{CancelOutcome, JobEnd, ScopedTaskHandle, TaskError, WaitCancelled};
+use crate::pool::{self, CancelOutcome, JobEnd, ScopedTaskHandle, TaskError, WaitCancelled};
 use crate::waitable::{Help, Signal, Waitable};
 
 /// A durable task that borrows nothing.
@@ -31,14 +31,14 @@ pub struct ScopedDurableHandle<'env, T> {
     /// `None` if nothing is to be run, or it ran on the calling thread.
     task: Option<ScopedTaskHandle<'env, JobEnd>>,
     handler: Arc<str>,
-    key: Box<str>,
+    key: Arc<str>,
     is_replayed: bool,
 }
 
 impl<'env, T> ScopedDurableHandle<'env, T> {
-    pub(super) fn new(core: &Arc<Core>, cell: Arc<Cell<T>>, handler: &Arc<str>, key: &str) -> Self {
-        let (core, handler) = (Arc::clone(core), Arc::clone(handler));
-        Self { core, cell, task: None, handler, key: key.into(), is_replayed: false }
+    pub(super) fn new(core: &Arc<Core>, cell: Arc<Cell<T>>, handler: &Arc<str>, key: &Arc<str>) -> Self {
+        let (core, handler, key) = (Arc::clone(core), Arc::clone(handler), Arc::clone(key));
+        Self { core, cell, task: None, handler, key, is_replayed: false }
     }
 
     pub(super) fn replayed(mut self) -> Self {
@@ -54,6 +54,10 @@ impl<'env, T> ScopedDurableHandle<'env, T> {
     /// The key of the task.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    pub(super) fn into_key(self) -> Arc<str> {
+        self.key
     }
 
     /// The name of its handler.
@@ -168,6 +172,10 @@ impl<T: DeserializeOwned> Waitable for ScopedDurableHandle<'_, T> {
         // A token ends a task that has not started although no worker comes to it; who waits has to look then.
         let of_task = self.task.as_ref().filter(|task| task.has_own_tokens() && !self.cell.is_over());
         let of_task = of_task.map(|task| (signal.twin(), task));
+        // Its worker stands still meanwhile.
+        if pool::is_worker() && self.cell.await_now() {
+            self.core.hurry();
+        }
         self.cell.watch(signal);
         if let Some((signal, task)) = of_task {
             Waitable::watch(task, signal);

@@ -13,7 +13,7 @@ pub struct DurableError(Box<Inner>);
 
 struct Inner {
     handler: Arc<str>,
-    key: Box<str>,
+    key: Arc<str>,
     kind: DurableErrorKind,
 }
 
@@ -60,8 +60,8 @@ pub enum DurableErrorKind {
 }
 
 impl DurableError {
-    pub(super) fn new(handler: &Arc<str>, key: &str, kind: DurableErrorKind) -> Self {
-        Self(Box::new(Inner { handler: Arc::clone(handler), key: key.into(), kind }))
+    pub(super) fn new(handler: &Arc<str>, key: &Arc<str>, kind: DurableErrorKind) -> Self {
+        Self(Box::new(Inner { handler: Arc::clone(handler), key: Arc::clone(key), kind }))
     }
 
     /// What happened.

@@ -13,6 +13,7 @@ mod refusal;
 mod replay;
 mod shared;
 mod submit;
+mod text;
 mod timer;
 mod work;
 

@@ -10,7 +10,7 @@ use crate::pool::Refusal;
 /// A call that was not taken. The input is in it, as it was handed in; nothing was run, and the key is free.
 pub struct RefusedCall<I> {
     handler: Arc<str>,
-    key: String,
+    key: Arc<str>,
     input: I,
     refusal: CallRefusal,
 }
@@ -37,7 +37,7 @@ pub enum CallRefusal {
 }
 
 impl<I> RefusedCall<I> {
-    pub(super) fn new(handler: &Arc<str>, key: String, input: I, refusal: CallRefusal) -> Self {
+    pub(super) fn new(handler: &Arc<str>, key: Arc<str>, input: I, refusal: CallRefusal) -> Self {
         Self { handler: Arc::clone(handler), key, input, refusal }
     }
 

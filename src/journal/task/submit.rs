@@ -16,9 +16,10 @@ use super::options::ChangedInput;
 use super::refusal::{CallRefusal, RefusedCall};
 use super::replay;
 use super::shared::Shared;
+use super::text::text;
 use super::work::Work;
 use crate::journal::core::{Claim, ClaimRefusal, Order, Recorded};
-use crate::journal::record::input_hash;
+use crate::journal::record::{InputHash, input_hash};
 use crate::pool::{JobPatience, Submitter, TaskOptions};
 
 /// What a call has to do.
@@ -106,7 +107,7 @@ where
         input: I,
         patience: JobPatience,
     ) -> Result<ScopedDurableHandle<'env, T>, RefusedCall<I>> {
-        let (work, handle) = match self.begin(key.to_string(), input)? {
+        let (work, handle) = match self.begin(text(key), input)? {
             Begun::Replay(handle) => return Ok(handle),
             Begun::Run(work, handle) => (work, handle),
         };
@@ -114,14 +115,14 @@ where
             Ok(task) => Ok(handle.of_task(task)),
             Err((work, refusal)) => {
                 let input = work.into_input().unwrap_or_else(|| unreachable!("it has not run"));
-                let key = handle.key().to_owned();
+                let key = handle.into_key();
                 Err(RefusedCall::new(&self.shared.name, key, input, CallRefusal::Pool(refusal)))
             }
         }
     }
 
     /// Claims the key, and says what is to be done.
-    pub(super) fn begin<'env>(&self, key: String, input: I) -> Result<Begun<'env, I, T>, RefusedCall<I>> {
+    pub(super) fn begin<'env>(&self, key: Arc<str>, input: I) -> Result<Begun<'env, I, T>, RefusedCall<I>> {
         let shared = &self.shared;
         match claim(shared, &key, &input) {
             Ok(Claimed::Before(recorded)) => Ok(Begun::Replay(self.replay(&recorded, &key))),
@@ -135,14 +136,14 @@ where
         }
     }
 
-    fn replay<'env>(&self, recorded: &Recorded, key: &str) -> ScopedDurableHandle<'env, T> {
+    fn replay<'env>(&self, recorded: &Recorded, key: &Arc<str>) -> ScopedDurableHandle<'env, T> {
         self.shared.scope.counts.count_replay();
         let cell = Cell::new(Some(recorded.seq()));
         self.shared.scope.core.read(recorded, cell.clone());
         self.handle(cell, key).replayed()
     }
 
-    fn handle<'env>(&self, cell: Arc<Cell<T>>, key: &str) -> ScopedDurableHandle<'env, T> {
+    fn handle<'env>(&self, cell: Arc<Cell<T>>, key: &Arc<str>) -> ScopedDurableHandle<'env, T> {
         ScopedDurableHandle::new(&self.shared.scope.core, cell, &self.shared.name, key)
     }
 }
@@ -155,16 +156,15 @@ enum Claimed<T> {
     Looked(Arc<Cell<T>>),
 }
 
-fn claim<I, T>(shared: &Shared<I, T>, key: &str, input: &I) -> Result<Claimed<T>, CallRefusal>
+fn claim<I, T>(shared: &Shared<I, T>, key: &Arc<str>, input: &I) -> Result<Claimed<T>, CallRefusal>
 where
     I: Serialize,
     T: DeserializeOwned + Send + 'static,
 {
-    let encoded =
-        postcard::to_allocvec(input).map_err(|error| CallRefusal::Unencodable(error.to_string()))?;
+    let hash = hash(input).map_err(|error| CallRefusal::Unencodable(error.to_string()))?;
     let job = shared.job.as_ref().map_err(|error| CallRefusal::Journal(error.clone()))?;
     let core = &shared.scope.core;
-    match core.claim(shared.scope.run, job, key, input_hash(&encoded)).map_err(refusal)? {
+    match core.claim(shared.scope.run, job, key, hash).map_err(refusal)? {
         Claim::Fresh(order) => Ok(Claimed::New(order)),
         Claim::Changed(order, _) => match shared.options.changed_input {
             ChangedInput::Rerun => Ok(Claimed::New(order)),
@@ -187,6 +187,15 @@ where
                 Ok(Claimed::Looked(Cell::ended(outcome, recorded.seq())))
             }
         },
+    }
+}
+
+/// The hash of the encoded input. Most inputs are short: those are encoded on the stack.
+fn hash(input: &impl Serialize) -> postcard::Result<InputHash> {
+    match postcard::to_slice(input, &mut [0; 256]) {
+        Ok(encoded) => Ok(input_hash(encoded)),
+        Err(postcard::Error::SerializeBufferFull) => Ok(input_hash(&postcard::to_allocvec(input)?)),
+        Err(error) => Err(error),
     }
 }
 

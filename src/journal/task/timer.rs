@@ -59,18 +59,19 @@ impl DurableTimer {
         name: &str,
         duration: Duration,
     ) -> Result<Self, RefusedCall<Duration>> {
-        Self::start(scope, name, duration)
-            .map_err(|refusal| RefusedCall::new(&Arc::from("timer"), name.to_owned(), duration, refusal))
+        let name = Arc::from(name);
+        Self::start(scope, &name, duration)
+            .map_err(|refusal| RefusedCall::new(&Arc::from("timer"), name, duration, refusal))
     }
 
-    fn start(scope: &Arc<ScopeRun>, name: &str, duration: Duration) -> Result<Self, CallRefusal> {
+    fn start(scope: &Arc<ScopeRun>, name: &Arc<str>, duration: Duration) -> Result<Self, CallRefusal> {
         let core = &scope.core;
         let (deadline, is_replayed) = deadline(scope, name, duration)?;
         let fired = core.job(&scope.name, FIRED, 0).map_err(CallRefusal::Journal)?;
         let timer = |cell, pending| Self {
             core: Arc::clone(core),
             cell,
-            name: name.into(),
+            name: Arc::clone(name),
             is_replayed,
             pending: Mutex::new(pending),
         };
@@ -168,7 +169,7 @@ impl DurableTimer {
             Ok(()) => {
                 self.cell.ran(Ok(()));
                 let entry = Entry { kind: Kind::TimerFired, attempts: 1, took: 0, payload: Vec::new() };
-                self.core.record(order, entry, self.cell.clone());
+                self.core.record(order, entry, true, self.cell.clone());
             }
             Err(cause) => {
                 drop(order); // before anybody hears of the end
@@ -181,7 +182,7 @@ impl DurableTimer {
 /// When it fires, since the Unix epoch (`None`: never), and whether that stood in the journal.
 fn deadline(
     scope: &ScopeRun,
-    name: &str,
+    name: &Arc<str>,
     duration: Duration,
 ) -> Result<(Option<Duration>, bool), CallRefusal> {
     let core = &scope.core;
@@ -198,7 +199,12 @@ fn deadline(
             let millis = at.and_then(|at| u64::try_from(at.as_millis()).ok()).unwrap_or(u64::MAX);
             cell.ran(Ok(millis));
             let payload = millis.to_le_bytes().to_vec();
-            core.record(order, Entry { kind: Kind::TimerSet, attempts: 1, took: 0, payload }, cell.clone());
+            core.record(
+                order,
+                Entry { kind: Kind::TimerSet, attempts: 1, took: 0, payload },
+                true,
+                cell.clone(),
+            );
             (block(&cell, |row| decode(core, &row)), false)
         }
     };

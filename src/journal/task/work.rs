@@ -38,17 +38,17 @@ impl<I, T> Work<I, T> {
 }
 
 impl<I, T: Serialize + Send + 'static> Work<I, T> {
-    /// Runs it on this thread and hands its record to the committer.
-    pub(super) fn run_here(mut self, token: &dyn Fn() -> CancellationToken) -> JobEnd {
+    /// Runs it on this thread and hands its record to the committer; `is_urgent` if somebody waits for that.
+    pub(super) fn run_here(mut self, token: &dyn Fn() -> CancellationToken, is_urgent: bool) -> JobEnd {
         match self.inside.take() {
-            Some(inside) => inside.run(&LazyToken::new(token)),
+            Some(inside) => inside.run(&LazyToken::new(token), is_urgent),
             None => Err(JobFailed),
         }
     }
 }
 
 impl<I, T: Serialize + Send + 'static> Inside<I, T> {
-    fn run(self, token: &LazyToken<'_>) -> JobEnd {
+    fn run(self, token: &LazyToken<'_>, is_urgent: bool) -> JobEnd {
         let Self { shared, order, input, cell } = self;
         let started = time::now();
         let core = &shared.scope.core;
@@ -71,8 +71,8 @@ impl<I, T: Serialize + Send + 'static> Inside<I, T> {
             Ran::Whole { kind, payload, outcome } => {
                 let end = if outcome.is_ok() { Ok(()) } else { Err(JobFailed) };
                 let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                cell.ran(outcome);
-                core.record(order, Entry { kind, attempts, took, payload }, cell);
+                let is_urgent = cell.ran(outcome) || is_urgent;
+                core.record(order, Entry { kind, attempts, took, payload }, is_urgent, cell);
                 end
             }
             Ran::Loose(kind) => {
@@ -91,7 +91,7 @@ fn set_aside<T>(crashes: u32) -> Ran<T> {
 
 impl<I: Send, T: Serialize + Send + 'static> Job for Work<I, T> {
     fn run(self, context: &JobContext<'_>) -> JobEnd {
-        self.run_here(&|| context.token())
+        self.run_here(&|| context.token(), false)
     }
 
     fn handed_back(&mut self, name: Arc<str>) {
