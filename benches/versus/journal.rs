@@ -1,10 +1,11 @@
-//! The same batch without a journal, with one, and told again from it (with the feature `journal`): empty tasks, short ones, and some of 100 µs.
+//! The same batch without a journal, with one, and told again from it (with the feature `journal`): empty tasks, short ones, and some of 100 µs;
+//! through a pool and through a pipeline.
 
 use std::path::Path;
 
 use gristmill::combine::as_completed;
-use gristmill::journal::{Durability, Journal};
-use gristmill::{Submitter, ThreadPool};
+use gristmill::journal::{Durability, DurableHandle, Journal};
+use gristmill::{CancellationToken, Pipeline, Submitter, ThreadPool};
 use tempfile::TempDir;
 
 use super::{
@@ -13,9 +14,14 @@ use super::{
 };
 
 /// Rounds per task and tasks.
-const SIZES: [(u32, u32); 4] = [(0, 200_000), (0, 1_000_000), (16_000, 40_000), (84_000, 10_000)];
+const SIZES: [(u32, u32); 4] = [(0, 200_000), (0, 1_000_000), (16_000, 40_000), (84_000, 30_000)];
 
 pub(crate) fn run(bench: &mut Bench) {
+    run_pools(bench);
+    run_pipelines(bench);
+}
+
+fn run_pools(bench: &mut Bench) {
     for (rounds, tasks) in SIZES {
         let title = format!("journal, {tasks} tasks, {rounds} rounds per task");
         if !bench.wants(&title) {
@@ -50,6 +56,57 @@ pub(crate) fn run(bench: &mut Bench) {
         group.yardstick("to the pool");
         bench.run(group);
     }
+}
+
+fn run_pipelines(bench: &mut Bench) {
+    for (rounds, tasks) in [(0, 200_000), (84_000, 30_000)] {
+        let title = format!("journal in a pipeline, {tasks} tasks, {rounds} rounds per task");
+        if !bench.wants(&title) {
+            continue;
+        }
+        let (tasks, workers) = (bench.items(tasks), bench.workers());
+        let mut group = Group::new(title, tasks, "task");
+        let expected = unordered_sum(tasks, rounds);
+        group.case("pipeline", expected, move || plain_pipeline(workers, tasks, rounds)).as_yardstick();
+        for (name, durability) in [
+            ("recorded, survives a crash of the process", Durability::ProcessCrash),
+            ("recorded, survives the loss of power", Durability::PowerLoss),
+        ] {
+            group.case(name, expected, move || {
+                let folder = tempfile::tempdir().expect("a folder");
+                recorded_pipeline(&folder.path().join("journal"), durability, workers, tasks, rounds)
+            });
+        }
+        group.yardstick("to the pipeline");
+        bench.run(group);
+    }
+}
+
+fn plain_pipeline(workers: usize, tasks: u32, rounds: u32) -> u64 {
+    let mut sum = 0;
+    Pipeline::from_iter(0..u64::from(tasks))
+        .workers(workers)
+        .map("work", |index| work(index, rounds))
+        .for_each_local("sum", |value| sum = any_order(sum, value))
+        .run(&CancellationToken::new())
+        .expect("no panic");
+    sum
+}
+
+fn recorded_pipeline(file: &Path, durability: Durability, workers: usize, tasks: u32, rounds: u32) -> u64 {
+    let journal = Journal::builder().durability(durability).open(file).expect("it opens");
+    let function = journal.scope("bench").handler("work", 1, move |_, index: &u64| Ok(work(*index, rounds)));
+    let mut sum = 0;
+    Pipeline::from_iter(0..u64::from(tasks))
+        .workers(workers)
+        .try_map("work", |index| function.run(index, index))
+        .for_each_local("sum", |handle: DurableHandle<u64>| {
+            sum = any_order(sum, handle.wait().expect("a value"))
+        })
+        .run(&CancellationToken::new())
+        .expect("all are taken");
+    journal.close().expect("it closes");
+    sum
 }
 
 fn plain(pool: &Submitter<'static>, tasks: u32, rounds: u32) -> u64 {

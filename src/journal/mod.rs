@@ -15,7 +15,8 @@
 //! | a batch in it, by its name | [`Journal::scope`] |
 //! | a function whose results are recorded | [`Scope::handler`] |
 //! | to run it on a pool | [`Handler::submit`] |
-//! | to run it here: in a stage of a pipeline, in a task of a group, as a step | [`Handler::call`], [`Handler::run`] |
+//! | to run it here: in a stage of a pipeline, in a task of a group | [`Handler::run`], and the handle further on |
+//! | steps in a row, each of which needs the one before | [`Handler::call`] |
 //! | all of them, the first, each as it ends | [`combine`](crate::combine) over [`DurableHandle`]s |
 //! | a timer that waits only for what remains | [`Scope::after`] |
 //! | results that are files | [`OutputFile`] and [`HandlerOptions::accept_if`] |
@@ -37,6 +38,38 @@
 //!     assert_eq!(square?, (index * index) as u64);
 //! }
 //! assert_eq!(scope.report().run, 10);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # In a pipeline, in a group
+//! A stage, or a task of a group, runs the handler where it is, and gives the handle on; whoever takes the result waits for it there, and by then it is
+//! mostly recorded. So no worker stands still for a commit, and what waits is bounded by the window.
+//!
+//! ```
+//! use gristmill::journal::{DurableHandle, Journal};
+//! use gristmill::{CancellationToken, ErrorGroup, Pipeline};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("squares.journal");
+//! let journal = Journal::open(path)?;
+//! let scope = journal.scope("squares");
+//! let square = scope.handler("square", 1, |_, number: &u64| Ok(number * number));
+//! let mut sum = 0;
+//! Pipeline::from_iter(0..10_u64)
+//!     .try_map("square", |number| square.run(number, number))
+//!     .in_order()
+//!     .for_each_local("sum", |handle: DurableHandle<u64>| sum += handle.wait().expect("a square"))
+//!     .run(&CancellationToken::new())?;
+//! assert_eq!(sum, 285);
+//!
+//! let cube = scope.handler("cube", 1, |_, number: &u64| Ok(number * number * number));
+//! let group = ErrorGroup::builder().build()?;
+//! for number in 0..10 {
+//!     let cube = cube.clone();
+//!     group.spawn(move || cube.run(number, number)).expect("it is open");
+//! }
+//! let cubes: Result<Vec<u64>, _> = group.into_results()?.into_iter().map(DurableHandle::wait).collect();
+//! assert_eq!(cubes?.into_iter().sum::<u64>(), 2025);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

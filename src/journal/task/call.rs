@@ -68,24 +68,21 @@ where
     I: Serialize + Send + 'static,
     T: Serialize + DeserializeOwned + Send + 'static,
 {
-    /// Runs the handler here and now, unless the task is recorded, and waits until its result is in the journal. For stages of a pipeline, tasks of
-    /// a group, and steps in a row.
+    /// Runs the handler here and now, unless the task is recorded, and waits until its result is in the journal. For steps in a row.
     ///
-    /// Not for many short tasks: each waits for a commit of its own. [`run`](Self::run) leaves that wait to whoever takes the result.
+    /// Not for many short tasks, in a stage of a pipeline or in a group: each waits for a commit of its own. [`run`](Self::run) leaves that wait to
+    /// whoever takes the result.
     ///
     /// ```
     /// use gristmill::journal::Journal;
-    /// use gristmill::{CancellationToken, Pipeline};
     ///
     /// # let folder = tempfile::tempdir()?;
-    /// let journal = Journal::open(folder.path().join("squares.journal"))?;
-    /// let square = journal.scope("squares").handler("square", 1, |_, number: &u64| Ok(number * number));
-    /// let sum = Pipeline::from_iter(0..10_u64)
-    ///     .try_map("square", |number| square.call(number, number))
-    ///     .fold("sum", 0, |sum, square| sum + square)
-    ///     .run(&CancellationToken::new())?;
-    /// # let (sum, _) = sum;
-    /// assert_eq!(sum, 285);
+    /// let journal = Journal::open(folder.path().join("words.journal"))?;
+    /// let scope = journal.scope("words");
+    /// let fetch = scope.handler("fetch", 1, |_, name: &String| Ok(format!("text of {name}")));
+    /// let count = scope.handler("count", 1, |_, text: &String| Ok(text.split(' ').count()));
+    /// let text = fetch.call("grist", "grist".to_owned())?;
+    /// assert_eq!(count.call("grist", text)?, 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -112,7 +109,7 @@ where
     }
 
     /// Runs the handler here and now, unless the task is recorded, and hands its result to the journal without waiting for it: the handle ends when
-    /// it is recorded.
+    /// it is recorded. For stages of a pipeline and tasks of a group, which [give the handle on](super::super#in-a-pipeline-in-a-group).
     ///
     /// # Errors
     /// As for [`submit`](Self::submit), but for the pool's.
