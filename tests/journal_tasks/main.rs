@@ -11,6 +11,7 @@ mod calls;
 mod crashes;
 
 mod ends;
+mod faults;
 mod pools;
 mod replay;
 mod timers;
