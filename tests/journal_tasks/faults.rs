@@ -11,7 +11,7 @@ use gristmill::{ThreadPool, Waitable};
 use crate::{Runs, pool};
 
 /// On a pool, and as many by `run`, and a timer behind them.
-const EACH: u64 = 8;
+const EACH: u64 = 6;
 
 fn open(memory: &Memory) -> Result<Journal, JournalError> {
     probe::open(Journal::builder().queue(4), memory)
