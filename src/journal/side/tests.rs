@@ -119,7 +119,6 @@ fn first_of_a_block_marks_those_next_in_line_and_one_alone_counts_by_itself() {
     let _ = idle;
 }
 
-/// What would be read if the process were killed now.
 #[test]
 fn one_that_is_left_of_its_block_has_a_mark_of_its_own_and_rests() {
     let (_folder, journal) = journal();
@@ -134,6 +133,7 @@ fn one_that_is_left_of_its_block_has_a_mark_of_its_own_and_rests() {
     side.end(last);
 }
 
+/// What would be read if the process were killed now.
 fn marks_now(side: &Side) -> Vec<u128> {
     let mut left = Left { epoch: side.epoch(), ..Left::default() };
     super::read_marks(&side.file, &mut left).expect("it can be read");
