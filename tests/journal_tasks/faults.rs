@@ -10,8 +10,9 @@ use gristmill::{ThreadPool, Waitable};
 
 use crate::{Runs, pool};
 
-/// On a pool, and as many by `run`, and a timer behind them.
+/// On a pool, as many by `run` and by `call`, and a timer: all together.
 const EACH: u64 = 6;
+const ALL: usize = 19;
 
 fn open(memory: &Memory) -> Result<Journal, JournalError> {
     probe::open(Journal::builder().queue(4), memory)
@@ -78,7 +79,7 @@ fn batch(journal: &Journal, pool: &ThreadPool) -> (Went, u64) {
     let scope = journal.scope("batch");
     let runs = Runs::default();
     let counter = runs.clone();
-    let handler = scope.handler("square", 1, move |_, number: &u64| {
+    let square = scope.handler("square", 1, move |_, number: &u64| {
         counter.add();
         result(*number)
     });
@@ -86,7 +87,7 @@ fn batch(journal: &Journal, pool: &ThreadPool) -> (Went, u64) {
     let mut went = Went::default();
     for number in 0..2 * EACH {
         let taken =
-            if number % 2 == 0 { handler.submit(pool, number, number) } else { handler.run(number, number) };
+            if number % 2 == 0 { square.submit(pool, number, number) } else { square.run(number, number) };
         match taken {
             Ok(handle) => handles.push(Box::new(handle.map(move |end| {
                 (
@@ -115,7 +116,7 @@ fn batch(journal: &Journal, pool: &ThreadPool) -> (Went, u64) {
     }
     for number in 2 * EACH..3 * EACH {
         let (has_failed, before) = (went.failed > 0, went.recorded.len());
-        match handler.call(number, number) {
+        match square.call(number, number) {
             Ok(value) => went.note(number, Ok(value.to_string())),
             Err(CallError::Ended(error)) => went.note(number, Err(error.into_kind())),
             Err(CallError::Refused(refused)) => {
@@ -128,8 +129,6 @@ fn batch(journal: &Journal, pool: &ThreadPool) -> (Went, u64) {
     }
     (went, runs.since())
 }
-
-const ALL: usize = 3 * EACH as usize + 1;
 
 /// After a failure the journal says so to everybody.
 fn assert_stopped(journal: Journal, pool: &ThreadPool) {

@@ -120,7 +120,9 @@ fn run_group(form: &str, square: &Handler<u64, u64>, teller: &Teller) {
             // In order, as they are waited for.
             let mut handles: Vec<(u64, DurableHandle<u64>)> = handed.iter().collect();
             handles.sort_by_key(|(number, _)| *number);
-            handles.into_iter().for_each(|(number, handle)| teller.tell(number, value(handle.wait())));
+            for (number, handle) in handles {
+                teller.tell(number, value(handle.wait()));
+            }
         });
         let group = ErrorGroup::builder().limit(3);
         group

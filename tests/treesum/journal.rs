@@ -125,14 +125,14 @@ fn changed_file_is_read_again_and_no_other() {
     fs::write(secret, "X").expect("writable");
     File::options().write(true).open(secret).and_then(|file| file.set_modified(modified)).expect("own file");
     // Another file under the same name.
-    let replaced = &job.files[70];
+    let renamed = &job.files[70];
     fs::write(job.beside.path("new"), "70").expect("writable");
-    fs::rename(job.beside.path("new"), replaced).expect("on one file system");
+    fs::rename(job.beside.path("new"), renamed).expect("on one file system");
     // Longer, new, and gone.
     fs::write(&job.files[700], "another text").expect("writable");
     let new = job.tree.file("new", "new");
     fs::remove_file(&job.files[1700]).expect("removable");
-    for file in [secret, replaced, &job.files[700], &new] {
+    for file in [secret, renamed, &job.files[700], &new] {
         wait_until_old(file);
     }
     let (after, replayed, read) = job.finished(&[]);

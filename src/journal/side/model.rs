@@ -104,7 +104,8 @@ impl MarksInMemory {
     }
 
     fn slots_of(file: &[u8]) -> u32 {
-        (0..).take_while(|slot| marks::at(*slot) < file.len() as u64).count().try_into().unwrap_or(u32::MAX)
+        let bytes = (file.len() as u64).saturating_sub(marks::at(0));
+        u32::try_from(bytes.div_ceil(block::STRIDE as u64)).unwrap_or(u32::MAX)
     }
 }
 
