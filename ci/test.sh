@@ -4,4 +4,4 @@ source "$(dirname "$0")/common.sh"
 
 run cargo test
 # The features have tests of their own.
-run cargo test --all-features --lib --test journal_look --test journal_store --test journal_tasks --test pipeline_data --test metrics_publisher --test progress --test tracing
+run cargo test --all-features --lib --test journal_look --test journal_store --test journal_tasks --test pipeline_data --test metrics_publisher --test progress --test tracing --test treesum

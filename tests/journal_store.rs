@@ -12,6 +12,8 @@ mod faults;
 mod kills;
 #[path = "journal_store/opening.rs"]
 mod opening;
+#[path = "journal_store/read_only.rs"]
+mod read_only;
 #[path = "journal_store/replay.rs"]
 mod replay;
 #[path = "journal_store/support.rs"]

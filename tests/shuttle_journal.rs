@@ -2,19 +2,24 @@
 #![cfg(gristmill_shuttle)]
 #![allow(clippy::unwrap_used)] // helpers are test code too
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gristmill::combine::as_completed;
-use gristmill::journal::probe::{self, Claimed, Memory, Probe, Told};
-use gristmill::journal::{DurableErrorKind, Journal, JournalErrorKind};
+use gristmill::journal::probe::{self, Claimed, MarkInMemory, MarksInMemory, Memory, Probe, Told};
+use gristmill::journal::{DurableErrorKind, Journal, JournalErrorKind, Selection};
+use gristmill::sync::Mutex;
 use gristmill::sync::atomic::{AtomicUsize, Ordering};
 use gristmill::sync::model as execution;
 use gristmill::sync::thread::{Builder, JoinHandle};
 use gristmill::{CancellationToken, ThreadPool};
+use shuttle::rand::{Rng, thread_rng};
 
 #[path = "support/model.rs"]
 mod model;
-use model::check;
+use model::{check, check_share};
 
 fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     Builder::new().spawn(run).expect("no fault is asked for")
@@ -252,5 +257,271 @@ fn cancelled_task_is_recorded_whole_or_not_at_all() {
         drop(next);
         journal.close().unwrap();
         assert_eq!(open(&memory, 2).opening().records, 2);
+    });
+}
+
+/// Numbers of the tasks that were begun and not told to rest or end, and of those that are not to be named any more.
+#[derive(Default)]
+struct Seen {
+    running: BTreeSet<u128>,
+    gone: BTreeSet<u128>,
+}
+
+/// Who runs is named and who was given up is not, at this moment.
+fn look(marks: &MarksInMemory, seen: &Mutex<Seen>) {
+    let seen = seen.lock();
+    let named: BTreeSet<u128> = marks.named().into_iter().collect();
+    assert!(seen.running.is_subset(&named), "{:?} run, and {named:?} are named", seen.running);
+    assert!(seen.gone.is_disjoint(&named), "{:?} are gone, and {named:?} are named", seen.gone);
+}
+
+/// Runs one announced task, and ends it in some way.
+fn run_marked(marks: &MarksInMemory, seen: &Mutex<Seen>, number: u128, mark: MarkInMemory) {
+    let way = thread_rng().gen_range(0..4);
+    if way == 0 {
+        marks.withdraw(mark);
+        seen.lock().gone.insert(number);
+        return;
+    }
+    marks.begin(&mark, thread_rng().gen_bool(0.5));
+    seen.lock().running.insert(number);
+    look(marks, seen);
+    seen.lock().running.remove(&number);
+    match way {
+        1 => marks.end(mark),
+        2 => {
+            marks.rest(&mark);
+            marks.end(mark);
+        }
+        _ => {
+            marks.withdraw(mark);
+            seen.lock().gone.insert(number);
+        }
+    }
+}
+
+#[test]
+fn who_runs_is_named_at_any_time_and_who_was_given_up_is_not() {
+    check("who_runs_is_named_at_any_time_and_who_was_given_up_is_not", || {
+        let (marks, seen) = (Arc::new(MarksInMemory::new()), Arc::new(Mutex::new(Seen::default())));
+        let announced = Arc::new(Mutex::new(Vec::new()));
+        let workers: Vec<_> = (0..3)
+            .map(|worker| {
+                let (marks, seen, announced) =
+                    (Arc::clone(&marks), Arc::clone(&seen), Arc::clone(&announced));
+                spawn(move || {
+                    for number in 0..3 {
+                        // Who announces is not who runs it: whatever lies there is taken, the first or the last.
+                        let number = worker * 10 + number + 1;
+                        let mark = marks.announce(number, thread_rng().gen_bool(0.2));
+                        announced.lock().push((number, mark));
+                        let (number, mark) = {
+                            let mut announced = announced.lock();
+                            let place = thread_rng().gen_range(0..announced.len());
+                            announced.swap_remove(place)
+                        };
+                        run_marked(&marks, &seen, number, mark);
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..3 {
+            look(&marks, &seen);
+        }
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        look(&marks, &seen);
+        // All have ended: all places are free, and a new block takes one of them.
+        let slots = marks.slots();
+        for number in 100..103 {
+            let mark = marks.announce(number, true);
+            marks.begin(&mark, true);
+            assert!(marks.named().contains(&number));
+            marks.end(mark);
+        }
+        assert_eq!(marks.slots(), slots.max(1));
+    });
+}
+
+/// A folder that is gone when this is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let shared = Path::new("/dev/shm");
+        let folder = if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() };
+        let folder = folder.join(format!("gristmill-shuttle-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.0.join("batch.journal")
+    }
+
+    /// What is there if the process dies now: no other thread of a model runs while files are copied.
+    fn as_killed(&self) -> Self {
+        let copy = Self::new();
+        for end in ["", "-wal", ".lock"] {
+            let name = format!("batch.journal{end}");
+            if self.0.join(&name).exists() {
+                fs::copy(self.0.join(&name), copy.0.join(&name)).unwrap();
+            }
+        }
+        copy
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Keys of tasks that run, and of those that ran and rest.
+#[derive(Default)]
+struct Keys {
+    running: Vec<String>,
+    resting: Vec<String>,
+}
+
+/// Opens what a kill would leave now: who runs is counted as having crashed, and who rests is not.
+fn die(folder: &Folder, keys: &Mutex<Keys>, is_exact: bool) {
+    let keys = keys.lock();
+    let copy = folder.as_killed();
+    let journal = Journal::open(copy.journal()).unwrap();
+    assert!(journal.opening().was_killed);
+    assert!(journal.opening().crashed >= keys.running.len() as u64, "{:?}", keys.running);
+    let probe = run(&journal);
+    for key in &keys.running {
+        let Claimed::Fresh(work) = probe.claim(key, b"") else { panic!("{key} is recorded") };
+        assert!(work.crashes() == 1 || !is_exact, "{key} ran, and {} crashes are counted", work.crashes());
+    }
+    for key in &keys.resting {
+        match probe.claim(key, b"") {
+            Claimed::Fresh(work) => assert_eq!(work.crashes(), 0, "{key} did not run"),
+            Claimed::Recorded(_) => {}
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+    drop(probe);
+    journal.close().unwrap();
+}
+
+#[test]
+fn process_that_dies_leaves_the_marks_of_those_that_ran() {
+    // With real files, which take their time.
+    check_share("process_that_dies_leaves_the_marks_of_those_that_ran", 50, || {
+        let folder = Arc::new(Folder::new());
+        let journal = Journal::builder().queue(4).open(folder.journal()).unwrap();
+        let (probe, keys) = (Arc::new(run(&journal)), Arc::new(Mutex::new(Keys::default())));
+        // The first of a block decides for all of it.
+        let is_exact = thread_rng().gen_bool(0.5);
+        let workers: Vec<_> = ["a", "b", "c"]
+            .map(|name| {
+                let (probe, keys) = (Arc::clone(&probe), Arc::clone(&keys));
+                spawn(move || {
+                    let mut recorded = 0;
+                    for number in 0..2 {
+                        let key = format!("{name}{number}");
+                        let Claimed::Fresh(work) = probe.claim(&key, b"") else { panic!("it is fresh") };
+                        if thread_rng().gen_bool(0.2) {
+                            continue; // given up
+                        }
+                        probe.begin(&work, is_exact);
+                        keys.lock().running.push(key.clone());
+                        keys.lock().running.retain(|running| *running != key);
+                        probe.rest(&work);
+                        keys.lock().resting.push(key);
+                        if thread_rng().gen_bool(0.7) {
+                            probe.record(work, Vec::new());
+                            recorded += 1;
+                        }
+                    }
+                    recorded
+                })
+            })
+            .into();
+        for _ in 0..2 {
+            die(&folder, &keys, is_exact);
+        }
+        let recorded: usize = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
+        die(&folder, &keys, is_exact);
+        (0..recorded).for_each(|_| drop(probe.told().outcome.unwrap()));
+        drop(probe);
+        journal.close().unwrap();
+        assert_eq!(Journal::open(folder.journal()).unwrap().opening().records, recorded as u64);
+    });
+}
+
+/// Claims the key in a run of its own, and does what that calls for.
+fn claim_and_record(journal: &Journal) {
+    let probe = run(journal);
+    let input: &[u8] = if thread_rng().gen_bool(0.5) { b"one" } else { b"other" };
+    let work = match probe.claim("key", input) {
+        Claimed::Fresh(work) | Claimed::Changed(work, _) => work,
+        Claimed::Recorded(again) if thread_rng().gen_bool(0.5) => {
+            probe.read(&again);
+            match probe.told().outcome {
+                Ok((seq, payload)) => assert_eq!((seq, payload.as_deref()), (again.seq(), Some(input))),
+                Err(error) => assert_eq!(error.kind(), JournalErrorKind::Gone, "{error}"),
+            }
+            return;
+        }
+        Claimed::Recorded(again) => match probe.again(again) {
+            Ok(work) => work,
+            Err(_) => return,
+        },
+        Claimed::Refused(true) => return,
+        other => panic!("{other:?}"),
+    };
+    probe.begin(&work, false);
+    if thread_rng().gen_bool(0.2) {
+        return; // given up
+    }
+    probe.record(work, input.to_vec());
+    probe.told().outcome.unwrap();
+}
+
+#[test]
+fn forgetting_beside_runs_of_the_same_key_leaves_the_index_as_the_records_are() {
+    check("forgetting_beside_runs_of_the_same_key_leaves_the_index_as_the_records_are", || {
+        execution::forbid_timeouts();
+        let memory = Memory::new(true);
+        let journal = open(&memory, 2);
+        let workers: Vec<_> = (0..2)
+            .map(|_| {
+                let journal = journal.clone();
+                spawn(move || (0..3).for_each(|_| claim_and_record(&journal)))
+            })
+            .collect();
+        let all = Selection::all();
+        for _ in 0..3 {
+            let forgotten = journal.forget(&all).unwrap();
+            assert!(forgotten.entries + forgotten.in_use <= 1, "{forgotten:?}");
+        }
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert!(journal.failure().is_none());
+        let entries: Vec<u64> = journal.entries(&all).map(|entry| entry.unwrap().seq()).collect();
+        let probe = run(&journal);
+        match (probe.claim("key", b"one"), &*entries) {
+            (Claimed::Fresh(_), []) => {}
+            (Claimed::Recorded(again), [seq]) => {
+                assert_eq!(again.seq(), *seq);
+                probe.read(&again);
+                assert!(probe.told().outcome.is_ok());
+            }
+            (Claimed::Changed(_, replaced), [seq]) => assert_eq!(replaced, *seq),
+            (claimed, entries) => panic!("{claimed:?}, and {entries:?} are there"),
+        }
+        assert!(journal.verify().unwrap().is_sound());
+        drop(probe);
+        journal.close().unwrap();
+        assert_eq!(open(&memory, 2).opening().records, entries.len() as u64);
     });
 }

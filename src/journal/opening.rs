@@ -57,9 +57,6 @@ pub(super) fn open_file(path: &Path, survives_power_loss: bool) -> Result<Found,
     }
     let failed = |error: StoreError| error.at(path);
     let mut store = Box::new(Sqlite::open(path, survives_power_loss).map_err(failed)?);
-    if store.is_read_only() {
-        return Err(place(path, "is read-only", "give the right to write, or copy it"));
-    }
     match store.format().map_err(failed)? {
         Format::Ours => {}
         Format::Empty => store.create().map_err(failed)?,
@@ -158,7 +155,7 @@ pub(super) fn refused(path: &Path, error: SideError) -> JournalError {
         ),
         SideError::Io { path: file, doing, source } => {
             let what = format!("its lock file {} cannot be {doing}", file.display());
-            place(path, &what, "give the right to write in its directory").because(source)
+            place(path, &what, "give the right to write to it and to its directory").because(source)
         }
     }
 }

@@ -12,6 +12,7 @@ use super::error::JournalError;
 use super::record::{Kind, input_hash};
 use crate::sync::channel::{self, Receiver, Sender};
 
+pub use super::side::{MarkInMemory, MarksInMemory};
 pub use super::store::Memory;
 
 /// Opens a journal over a store in memory.
@@ -146,6 +147,11 @@ impl Probe {
     /// Marks it as running.
     pub fn begin(&self, work: &Work, exact: bool) {
         self.core.begin(&work.0, exact);
+    }
+
+    /// It runs no more, and is going to be recorded.
+    pub fn rest(&self, work: &Work) {
+        work.0.rest();
     }
 
     fn teller(&self, key: &str) -> Arc<Teller> {

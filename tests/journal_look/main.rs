@@ -7,6 +7,7 @@
 mod damage;
 #[path = "../support/example.rs"]
 mod example;
+mod faults;
 mod forgetting;
 mod kills;
 mod seeing;

@@ -40,8 +40,8 @@ fn child() {
         return;
     }
     let probe = run(&journal);
-    if std::env::var_os("GRISTMILL_POISON").is_some() {
-        let Claimed::Fresh(work) = probe.claim("poison", b"") else { panic!("it was never recorded") };
+    if let Ok(key) = std::env::var("GRISTMILL_POISON") {
+        let Claimed::Fresh(work) = probe.claim(&key, b"") else { panic!("it was never recorded") };
         probe.begin(&work, true);
         std::process::abort();
     }
@@ -271,7 +271,7 @@ fn full_disk_fails_the_batch_and_it_goes_on_when_there_is_room() {
 fn task_that_is_running_when_the_process_is_killed_counts_its_crashes_in_a_row() {
     let (_folder, path) = place();
     for crashes in 0..3 {
-        let mut child = start(&path, None, &[("GRISTMILL_POISON", "1")]);
+        let mut child = start(&path, None, &[("GRISTMILL_POISON", "poison")]);
         child.wait().expect("it ends");
         let journal = open(&path);
         assert_eq!(journal.opening().crashed, 1, "the last run's");
@@ -287,4 +287,41 @@ fn task_that_is_running_when_the_process_is_killed_counts_its_crashes_in_a_row()
     assert!(probe.told().outcome.is_ok());
     drop((probe, journal));
     assert_eq!(open(&path).opening().crashed, 0);
+}
+
+/// In how many crashes in a row a task was running that was never recorded.
+fn crashes(journal: &Journal, key: &str) -> u32 {
+    match run(journal).claim(key, b"") {
+        Claimed::Fresh(work) => work.crashes(),
+        other => panic!("{key}: {other:?}"),
+    }
+}
+
+#[test]
+fn crash_is_counted_once_though_its_marks_are_found_again() {
+    let (_folder, path) = place();
+    start(&path, None, &[("GRISTMILL_POISON", "poison")]).wait().expect("it ends");
+    let lock = path.with_extension("journal.lock");
+    let marks = fs::read(&lock).expect("it is left");
+    for opening in 0..3 {
+        let journal = open(&path);
+        assert_eq!(crashes(&journal, "poison"), 1, "opening {opening}");
+        assert_eq!(journal.opening().crashed, u64::from(opening == 0), "opening {opening}");
+        drop(journal);
+        // As if the process had been killed after it counted and before it took the marks away.
+        fs::write(&lock, &marks).expect("writable");
+    }
+}
+
+#[test]
+fn crash_in_which_a_task_did_not_run_ends_its_row() {
+    let (_folder, path) = place();
+    for (poison, expected) in [("a", [1, 0]), ("a", [2, 0]), ("b", [0, 1]), ("b", [0, 2]), ("a", [1, 0])] {
+        start(&path, None, &[("GRISTMILL_POISON", poison)]).wait().expect("it ends");
+        // Now, and after an end in order.
+        for _ in 0..2 {
+            let journal = open(&path);
+            assert_eq!(["a", "b"].map(|key| crashes(&journal, key)), expected, "{poison} crashed");
+        }
+    }
 }

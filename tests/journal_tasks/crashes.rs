@@ -17,10 +17,15 @@ use crate::Place;
 
 const ROLE: &str = "GRISTMILL_TEST_ROLE";
 
-fn start(role: &str, place: &Path) -> Child {
+pub(crate) fn start(role: &str, place: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().expect("this program"));
     child.args(["crashes::child", "--exact", "--nocapture", "--test-threads=1"]);
-    child.env(ROLE, role).env("GRISTMILL_TEST_PLACE", place).stdout(Stdio::piped()).stderr(Stdio::null());
+    child
+        .env(ROLE, role)
+        .env("GRISTMILL_TEST_PLACE", place)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     child.spawn().expect("this program runs again")
 }
 
@@ -33,6 +38,10 @@ fn child() {
         Some(("batch", seed)) => run_batch(&place, seed.parse().expect("a seed")),
         Some(("queue", limit)) => run_queue(&place, limit.parse().expect("a limit")),
         Some(("loop", limit)) => run_poison(&place, limit.parse().expect("a limit")),
+        Some(("resumed", rest)) => {
+            let (stop, form) = rest.split_once(' ').expect("a form");
+            crate::resumed::run(form, stop.parse().expect("a number"), &place);
+        }
         _ => panic!("{role}"),
     }
     std::process::exit(0);

@@ -9,10 +9,11 @@ mod gate;
 
 mod calls;
 mod crashes;
-
 mod ends;
+mod faults;
 mod pools;
 mod replay;
+mod resumed;
 mod timers;
 
 use std::path::PathBuf;

@@ -9,6 +9,8 @@ mod check;
 mod endings;
 #[path = "../support/example.rs"]
 mod example;
+#[cfg(feature = "journal")]
+mod journal;
 mod memory;
 mod progress;
 mod sums;

@@ -159,10 +159,14 @@ impl Marks {
             }
             _ => {}
         }
-        // One that is in a block of its own is not marked for others.
-        let exact = exact || content.identities.len() == 1;
+        let all = 1_u64
+            .checked_shl(u32::try_from(content.identities.len()).unwrap_or(64))
+            .map_or(u64::MAX, |next| next - 1);
+        let left = all & !content.withdrawn;
+        // One that is in its block alone, or left of it, is not marked for others: whoever reads it takes it for a mark of its own, so it has to rest.
+        let exact = exact || left.count_ones() <= 1;
         let writing = self.writing(block);
-        let marked = if exact { ticket.bit() } else { !content.withdrawn };
+        let marked = if exact { ticket.bit() } else { left };
         let encoded = block::encode(writing, &content.identities, marked);
         file.write_all_at(encoded.bytes(), at(writing.slot))?;
         content.identities = Vec::new();

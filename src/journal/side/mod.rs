@@ -18,6 +18,7 @@ mod error;
 mod head;
 mod holder;
 mod marks;
+mod model;
 mod place;
 #[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
 mod tests;
@@ -31,6 +32,7 @@ use crate::sync::time;
 
 pub(super) use error::SideError;
 pub(super) use marks::Ticket;
+pub use model::{MarkInMemory, MarksInMemory};
 
 use head::{Head, LINES, Last, PAGE, Seen};
 use marks::Marks;

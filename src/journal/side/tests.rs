@@ -119,6 +119,20 @@ fn first_of_a_block_marks_those_next_in_line_and_one_alone_counts_by_itself() {
     let _ = idle;
 }
 
+#[test]
+fn one_that_is_left_of_its_block_has_a_mark_of_its_own_and_rests() {
+    let (_folder, journal) = journal();
+    let side = begun(&journal);
+    let given_up = side.announce(1, false);
+    let last = side.announce(2, false);
+    side.withdraw(given_up).unwrap();
+    side.begin(&last, false).unwrap();
+    assert_eq!(marks_now(&side), [2]);
+    side.rest(&last).unwrap();
+    assert_eq!(marks_now(&side), []);
+    side.end(last);
+}
+
 /// What would be read if the process were killed now.
 fn marks_now(side: &Side) -> Vec<u128> {
     let mut left = Left { epoch: side.epoch(), ..Left::default() };

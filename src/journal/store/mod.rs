@@ -72,6 +72,8 @@ pub(super) enum StoreError {
     Failed(Box<dyn std::error::Error + Send + Sync>),
     /// Somebody else holds it.
     Busy,
+    /// It may be read, and not written.
+    ReadOnly,
 }
 
 impl StoreError {
@@ -91,6 +93,12 @@ impl StoreError {
                 path,
                 "another program has the file open",
                 "close it there, and run again",
+            ),
+            Self::ReadOnly => JournalError::new(
+                JournalErrorKind::Place,
+                path,
+                "is read-only",
+                "give the right to write, or copy it and use the copy",
             ),
         }
     }
@@ -115,6 +123,7 @@ impl fmt::Display for StoreError {
             Self::Damaged(damage) => write!(formatter, "damaged: {}", damage.what),
             Self::Failed(source) => source.fmt(formatter),
             Self::Busy => formatter.write_str("held by another program"),
+            Self::ReadOnly => formatter.write_str("read-only"),
         }
     }
 }

@@ -61,7 +61,7 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = writable(path, flags)?;
         connection.busy_timeout(Duration::ZERO)?;
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "mmap_size", 0)?;
@@ -80,7 +80,7 @@ impl Sqlite {
     pub(in crate::journal) fn inspect(path: &Path) -> Result<Self, StoreError> {
         // To be written, as far as SQLite knows: without a right to write it cannot read what is only in the log.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = writable(path, flags)?;
         // Closing would move the log into the file.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.busy_timeout(Duration::ZERO)?;
@@ -93,11 +93,6 @@ impl Sqlite {
         log.push("-wal");
         let meta = Meta::default();
         Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, logged: 0 })
-    }
-
-    /// Whether the file cannot be written.
-    pub(in crate::journal) fn is_read_only(&self) -> bool {
-        self.connection.is_readonly("main").unwrap_or(false)
     }
 
     /// What the file says it is.
@@ -258,6 +253,12 @@ impl Store for Sqlite {
         }
         self.connection.close().map_err(|(_, error)| error.into())
     }
+}
+
+/// Opens a file, which SQLite does read-only where it may not write. The first lock would fail then, as if the disk had.
+fn writable(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    if connection.is_readonly("main")? { Err(StoreError::ReadOnly) } else { Ok(connection) }
 }
 
 /// The most that a change adds to the log, but for what its commit adds anyway.
