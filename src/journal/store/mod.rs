@@ -71,6 +71,8 @@ pub(super) enum StoreError {
     Failed(Box<dyn std::error::Error + Send + Sync>),
     /// Somebody else holds it.
     Busy,
+    /// The file has been removed, or another one has its name now: what is written is lost with it.
+    Gone,
 }
 
 impl StoreError {
@@ -90,6 +92,12 @@ impl StoreError {
                 path,
                 "another program has the file open",
                 "close it there, and run again",
+            ),
+            Self::Gone => JournalError::new(
+                JournalErrorKind::Io,
+                path,
+                "was removed or replaced while it was open, and what it recorded went with it",
+                "put it back if it was moved, leave it in its place while it is open, and run again",
             ),
         }
     }
@@ -114,6 +122,7 @@ impl fmt::Display for StoreError {
             Self::Damaged(damage) => write!(formatter, "damaged: {}", damage.what),
             Self::Failed(source) => source.fmt(formatter),
             Self::Busy => formatter.write_str("held by another program"),
+            Self::Gone => formatter.write_str("removed or replaced"),
         }
     }
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::rows::{self, Writer};
 use super::schema::{self, APPLICATION, VERSION};
 use super::{Change, Checked, Damage, Meta, Store, StoreError};
+use crate::journal::place::FileId;
 use crate::journal::record::{Head, Identity, Job, Row};
 
 /// How long the write-ahead log gets before it is moved into the file, in bytes.
@@ -49,6 +50,10 @@ pub(in crate::journal) struct Sqlite {
     connection: Connection,
     path: PathBuf,
     log: PathBuf,
+    /// Which file it was when it was begun with.
+    file: Option<FileId>,
+    /// Whether that file has been seen to have lost its name.
+    is_gone: bool,
     meta: Meta,
     /// About how long the log has grown since its length was looked at, in bytes.
     unlooked: u64,
@@ -70,7 +75,15 @@ impl Sqlite {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let meta = Meta::default();
-        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, unlooked: 0 })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            log: log.into(),
+            file: None,
+            is_gone: false,
+            meta,
+            unlooked: 0,
+        })
     }
 
     /// Opens a file to look at it as it is, damaged or not: nothing in it is changed, nor in its log, and no table is believed.
@@ -91,7 +104,15 @@ impl Sqlite {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let meta = Meta::default();
-        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, unlooked: 0 })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            log: log.into(),
+            file: None,
+            is_gone: false,
+            meta,
+            unlooked: 0,
+        })
     }
 
     /// Whether the file cannot be written.
@@ -144,7 +165,15 @@ impl Sqlite {
         self.connection.set_prepared_statement_cache_capacity(32);
         schema::check(&self.connection)?;
         self.meta = rows::meta(&self.connection)?;
+        self.file = FileId::of(&self.path).ok();
         Ok(())
+    }
+
+    /// An error if another file has the name by now, or none: this one cannot be opened again by it. Not looked at for each commit: that takes as
+    /// long as a small one.
+    fn look_whether_it_is_there(&mut self) -> Result<(), StoreError> {
+        self.is_gone |= self.file.is_some() && FileId::of(&self.path).ok() != self.file;
+        if self.is_gone { Err(StoreError::Gone) } else { Ok(()) }
     }
 
     fn write(&self, changes: &[Change]) -> Result<Meta, StoreError> {
@@ -197,6 +226,7 @@ impl Store for Sqlite {
             return Ok(());
         }
         self.unlooked = 0;
+        self.look_whether_it_is_there()?;
         if length(&self.log) > LONGEST_LOG { self.checkpoint() } else { Ok(()) }
     }
 
@@ -240,6 +270,7 @@ impl Store for Sqlite {
     }
 
     fn compact(&mut self) -> Result<(), StoreError> {
+        self.look_whether_it_is_there()?;
         self.connection.execute_batch("VACUUM")?;
         self.checkpoint()
     }
@@ -248,12 +279,18 @@ impl Store for Sqlite {
         length(&self.path) + length(&self.log)
     }
 
-    fn close(self: Box<Self>, has_failed: bool) -> Result<(), StoreError> {
-        if has_failed {
+    fn close(mut self: Box<Self>, has_failed: bool) -> Result<(), StoreError> {
+        let found = if has_failed && !self.is_gone { Ok(()) } else { self.look_whether_it_is_there() };
+        if found.is_err() {
+            // SQLite leaves the log of such a file where it is, where it would be taken for that of the file that has the name now. What can be done
+            // is done without the name: the file is whole, wherever it is, and the log empty.
+            let _ = self.checkpoint();
+        } else if has_failed {
             // Closing would move the log into the file, and so sync a file whose sync may have failed before.
             self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         }
-        self.connection.close().map_err(|(_, error)| error.into())
+        self.connection.close().map_err(|(_, error)| error)?;
+        found
     }
 }
 
