@@ -97,12 +97,12 @@ impl File {
                 Err(kind(
                     JournalErrorKind::NotAJournal,
                     what,
-                    "nothing can be read of it: keep it, or remove it",
+                    "try to salvage it into a new file, and keep it if that finds nothing",
                 ))
             }
             Err(StoreError::Damaged(damage)) => {
                 let what = format!("damaged where it says what it is: {}", damage.what);
-                let cure = "nothing can be read of it: keep it, or remove it";
+                let cure = "try to salvage it into a new file, and keep it if that finds nothing";
                 Err(kind(JournalErrorKind::Damaged, &what, cure))
             }
             Err(error) => Err(error.at(&self.path)),
