@@ -28,6 +28,9 @@ pub enum Durability {
 /// the system's and goes with the process, so there is never one to be removed by hand. Network file systems, whose locks cannot be relied on, are no
 /// place for it.
 ///
+/// Leave it in its place while it is open: [`close`](Self::close) says if it was removed or replaced meanwhile. Symbolic links to it are followed; a file with
+/// two names (hard links) is refused. Copy or replace it while it is closed, and after a kill together with its log, which holds the last records.
+///
 /// # Examples
 /// ```
 /// use gristmill::journal::Journal;
@@ -92,7 +95,8 @@ impl Journal {
     /// same, a moment later, and does not say what went wrong.
     ///
     /// # Errors
-    /// The journal has failed: what was delivered is recorded all the same.
+    /// The journal has failed: what was delivered is recorded all the same. Or the file was removed or replaced while it was open: what was recorded is in the
+    /// file that was there.
     pub fn close(self) -> Result<(), JournalError> {
         self.core.close()
     }

@@ -6,7 +6,8 @@
 //! 3. The last user of a core stops the committer after it has written what is queued, and waits for it, unless that is the
 //!    committer's own thread, in a delivery that held the last reference: it then ends by itself.
 //!
-//! Locks: `jobs` and `thread`; under `jobs` nothing is called. They are never held together.
+//! Locks: `jobs` and `thread`; under `jobs` nothing is called, and under `thread` the committer is waited for, which never takes it. They are never
+//! held together.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -168,6 +169,11 @@ impl Core {
         Ok(Order::new(Arc::clone(&self.shared), job, key, identity, input, replaces, crashes))
     }
 
+    /// Takes back the claim of a recorded key, of which nothing has come: the same run can claim it again.
+    pub(super) fn release(&self, run: u32, recorded: &Recorded) {
+        self.shared.index().release(run, recorded.identity);
+    }
+
     /// The task is about to run on this thread: its mark is in the side file when this returns.
     ///
     /// With `exact` the mark is its own, for a write of its own: for tasks of more than half a millisecond. Without, the first of 64 in line
@@ -266,10 +272,13 @@ impl Core {
     /// Takes nothing in any more, and waits until what is queued is written, unless that is the committer's own thread.
     pub(super) fn close(&self) -> Result<(), JournalError> {
         self.queue.close();
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread.filter(|_| !self.is_committer()) {
-            // It catches all that it calls: there is no panic of its own to hand on.
-            let _ = thread.join();
+        if !self.is_committer() {
+            // Under the lock, so that whoever closes it at the same time waits as well: the file is free when this returns.
+            let mut thread = self.thread.lock();
+            if let Some(thread) = thread.take() {
+                // It catches all that it calls: there is no panic of its own to hand on.
+                let _ = thread.join();
+            }
         }
         self.failure().map_or(Ok(()), Err)
     }

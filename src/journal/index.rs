@@ -166,6 +166,14 @@ impl Index {
         }
     }
 
+    /// Takes back the claim of a recorded key that nobody worked on: the same run can claim it again.
+    pub(super) fn release(&mut self, run: u32, identity: Identity) {
+        let slot = self.slots.get_mut(&ByLow(identity));
+        if let Some(slot) = slot.filter(|slot| slot.run == run && slot.state == State::Free) {
+            slot.run = 0;
+        }
+    }
+
     /// Ends work with a record that is committed.
     pub(super) fn recorded(&mut self, identity: Identity, seq: u64, input: InputHash) {
         if let Some(slot) = self.slots.get_mut(&ByLow(identity)) {
@@ -238,6 +246,19 @@ mod tests {
         assert_eq!(index.again(identity(7)), Err(Taken::InUse));
         index.give_back(identity(7));
         assert_eq!(index.look(identity(7)), Some((6, false)), "it is still recorded");
+    }
+
+    #[test]
+    fn released_key_can_be_claimed_again_and_that_of_another_run_is_left_alone() {
+        let mut index = Index::default();
+        index.found(identity(7), 5, INPUT);
+        assert_eq!(index.claim(1, identity(7), INPUT), Ok(Claimed::Recorded(5)));
+        index.release(1, identity(7));
+        assert_eq!(index.claim(1, identity(7), INPUT), Ok(Claimed::Recorded(5)));
+        assert_eq!(index.claim(2, identity(7), OTHER), Ok(Claimed::Changed(5)));
+        index.release(1, identity(7));
+        index.release(2, identity(7));
+        assert_eq!(index.claim(2, identity(7), OTHER), Err(Taken::Duplicate), "somebody works on it");
     }
 
     #[test]

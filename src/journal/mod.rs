@@ -104,6 +104,7 @@ mod marks;
 mod opening;
 mod order;
 mod output;
+mod place;
 #[doc(hidden)]
 pub mod probe;
 mod queue;

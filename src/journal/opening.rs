@@ -10,6 +10,7 @@ use std::path::Path;
 use super::error::{JournalError, JournalErrorKind};
 use super::index::Index;
 use super::marks::Marks;
+use super::place::{self, unfit};
 use super::record::{Head, Identity, Job};
 use super::side::{Left, Side, SideError};
 use super::store::{Change, Damage, Format, Sqlite, Store, StoreError};
@@ -45,18 +46,19 @@ pub(super) struct Found {
 
 /// Opens the journal in a file, or makes it.
 pub(super) fn open_file(path: &Path, survives_power_loss: bool) -> Result<Found, JournalError> {
-    let was_there = look_at_place(path)?;
-    let lock = Side::path_for(path);
+    let was_there = place::look(path)?;
+    let real = &*place::real(path)?;
+    let lock = Side::path_for(real);
     // Where there is no lock yet, nobody of ours has the file: it can be looked at, and another program's is left without a lock beside it.
     if was_there && !lock.exists() {
         look_at_header(path)?;
     }
-    let (side, mut left) = Side::lock(path).map_err(|error| refused(path, error))?;
+    let (side, mut left) = Side::lock(real).map_err(|error| refused(path, error))?;
     if was_there {
         look_at_header(path)?;
     }
     let failed = |error: StoreError| error.at(path);
-    let mut store = Box::new(Sqlite::open(path, survives_power_loss).map_err(failed)?);
+    let mut store = Box::new(Sqlite::open(real, survives_power_loss).map_err(failed)?);
     match store.format().map_err(failed)? {
         Format::Ours => {}
         Format::Empty => store.create().map_err(failed)?,
@@ -83,34 +85,11 @@ pub(super) fn open_store(store: Box<dyn Store>, path: &Path) -> Result<Found, Jo
     load(store, path, &Left { clean: true, ..Left::default() })
 }
 
-/// Whether a file is there; an error if none could be.
-fn look_at_place(path: &Path) -> Result<bool, JournalError> {
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Err(place(path, "is a directory", "name a file in it")),
-        Ok(metadata) if !metadata.is_file() => Err(place(path, "is not a file", "name a file")),
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            match parent {
-                Some(parent) if !parent.is_dir() => Err(place(
-                    path,
-                    "the directory that it is to be in is not there",
-                    "make the directory first",
-                )),
-                _ => Ok(false),
-            }
-        }
-        Err(error) => {
-            Err(place(path, "cannot be looked at", "give the right to read and write").because(error))
-        }
-    }
-}
-
 /// Whether the first bytes are those of a database that SQLite would write to.
 fn look_at_header(path: &Path) -> Result<(), JournalError> {
     let mut header = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(20).read_to_end(&mut header));
-    read.map_err(|error| place(path, "cannot be read", "give the right to read and write").because(error))?;
+    read.map_err(|error| unfit(path, "cannot be read", "give the right to read and write").because(error))?;
     let is_database = header.starts_with(b"SQLite format 3\0");
     if !header.is_empty() && !is_database {
         return Err(foreign(path));
@@ -120,10 +99,6 @@ fn look_at_header(path: &Path) -> Result<(), JournalError> {
         return Err(Damage::of_the_file("its first bytes are not what was written").at(path));
     }
     Ok(())
-}
-
-fn place(path: &Path, what: &str, cure: &'static str) -> JournalError {
-    JournalError::new(JournalErrorKind::Place, path, what, cure)
 }
 
 fn foreign(path: &Path) -> JournalError {
@@ -155,7 +130,7 @@ pub(super) fn refused(path: &Path, error: SideError) -> JournalError {
         ),
         SideError::Io { path: file, doing, source } => {
             let what = format!("its lock file {} cannot be {doing}", file.display());
-            place(path, &what, "give the right to write to it and to its directory").because(source)
+            unfit(path, &what, "give the right to write to it and to its directory").because(source)
         }
     }
 }

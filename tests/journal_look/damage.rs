@@ -334,3 +334,18 @@ fn what_is_no_journal_is_told_so_and_left_alone() {
     }
     assert!(!new.exists());
 }
+
+#[test]
+fn truncated_journal_that_cannot_be_verified_is_not_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("batch.journal");
+    let journal = Journal::open(&path).unwrap();
+    let handler = journal.scope("s").handler("bytes", 1, |_, (): &()| Ok(vec![7_u8; 10_000]));
+    (0..20).for_each(|key| drop(handler.call(key, ()).unwrap()));
+    journal.close().unwrap();
+    let length = fs::metadata(&path).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length * 9 / 10).unwrap();
+    let error = Journal::verify_file(&path).unwrap_err();
+    assert!(error.cure().contains("salvage"), "{error}");
+    assert!(Journal::salvage(&path, folder.path().join("new.journal")).unwrap().entries > 10);
+}

@@ -1,10 +1,13 @@
 //! How a durable task ends otherwise: refused, cancelled, handed back.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
-use gristmill::journal::{CallRefusal, DurableErrorKind, HandlerError, JournalErrorKind};
+use gristmill::journal::{CallRefusal, DurableErrorKind, HandlerError, Journal, JournalErrorKind};
 use gristmill::{CancelOutcome, CancellationToken, Refusal, Shutdown, ThreadPool};
+
+use serde::{Deserialize, Serialize};
 
 use crate::gate::{Gate, LONG, occupy};
 use crate::{Place, Runs, pool, square};
@@ -296,4 +299,73 @@ fn closed_journal_frees_its_file_while_handlers_live_and_refuses_their_calls() {
     let (handler, _) = square(&journal.scope("s"), 1);
     assert!(handler.submit(&pool, "done", 2).unwrap().is_replayed());
     assert!(!handler.submit(&pool, "late", 3).unwrap().is_replayed());
+}
+
+/// A value whose drop panics.
+#[derive(Serialize, Deserialize)]
+struct Explosive(Vec<u8>);
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "its drop");
+    }
+}
+
+#[test]
+fn too_large_a_value_whose_drop_panics_ends_its_handle_all_the_same() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = Journal::builder().longest_payload(100).open(place.path()).unwrap();
+    let handler = journal.scope("s").handler("explosive", 1, |_, (): &()| Ok(Explosive(vec![0; 1000])));
+    let handle = handler.submit(&pool, "key", ()).unwrap();
+    pool.wait().unwrap();
+    let Ok(Err(error)) = handle.try_wait() else { panic!("it has ended without a value") };
+    assert!(matches!(error.kind(), DurableErrorKind::Unrecordable { .. }), "{error}");
+}
+
+#[test]
+fn whoever_closes_a_journal_that_is_being_closed_waits_for_it_too() {
+    let place = Place::new();
+    let journal = place.open();
+    // The journal's own thread drops the value that nobody has taken, and is held there.
+    let (gate, pass) = Gate::new();
+    let pass: Pass = Arc::new(Mutex::new(Some(Box::new(pass))));
+    let handler =
+        journal.scope("s").handler("slow", 1, move |_, (): &()| Ok(Slow { pass: Some(Arc::clone(&pass)) }));
+    drop(handler.run("key", ()).unwrap());
+    gate.wait();
+    let (is_open, both) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(3)));
+    let closers = [(); 2].map(|()| {
+        let (journal, is_open, both) = (journal.clone(), Arc::clone(&is_open), Arc::clone(&both));
+        std::thread::spawn(move || {
+            both.wait();
+            journal.close().unwrap();
+            assert!(is_open.load(Ordering::SeqCst), "it returned, and the file is not free");
+        })
+    });
+    both.wait();
+    (0..1000).for_each(|_| std::thread::yield_now());
+    is_open.store(true, Ordering::SeqCst);
+    gate.open();
+    for closer in closers {
+        closer.join().unwrap();
+    }
+    Journal::open(place.path()).unwrap();
+}
+
+type Pass = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+/// A value whose drop takes its time.
+#[derive(Serialize, Deserialize)]
+struct Slow {
+    #[serde(skip)]
+    pass: Option<Pass>,
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        let pass = self.pass.take().and_then(|pass| pass.lock().expect("not poisoned").take());
+        if let Some(pass) = pass {
+            pass();
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What is told again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use gristmill::combine::{as_completed, first_ok, wait_first};
 use gristmill::journal::{
     CallRefusal, ChangedInput, DurableErrorKind, HandlerError, HandlerOptions, Journal, JournalErrorKind,
@@ -316,4 +318,24 @@ fn handles_stand_among_others_in_a_set() {
     let plain = pool.submit(|| 7_u64).unwrap().map(|end| end.unwrap());
     let started: [Box<dyn Waitable<Output = u64>>; 2] = [Box::new(durable), Box::new(plain)];
     assert_eq!(gristmill::combine::wait_all(started), [25, 7]);
+}
+
+#[test]
+fn panic_of_what_accepts_leaves_the_key_to_the_next_call() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    square(&journal.scope("s"), 1).0.submit(&pool, "key", 3).unwrap().wait().unwrap();
+    let is_first = AtomicBool::new(true);
+    let options = HandlerOptions::new().accept_if(move |_: &u64| {
+        assert!(!is_first.swap(false, Ordering::Relaxed), "the first time");
+        true
+    });
+    let handler =
+        journal.scope("s").handler_with(options, "square", 1, |_, number: &u64| Ok(number * number));
+    let submit = || handler.submit(&pool, "key", 3);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(submit)).unwrap_err();
+    let handle = submit().unwrap();
+    assert!(handle.is_replayed());
+    assert_eq!(handle.wait().unwrap(), 9);
+    assert!(matches!(submit().unwrap_err().refusal(), CallRefusal::Duplicate));
 }

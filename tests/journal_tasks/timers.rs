@@ -90,3 +90,17 @@ fn timer_that_never_fires_and_one_of_no_time() {
         scope.after("now", Duration::ZERO).unwrap().wait().unwrap();
     }
 }
+
+#[test]
+fn timer_that_was_refused_can_be_asked_for_again() {
+    let place = Place::new();
+    let journal = place.open();
+    let first = journal.scope("s").after("hour", HOUR).unwrap();
+    let scope = journal.scope("s");
+    let refused = scope.after("hour", HOUR).unwrap_err();
+    assert!(matches!(refused.refusal(), CallRefusal::InUse), "{refused}");
+    drop(first);
+    assert!(scope.after("hour", HOUR).unwrap().is_replayed());
+    let refused = scope.after("hour", HOUR).unwrap_err();
+    assert!(matches!(refused.refusal(), CallRefusal::Duplicate), "{refused}");
+}

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::journal::error::{JournalError, JournalErrorKind};
 use crate::journal::opening;
+use crate::journal::place;
 use crate::journal::side::{Left, Side};
 use crate::journal::store::{Format, Sqlite, StoreError};
 
 /// A file under its lock, so that nobody writes to it; see the module.
 pub(super) struct File {
     path: PathBuf,
+    /// The same without links.
+    real: PathBuf,
     /// The log beside it, if there is none yet: an empty one is left behind.
     new_log: Option<PathBuf>,
     /// What the last holder left, if that is known.
@@ -33,7 +36,7 @@ fn refused(path: &Path, what: impl Into<String>, cure: &'static str) -> JournalE
 
 /// Takes the lock of a journal.
 pub(super) fn lock(path: &Path) -> Result<(Side, Left), JournalError> {
-    Side::lock(path).map_err(|error| opening::refused(path, error))
+    Side::lock(&place::real(path)?).map_err(|error| opening::refused(path, error))
 }
 
 impl File {
@@ -47,30 +50,36 @@ impl File {
             Ok(_) => {}
         }
         let (side, left) = lock(path)?;
-        let log = beside(path, "-wal");
+        let real = place::real(path)?;
+        let log = beside(&real, "-wal");
         let new_log = (!log.exists()).then_some(log);
-        Ok(Self { path: path.to_owned(), new_log, left, _side: side })
+        Ok(Self { path: path.to_owned(), real, new_log, left, _side: side })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Where it really is, with its log beside it.
+    pub(super) fn real(&self) -> &Path {
+        &self.real
+    }
+
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0)
+        fs::metadata(&self.real).is_ok_and(|metadata| metadata.len() == 0)
     }
 
     /// Whether the file itself says that it is a database. The log may hold a copy of what should stand there, which is what is read.
     pub(super) fn begins_as_a_database(&self) -> bool {
         let mut first = [0; 16];
-        let read = fs::File::open(&self.path).and_then(|mut file| file.read_exact(&mut first));
+        let read = fs::File::open(&self.real).and_then(|mut file| file.read_exact(&mut first));
         read.is_ok() && first == *b"SQLite format 3\0"
     }
 
     /// The store in it, if it is so much as a journal of a format that is known.
     pub(super) fn open(&self) -> Result<Sqlite, JournalError> {
-        let store = Sqlite::inspect(&self.path).map_err(|error| error.at(&self.path))?;
+        let store = Sqlite::inspect(&self.real).map_err(|error| error.at(&self.path))?;
         let kind = |kind, what: &str, cure| JournalError::new(kind, &self.path, what, cure);
         match store.format() {
             Ok(Format::Ours) => Ok(store),
@@ -88,12 +97,12 @@ impl File {
                 Err(kind(
                     JournalErrorKind::NotAJournal,
                     what,
-                    "nothing can be read of it: keep it, or remove it",
+                    "try to salvage it into a new file, and keep it if that finds nothing",
                 ))
             }
             Err(StoreError::Damaged(damage)) => {
                 let what = format!("damaged where it says what it is: {}", damage.what);
-                let cure = "nothing can be read of it: keep it, or remove it";
+                let cure = "try to salvage it into a new file, and keep it if that finds nothing";
                 Err(kind(JournalErrorKind::Damaged, &what, cure))
             }
             Err(error) => Err(error.at(&self.path)),

@@ -137,7 +137,7 @@ impl Source {
         if !may_be_mended || file.is_empty() {
             return as_it_is;
         }
-        let copy = Mended::new(from, beside(to, ".mended")).map_err(|error| error.at(to))?;
+        let copy = Mended::new(file.real(), beside(to, ".mended")).map_err(|error| error.at(to))?;
         // Another program's file has no such numbers at all, and its pages need not be searched.
         let opened = copy.open().and_then(|mut store| store.meta().map(|_| store));
         // What it is like inside can be no error of the new journal's, and is none of the old one's that was not told.

@@ -74,6 +74,8 @@ pub(super) enum StoreError {
     Busy,
     /// It may be read, and not written.
     ReadOnly,
+    /// The file has been removed, or another one has its name now: what is written is lost with it.
+    Gone,
 }
 
 impl StoreError {
@@ -100,6 +102,12 @@ impl StoreError {
                 "is read-only",
                 "give the right to write, or copy it and use the copy",
             ),
+            Self::Gone => JournalError::new(
+                JournalErrorKind::Io,
+                path,
+                "was removed or replaced while it was open, and what it recorded went with it",
+                "put it back if it was moved, leave it in its place while it is open, and run again",
+            ),
         }
     }
 }
@@ -124,6 +132,7 @@ impl fmt::Display for StoreError {
             Self::Failed(source) => source.fmt(formatter),
             Self::Busy => formatter.write_str("held by another program"),
             Self::ReadOnly => formatter.write_str("read-only"),
+            Self::Gone => formatter.write_str("removed or replaced"),
         }
     }
 }

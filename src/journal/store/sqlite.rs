@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::rows::{self, Writer};
 use super::schema::{self, APPLICATION, VERSION};
 use super::{Change, Checked, Damage, Meta, Store, StoreError};
+use crate::journal::place::FileId;
 use crate::journal::record::{Head, Identity, Job, Row};
 
 /// How long the write-ahead log gets before it is moved into the file, in bytes.
@@ -49,10 +50,16 @@ pub(in crate::journal) struct Sqlite {
     connection: Connection,
     path: PathBuf,
     log: PathBuf,
+    /// Which file it was when it was begun with.
+    file: Option<FileId>,
+    /// Whether that file has been seen to have lost its name.
+    is_gone: bool,
     meta: Meta,
     /// How long the log may have become since it was moved into the file, in bytes: its length on the disk does not tell, because it is
     /// written over from its beginning then, and pages that the system has already cost it a third less.
     logged: u64,
+    /// How long it was when the file was last looked for.
+    looked: u64,
 }
 
 impl Sqlite {
@@ -71,7 +78,16 @@ impl Sqlite {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let meta = Meta::default();
-        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, logged: 0 })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            log: log.into(),
+            file: None,
+            is_gone: false,
+            meta,
+            logged: 0,
+            looked: 0,
+        })
     }
 
     /// Opens a file to look at it as it is, damaged or not: nothing in it is changed, nor in its log, and no table is believed.
@@ -92,7 +108,16 @@ impl Sqlite {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let meta = Meta::default();
-        Ok(Self { connection, path: path.to_owned(), log: log.into(), meta, logged: 0 })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            log: log.into(),
+            file: None,
+            is_gone: false,
+            meta,
+            logged: 0,
+            looked: 0,
+        })
     }
 
     /// What the file says it is.
@@ -140,7 +165,15 @@ impl Sqlite {
         self.connection.set_prepared_statement_cache_capacity(32);
         schema::check(&self.connection)?;
         self.meta = rows::meta(&self.connection)?;
+        self.file = FileId::of(&self.path).ok();
         Ok(())
+    }
+
+    /// An error if another file has the name by now, or none: this one cannot be opened again by it. Not looked at for each commit: that takes as
+    /// long as a small one.
+    fn look_whether_it_is_there(&mut self) -> Result<(), StoreError> {
+        self.is_gone |= self.file.is_some() && FileId::of(&self.path).ok() != self.file;
+        if self.is_gone { Err(StoreError::Gone) } else { Ok(()) }
     }
 
     fn write(&self, changes: &[Change]) -> Result<Meta, StoreError> {
@@ -160,7 +193,7 @@ impl Sqlite {
         } else {
             "PRAGMA wal_checkpoint(RESTART)"
         };
-        self.logged = 0;
+        (self.logged, self.looked) = (0, 0);
         let (busy, left): (i64, i64) =
             self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if busy != 0 {
@@ -195,6 +228,10 @@ impl Store for Sqlite {
     }
 
     fn tidy(&mut self) -> Result<(), StoreError> {
+        if self.logged - self.looked >= LONGEST_LOG / 16 {
+            self.looked = self.logged;
+            self.look_whether_it_is_there()?;
+        }
         if self.logged > LONGEST_LOG { self.checkpoint(false) } else { Ok(()) }
     }
 
@@ -238,6 +275,7 @@ impl Store for Sqlite {
     }
 
     fn compact(&mut self) -> Result<(), StoreError> {
+        self.look_whether_it_is_there()?;
         self.connection.execute_batch("VACUUM")?;
         self.checkpoint(true)
     }
@@ -246,12 +284,18 @@ impl Store for Sqlite {
         length(&self.path) + length(&self.log)
     }
 
-    fn close(self: Box<Self>, has_failed: bool) -> Result<(), StoreError> {
-        if has_failed {
+    fn close(mut self: Box<Self>, has_failed: bool) -> Result<(), StoreError> {
+        let found = if has_failed && !self.is_gone { Ok(()) } else { self.look_whether_it_is_there() };
+        if found.is_err() {
+            // SQLite leaves the log of such a file where it is, where it would be taken for that of the file that has the name now. What can be done
+            // is done without the name: the file is whole, wherever it is, and the log empty.
+            let _ = self.checkpoint(true);
+        } else if has_failed {
             // Closing would move the log into the file, and so sync a file whose sync may have failed before.
             self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         }
-        self.connection.close().map_err(|(_, error)| error.into())
+        self.connection.close().map_err(|(_, error)| error)?;
+        found
     }
 }
 

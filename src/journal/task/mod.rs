@@ -3,6 +3,7 @@
 mod block;
 mod call;
 mod cell;
+mod claimed;
 mod context;
 mod durable_handle;
 mod error;

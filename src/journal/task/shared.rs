@@ -15,6 +15,7 @@ use crate::journal::record::Kind;
 use crate::journal::scope_run::ScopeRun;
 use crate::panics::{self, Panic};
 use crate::policy::{Attempt, Policy, PolicyError};
+use crate::pool::drop_quietly;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::time::Duration;
 
@@ -113,6 +114,8 @@ impl<I, T: Serialize> Shared<I, T> {
         let limit = self.scope.core.longest_payload();
         if payload.len() > limit {
             let message = format!("it has {} bytes, and the limit is {limit}", payload.len());
+            // Code of the user, whose panic would leave the handle without an end.
+            drop_quietly(value);
             return Ran::Loose(DurableErrorKind::Unrecordable { message });
         }
         Ran::Whole { kind: Kind::Value, payload, outcome: Ok(value) }
@@ -140,7 +143,7 @@ fn failed<T>(error: PolicyError<Failure>, attempts: u32, token: &LazyToken<'_>) 
         Failure::Said(error) => Ran::Loose(not_this_time(token.cause(), &error, attempts)),
         Failure::Panicked(panic) => {
             let message = panic.message().to_owned();
-            crate::pool::drop_quietly(panic);
+            drop_quietly(panic);
             let payload = message.clone().into_bytes();
             Ran::Whole { kind: Kind::Panicked, payload, outcome: Err(DurableErrorKind::Panicked { message }) }
         }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::block::block;
 use super::cell::Cell;
+use super::claimed::ClaimOfRecorded;
 use super::durable_handle::ScopedDurableHandle;
 use super::error::DurableErrorKind;
 use super::handler::Handler;
@@ -46,7 +47,7 @@ where
     /// was run, and the key is free again.
     ///
     /// # Panics
-    /// If `Display` of the key, or the encoding of the input, does; nothing has happened then.
+    /// If `Display` of the key, the encoding of the input, or [`accept_if`](super::HandlerOptions::accept_if) does; nothing has happened then.
     ///
     /// # Cancellation
     /// As for [`Submitter::submit`]. A call that is cancelled leaves nothing in the journal.
@@ -172,20 +173,7 @@ where
         },
         Claim::Recorded(recorded) => match &shared.options.accept_if {
             None => Ok(Claimed::Before(recorded)),
-            Some(accept) => {
-                let cell = Cell::<T>::new(Some(recorded.seq()));
-                core.read(&recorded, cell.clone());
-                let outcome = block(&cell, |row| replay::outcome(core, row));
-                match &outcome {
-                    Err(DurableErrorKind::Journal(error)) => return Err(CallRefusal::Journal(error.clone())),
-                    Ok(value) if !accept(value) => {
-                        return core.again(recorded).map(Claimed::New).map_err(refusal);
-                    }
-                    _ => {}
-                }
-                shared.scope.counts.count_replay();
-                Ok(Claimed::Looked(Cell::ended(outcome, recorded.seq())))
-            }
+            Some(accept) => look(shared, recorded, accept),
         },
     }
 }
@@ -197,6 +185,35 @@ fn hash(input: &impl Serialize) -> postcard::Result<InputHash> {
         Err(postcard::Error::SerializeBufferFull) => Ok(input_hash(&postcard::to_allocvec(input)?)),
         Err(error) => Err(error),
     }
+}
+
+/// Reads a record, and takes it if it is accepted.
+fn look<I, T>(
+    shared: &Shared<I, T>,
+    recorded: Recorded,
+    accept: &dyn Fn(&T) -> bool,
+) -> Result<Claimed<T>, CallRefusal>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    let core = &shared.scope.core;
+    // A refusal, and a panic of what accepts, leave the key to the next call.
+    let claim = ClaimOfRecorded::new(&shared.scope, recorded.clone());
+    let cell = Cell::<T>::new(Some(recorded.seq()));
+    core.read(&recorded, cell.clone());
+    let outcome = block(&cell, |row| replay::outcome(core, row));
+    match &outcome {
+        Err(DurableErrorKind::Journal(error)) => return Err(CallRefusal::Journal(error.clone())),
+        Ok(value) if !accept(value) => {
+            let order = core.again(recorded).map_err(refusal)?;
+            claim.keep();
+            return Ok(Claimed::New(order));
+        }
+        _ => {}
+    }
+    claim.keep();
+    shared.scope.counts.count_replay();
+    Ok(Claimed::Looked(Cell::ended(outcome, recorded.seq())))
 }
 
 pub(super) fn refusal(refused: ClaimRefusal) -> CallRefusal {

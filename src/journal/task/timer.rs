@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::block::block;
 use super::cell::{Cell, Ended, Outcome};
+use super::claimed::ClaimOfRecorded;
 use super::error::{DurableError, DurableErrorKind};
 use super::refusal::{CallRefusal, RefusedCall};
 use super::submit::refusal;
@@ -66,7 +67,8 @@ impl DurableTimer {
 
     fn start(scope: &Arc<ScopeRun>, name: &Arc<str>, duration: Duration) -> Result<Self, CallRefusal> {
         let core = &scope.core;
-        let (deadline, is_replayed) = deadline(scope, name, duration)?;
+        let (deadline, set) = deadline(scope, name, duration)?;
+        let is_replayed = set.is_some();
         let fired = core.job(&scope.name, FIRED, 0).map_err(CallRefusal::Journal)?;
         let timer = |cell, pending| Self {
             core: Arc::clone(core),
@@ -75,7 +77,11 @@ impl DurableTimer {
             is_replayed,
             pending: Mutex::new(pending),
         };
-        match core.claim(scope.run, &fired, name, INPUT).map_err(refusal)? {
+        let claim = core.claim(scope.run, &fired, name, INPUT).map_err(refusal)?;
+        if let Some(set) = set {
+            set.keep();
+        }
+        match claim {
             Claim::Recorded(recorded) => Ok(timer(Cell::ended(Ok(()), recorded.seq()), None)),
             Claim::Fresh(order) | Claim::Changed(order, _) => {
                 let remains =
@@ -179,19 +185,20 @@ impl DurableTimer {
     }
 }
 
-/// When it fires, since the Unix epoch (`None`: never), and whether that stood in the journal.
+/// When it fires, since the Unix epoch (`None`: never), and the claim of that record if it stood in the journal.
 fn deadline(
-    scope: &ScopeRun,
+    scope: &Arc<ScopeRun>,
     name: &Arc<str>,
     duration: Duration,
-) -> Result<(Option<Duration>, bool), CallRefusal> {
+) -> Result<(Option<Duration>, Option<ClaimOfRecorded>), CallRefusal> {
     let core = &scope.core;
     let job = core.job(&scope.name, SET, 0).map_err(CallRefusal::Journal)?;
     let cell = Cell::<u64>::new(None);
-    let (deadline, is_replayed) = match core.claim(scope.run, &job, name, INPUT).map_err(refusal)? {
+    let (deadline, set) = match core.claim(scope.run, &job, name, INPUT).map_err(refusal)? {
         Claim::Recorded(recorded) => {
+            let set = ClaimOfRecorded::new(scope, recorded.clone());
             core.read(&recorded, cell.clone());
-            (block(&cell, |row| decode(core, &row)), true)
+            (block(&cell, |row| decode(core, &row)), Some(set))
         }
         Claim::Fresh(order) | Claim::Changed(order, _) => {
             let at = time::since_unix_epoch().checked_add(duration);
@@ -205,12 +212,12 @@ fn deadline(
                 true,
                 cell.clone(),
             );
-            (block(&cell, |row| decode(core, &row)), false)
+            (block(&cell, |row| decode(core, &row)), None)
         }
     };
     match deadline {
-        Ok(u64::MAX) => Ok((None, is_replayed)),
-        Ok(millis) => Ok((Some(Duration::from_millis(millis)), is_replayed)),
+        Ok(u64::MAX) => Ok((None, set)),
+        Ok(millis) => Ok((Some(Duration::from_millis(millis)), set)),
         Err(DurableErrorKind::Journal(error)) => Err(CallRefusal::Journal(error)),
         Err(_) => unreachable!("a timer's deadline fails by its journal only"),
     }
