@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use gristmill::combine::as_completed;
 use gristmill::journal::probe::{self, Claimed, MarkInMemory, MarksInMemory, Memory, Probe, Told};
-use gristmill::journal::{DurableErrorKind, Journal, JournalErrorKind, Selection};
+use gristmill::journal::{DurableErrorKind, HandlerError, Journal, JournalErrorKind, Selection};
 use gristmill::sync::Mutex;
 use gristmill::sync::atomic::{AtomicUsize, Ordering};
 use gristmill::sync::model as execution;
@@ -523,5 +523,30 @@ fn forgetting_beside_runs_of_the_same_key_leaves_the_index_as_the_records_are() 
         drop(probe);
         journal.close().unwrap();
         assert_eq!(open(&memory, 2).opening().records, entries.len() as u64);
+    });
+}
+
+#[test]
+fn key_of_a_task_that_is_told_to_have_failed_is_free() {
+    check("key_of_a_task_that_is_told_to_have_failed_is_free", || {
+        execution::forbid_timeouts();
+        let memory = Memory::new(true);
+        let journal = open(&memory, 2);
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&runs);
+        let handler = journal.scope("batch").handler("second time", 1, move |_, number: &usize| {
+            if counter.fetch_add(1, Ordering::Relaxed) == 0 {
+                return Err(HandlerError::retryable("not yet"));
+            }
+            Ok(number + 1)
+        });
+        let pool = ThreadPool::builder().workers(1).build().unwrap();
+        let error = handler.submit(&pool, "key", 1).unwrap().wait().unwrap_err();
+        assert!(matches!(error.kind(), DurableErrorKind::Retryable { .. }), "{error}");
+        // At once, while the worker may still be on its way out of the first.
+        assert_eq!(handler.submit(&pool, "key", 1).unwrap().wait().unwrap(), 2);
+        drop((pool, handler));
+        journal.close().unwrap();
+        assert_eq!(open(&memory, 2).opening().records, 1);
     });
 }

@@ -189,3 +189,61 @@ fn flipped_bit_never_gives_a_wrong_value() {
         }
     }
 }
+
+#[test]
+fn record_of_another_task_is_told_to_nobody_though_it_is_whole() {
+    // So many that the first are read from the file, and not from what is left of the opening.
+    const MANY: usize = 3000;
+    let folder = folder();
+    let keys = |name: &str| (0..MANY).map(|number| format!("{name} {number:04}")).collect::<Vec<_>>();
+    let path = |name: &str| folder.path().join(format!("{name}.journal"));
+    for name in ["one", "two"] {
+        let journal = open(&path(name));
+        let run = run(&journal);
+        for key in keys(name) {
+            let Claimed::Fresh(work) = run.claim(&key, b"") else { panic!("it is new") };
+            run.record(work, [key.as_bytes(), &[7; 1500]].concat());
+        }
+        (0..MANY).for_each(|_| assert!(run.told().outcome.is_ok()));
+        drop(run);
+        journal.close().expect("it closes");
+    }
+    let journal = open(&path("one"));
+    // A file of the same shape under the feet of who has it open.
+    let other = fs::read(path("two")).expect("readable");
+    assert_eq!(fs::metadata(path("one")).expect("it is there").len(), other.len() as u64);
+    fs::write(path("one"), other).expect("writable");
+    let run = run(&journal);
+    let mut refused = 0;
+    for key in keys("one") {
+        let Claimed::Recorded(again) = run.claim(&key, b"") else { panic!("it is recorded") };
+        run.read(&again);
+        match run.told().outcome {
+            Ok((_, payload)) => assert!(payload.is_some_and(|payload| payload.starts_with(key.as_bytes()))),
+            Err(error) => {
+                assert_eq!(error.kind(), JournalErrorKind::Damaged, "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "none was read from the file");
+}
+
+#[test]
+fn log_of_an_open_journal_does_not_grow_with_what_is_recorded() {
+    const LONGEST: u64 = 8 << 20;
+    let folder = folder();
+    let journal = open(&part(folder.path(), ""));
+    let run = run(&journal);
+    for number in 0..400 {
+        let Claimed::Fresh(work) = run.claim(&number.to_string(), b"") else { panic!("it is new") };
+        run.record(work, vec![7; 100_000]);
+        assert!(run.told().outcome.is_ok());
+        let log = fs::metadata(part(folder.path(), "-wal")).expect("it is open").len();
+        assert!(log < LONGEST, "{log} bytes after {number} records");
+    }
+    assert!(
+        fs::metadata(part(folder.path(), "")).expect("it is there").len() > 4 * LONGEST,
+        "they are in the file"
+    );
+}
