@@ -101,7 +101,7 @@ fn recorded_pipeline(file: &Path, durability: Durability, workers: usize, tasks:
         .workers(workers)
         .try_map("work", |index| function.run(index, index))
         .for_each_local("sum", |handle: DurableHandle<u64>| {
-            sum = any_order(sum, handle.wait().expect("a value"))
+            sum = any_order(sum, handle.wait().expect("a value"));
         })
         .run(&CancellationToken::new())
         .expect("all are taken");

@@ -9,6 +9,9 @@ use super::error::JournalError;
 use super::opening::{self, Found, Opening};
 use super::store::Store;
 
+/// The longest payload that SQLite takes, in bytes: a row has at most 1 000 000 000, and the key is in it.
+const LONGEST_PAYLOAD: usize = 999_000_000;
+
 /// What a delivered result survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -139,9 +142,9 @@ impl JournalBuilder {
         self
     }
 
-    /// The longest encoded result that is recorded, in bytes; 16 MiB unless said otherwise. SQLite takes none above 1 000 000 000.
+    /// The longest encoded result that is recorded, in bytes; 16 MiB unless said otherwise. At most 999 000 000: what SQLite takes as a row.
     pub fn longest_payload(mut self, bytes: usize) -> Self {
-        self.longest_payload = bytes;
+        self.longest_payload = bytes.min(LONGEST_PAYLOAD);
         self
     }
 
