@@ -224,6 +224,12 @@ impl Core {
         }
     }
 
+    /// # Panics
+    /// On the committer's own thread, which cannot wait for itself: it drops results whose handles are gone, and that is code of the user.
+    pub(super) fn may_wait(&self) {
+        assert!(!self.is_committer(), "the thread of the journal may not wait for the journal");
+    }
+
     fn is_committer(&self) -> bool {
         thread::current().id() == self.committer
     }
@@ -239,7 +245,7 @@ impl Core {
         &self,
         work: impl FnOnce(&mut Desk<'_>) -> R + Send + 'static,
     ) -> Result<R, JournalError> {
-        assert!(!self.is_committer(), "a delivery of the journal may not wait for the journal");
+        self.may_wait();
         let (answer, answered) = channel::bounded(1);
         let call = move |desk: &mut Desk<'_>| {
             // Whoever asked waits for it.

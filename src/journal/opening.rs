@@ -3,6 +3,7 @@
 //! The order matters: the lock first, so that nobody else is in the file; then what the file is, so that nothing is changed in another program's; then
 //! its contents, whole, before anything is believed; then the crashes, counted durably; and only then are the marks of the last run cleared.
 
+use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -31,6 +32,22 @@ pub struct Opening {
     pub lost: u64,
     /// How many tasks are counted as running when the last run was killed.
     pub crashed: u64,
+}
+
+impl fmt::Display for Opening {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} recorded", self.records)?;
+        if self.was_killed {
+            formatter.write_str(", the last run was killed")?;
+        }
+        if self.crashed > 0 {
+            write!(formatter, " in the midst of {}", self.crashed)?;
+        }
+        if self.lost > 0 {
+            write!(formatter, ", {} delivered ones are lost and run again", self.lost)?;
+        }
+        Ok(())
+    }
 }
 
 /// What opening comes to.
@@ -223,4 +240,20 @@ fn count_crashes(
         }
     }
     Ok(marked.len() as u64)
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::Opening;
+
+    #[test]
+    fn opening_says_what_happened_in_one_line() {
+        let calm = Opening { records: 3, ..Opening::default() };
+        assert_eq!(calm.to_string(), "3 recorded");
+        let killed = Opening { records: 3, was_killed: true, lost: 2, crashed: 1 };
+        assert_eq!(
+            killed.to_string(),
+            "3 recorded, the last run was killed in the midst of 1, 2 delivered ones are lost and run again"
+        );
+    }
 }

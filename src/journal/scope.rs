@@ -93,6 +93,31 @@ impl Scope {
     }
 
     /// As [`handler`](Self::handler), with options.
+    ///
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use gristmill::ThreadPool;
+    /// use gristmill::journal::{HandlerOptions, Journal, OutputFile, WrittenFile};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("reports.journal");
+    /// # let output = folder.path().join("report.txt");
+    /// let pool = ThreadPool::new()?;
+    /// let journal = Journal::open(path)?;
+    /// let scope = journal.scope("reports");
+    /// // A report that was changed or deleted since is written again.
+    /// let options = HandlerOptions::new().accept_if(WrittenFile::is_intact);
+    /// let report = scope.handler_with(options, "report", 1, move |_, lines: &u32| {
+    ///     let mut file = OutputFile::create(&output)?;
+    ///     for line in 1..=*lines {
+    ///         writeln!(file, "line {line}")?;
+    ///     }
+    ///     Ok(file.finish()?)
+    /// });
+    /// assert_eq!(report.submit(&pool, "first", 3)?.wait()?.length(), 21);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handler_with<I, T>(
         &self,
         options: HandlerOptions<T>,

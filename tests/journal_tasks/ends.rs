@@ -1,7 +1,8 @@
 //! How a durable task ends otherwise: refused, cancelled, handed back.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use gristmill::journal::{CallRefusal, DurableErrorKind, HandlerError, Journal, JournalErrorKind};
@@ -368,4 +369,46 @@ impl Drop for Slow {
             pass();
         }
     }
+}
+
+/// Whoever drops one calls another task and waits for it.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct WaitsInItsDrop(u64);
+
+/// What is called then, and where its end is told.
+type Called = (gristmill::journal::Handler<u64, u64>, mpsc::Sender<std::thread::Result<u64>>);
+static CALLED: Mutex<Option<Called>> = Mutex::new(None);
+
+impl Drop for WaitsInItsDrop {
+    fn drop(&mut self) {
+        let called = CALLED.lock().expect("nobody panics under it").take();
+        if let Some((handler, told)) = called {
+            let call = || handler.call("in the drop", 3).expect("it succeeds");
+            told.send(catch_unwind(AssertUnwindSafe(call))).expect("it is waited for");
+        }
+    }
+}
+
+#[test]
+fn drop_of_a_result_on_the_thread_of_the_journal_cannot_wait_for_it_and_panics_instead_of_hanging() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let scope = journal.scope("s");
+    let (inner, _) = square(&scope, 1);
+    let outer = scope.handler("outer", 1, |_, input: &u64| Ok(WaitsInItsDrop(*input)));
+    let (sender, receiver) = mpsc::channel();
+    let (gate, _running) = occupy(&pool);
+    let handle = outer.submit(&pool, "out", 1).unwrap();
+    *CALLED.lock().unwrap() = Some((inner.clone(), sender));
+    // Nobody takes the result: who tells of its record is the last to have it.
+    drop(handle);
+    gate.open();
+    let panic = receiver.recv().unwrap().expect_err("it would wait for ever");
+    let said =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|it| &**it));
+    assert_eq!(said, Some("the thread of the journal may not wait for the journal"));
+    // The journal goes on, and both are recorded.
+    assert!(inner.submit(&pool, "in the drop", 3).is_err(), "the key was used in this run");
+    journal.close().unwrap();
+    assert_eq!(place.open().opening().records, 2);
 }

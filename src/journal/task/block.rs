@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::cell::{Cell, Ended, Outcome};
 use super::error::DurableErrorKind;
 use crate::combine;
+use crate::journal::core::Core;
 use crate::journal::record::Row;
 use crate::waitable::{Signal, Waitable};
 
@@ -32,7 +33,12 @@ impl<T> Waitable for Wait<'_, T> {
 }
 
 /// Waits until the cell has ended.
-pub(super) fn block<T>(cell: &Arc<Cell<T>>, decode: impl FnOnce(Row) -> Outcome<T>) -> Outcome<T> {
+pub(super) fn block<T>(
+    core: &Core,
+    cell: &Arc<Cell<T>>,
+    decode: impl FnOnce(Row) -> Outcome<T>,
+) -> Outcome<T> {
+    core.may_wait();
     match combine::wait_all([Wait(cell)]).pop() {
         Some(Ended::Here(outcome)) => outcome,
         Some(Ended::Before(row)) => decode(*row),

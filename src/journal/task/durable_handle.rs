@@ -99,7 +99,7 @@ impl<T: DeserializeOwned> ScopedDurableHandle<'_, T> {
     /// The task has no value: [`DurableErrorKind`] says why, and whether that is recorded.
     ///
     /// # Panics
-    /// If a task waits for itself: it would wait for ever.
+    /// If a task waits for itself, or the `Drop` of a result that nobody has taken waits on the journal's own thread: it would wait for ever.
     ///
     /// # Cancellation
     /// A task that has not started is ended by its token and the pool's, and the wait with it. A running task is waited for until it ends.
@@ -172,6 +172,9 @@ impl<T: DeserializeOwned> Waitable for ScopedDurableHandle<'_, T> {
         // A token ends a task that has not started although no worker comes to it; who waits has to look then.
         let of_task = self.task.as_ref().filter(|task| task.has_own_tokens() && !self.cell.is_over());
         let of_task = of_task.map(|task| (signal.twin(), task));
+        if !self.cell.is_over() {
+            self.core.may_wait();
+        }
         // Its worker stands still meanwhile.
         if pool::is_worker() && self.cell.await_now() {
             self.core.hurry();

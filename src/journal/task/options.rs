@@ -65,8 +65,8 @@ impl<T> HandlerOptions<T> {
     /// How often the process may die while a task runs, in a row, before the task is set aside as
     /// [`CrashLoop`](super::DurableErrorKind::CrashLoop).
     ///
-    /// Tasks of under half a millisecond that wait in a long queue are marked 64 at a time. A crash among those is not counted, since it is not known whose it was; it
-    /// has them marked one by one from then on. So it may take one crash more.
+    /// Tasks of under half a millisecond that wait in a long queue are marked 64 at a time. A crash among those is not counted, since it is not
+    /// known whose it was; it has them marked one by one from then on. So it may take one crash more.
     pub fn crash_limit(mut self, crashes: NonZeroU32) -> Self {
         self.crash_limit = crashes;
         self

@@ -162,7 +162,9 @@ where
     I: Serialize,
     T: DeserializeOwned + Send + 'static,
 {
-    let hash = hash(input).map_err(|error| CallRefusal::Unencodable(error.to_string()))?;
+    // `postcard` keeps nothing of what the type's own `Serialize` said.
+    let unencodable = |error| CallRefusal::Unencodable(format!("{}: {error}", std::any::type_name::<I>()));
+    let hash = hash(input).map_err(unencodable)?;
     let job = shared.job.as_ref().map_err(|error| CallRefusal::Journal(error.clone()))?;
     let core = &shared.scope.core;
     match core.claim(shared.scope.run, job, key, hash).map_err(refusal)? {
@@ -201,7 +203,7 @@ where
     let claim = ClaimOfRecorded::new(&shared.scope, recorded.clone());
     let cell = Cell::<T>::new(Some(recorded.seq()));
     core.read(&recorded, cell.clone());
-    let outcome = block(&cell, |row| replay::outcome(core, row));
+    let outcome = block(core, &cell, |row| replay::outcome(core, row));
     match &outcome {
         Err(DurableErrorKind::Journal(error)) => return Err(CallRefusal::Journal(error.clone())),
         Ok(value) if !accept(value) => {

@@ -198,7 +198,7 @@ fn deadline(
         Claim::Recorded(recorded) => {
             let set = ClaimOfRecorded::new(scope, recorded.clone());
             core.read(&recorded, cell.clone());
-            (block(&cell, |row| decode(core, &row)), Some(set))
+            (block(core, &cell, |row| decode(core, &row)), Some(set))
         }
         Claim::Fresh(order) | Claim::Changed(order, _) => {
             let at = time::since_unix_epoch().checked_add(duration);
@@ -212,7 +212,7 @@ fn deadline(
                 true,
                 cell.clone(),
             );
-            (block(&cell, |row| decode(core, &row)), None)
+            (block(core, &cell, |row| decode(core, &row)), None)
         }
     };
     match deadline {
