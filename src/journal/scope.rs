@@ -133,7 +133,7 @@ impl Scope {
     }
 
     /// A timer that fires once, `duration` from when it was first asked for: after a restart only what remains is waited for, and one that has fired
-    /// has fired. The instant is kept as time of day.
+    /// has fired. The instant is kept as time of day; if the clock was set back since, no more than the duration that was first given is waited for.
     ///
     /// # Errors
     /// The name was used before in this run, or the journal has failed. The duration is in the error.

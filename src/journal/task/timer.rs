@@ -7,7 +7,7 @@
 //! 1. `pending` holds the clock's timer and the claim of the firing until one caller takes both out: whoever sees that it has fired, or cancels it.
 //!    That one ends the cell, by the committer or at once.
 //!
-//! Lock order: `pending` is a leaf; the cell and the timer are used outside of it, but for questions to the timer.
+//! Lock order: `pending` before those of the cell and of the clock's timer, which are leaves.
 
 use std::fmt;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl DurableTimer {
 
     fn start(scope: &Arc<ScopeRun>, name: &Arc<str>, duration: Duration) -> Result<Self, CallRefusal> {
         let core = &scope.core;
-        let (deadline, set) = deadline(scope, name, duration)?;
+        let (due, set) = due(scope, name, duration)?;
         let is_replayed = set.is_some();
         let fired = core.job(&scope.name, FIRED, 0).map_err(CallRefusal::Journal)?;
         let timer = |cell, pending| Self {
@@ -84,9 +84,8 @@ impl DurableTimer {
         match claim {
             Claim::Recorded(recorded) => Ok(timer(Cell::ended(Ok(()), recorded.seq()), None)),
             Claim::Fresh(order) | Claim::Changed(order, _) => {
-                let remains =
-                    deadline.map_or(Duration::MAX, |at| at.saturating_sub(time::since_unix_epoch()));
-                Ok(timer(Cell::new(None), Some(Box::new(Pending { timer: combine::after(remains), order }))))
+                let timer_of_the_clock = combine::after(due.remains(time::since_unix_epoch()));
+                Ok(timer(Cell::new(None), Some(Box::new(Pending { timer: timer_of_the_clock, order }))))
             }
         }
     }
@@ -185,47 +184,72 @@ impl DurableTimer {
     }
 }
 
-/// When it fires, since the Unix epoch (`None`: never), and the claim of that record if it stood in the journal.
-fn deadline(
+/// When a timer fires, as it is recorded, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Due {
+    /// Since the Unix epoch; `u64::MAX`, some 500 million years away, stands for never.
+    at: u64,
+    /// What was asked for: a clock that was set back makes no timer longer than that.
+    most: u64,
+}
+
+impl Due {
+    fn new(now: Duration, duration: Duration) -> Self {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self { at: now.checked_add(duration).map_or(u64::MAX, millis), most: millis(duration) }
+    }
+
+    fn remains(self, now: Duration) -> Duration {
+        match self.at {
+            u64::MAX => Duration::MAX,
+            at => Duration::from_millis(at).saturating_sub(now).min(Duration::from_millis(self.most)),
+        }
+    }
+
+    fn payload(self) -> Vec<u8> {
+        [self.at.to_le_bytes(), self.most.to_le_bytes()].concat()
+    }
+
+    fn from_payload(payload: &[u8]) -> Option<Self> {
+        let (at, most) = payload.split_at_checked(8)?;
+        let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_le_bytes);
+        Some(Self { at: number(at)?, most: number(most)? })
+    }
+}
+
+/// When it fires, and the claim of that record if it stood in the journal.
+fn due(
     scope: &Arc<ScopeRun>,
     name: &Arc<str>,
     duration: Duration,
-) -> Result<(Option<Duration>, Option<ClaimOfRecorded>), CallRefusal> {
+) -> Result<(Due, Option<ClaimOfRecorded>), CallRefusal> {
     let core = &scope.core;
     let job = core.job(&scope.name, SET, 0).map_err(CallRefusal::Journal)?;
-    let cell = Cell::<u64>::new(None);
-    let (deadline, set) = match core.claim(scope.run, &job, name, INPUT).map_err(refusal)? {
+    let cell = Cell::<Due>::new(None);
+    let (due, set) = match core.claim(scope.run, &job, name, INPUT).map_err(refusal)? {
         Claim::Recorded(recorded) => {
             let set = ClaimOfRecorded::new(scope, recorded.clone());
             core.read(&recorded, cell.clone());
             (block(core, &cell, |row| decode(core, &row)), Some(set))
         }
         Claim::Fresh(order) | Claim::Changed(order, _) => {
-            let at = time::since_unix_epoch().checked_add(duration);
-            // `u64::MAX` stands for never: it is some 500 million years away.
-            let millis = at.and_then(|at| u64::try_from(at.as_millis()).ok()).unwrap_or(u64::MAX);
-            cell.ran(Ok(millis));
-            let payload = millis.to_le_bytes().to_vec();
-            core.record(
-                order,
-                Entry { kind: Kind::TimerSet, attempts: 1, took: 0, payload },
-                true,
-                cell.clone(),
-            );
+            let due = Due::new(time::since_unix_epoch(), duration);
+            cell.ran(Ok(due));
+            let entry = Entry { kind: Kind::TimerSet, attempts: 1, took: 0, payload: due.payload() };
+            core.record(order, entry, true, cell.clone());
             (block(core, &cell, |row| decode(core, &row)), None)
         }
     };
-    match deadline {
-        Ok(u64::MAX) => Ok((None, set)),
-        Ok(millis) => Ok((Some(Duration::from_millis(millis)), set)),
+    match due {
+        Ok(due) => Ok((due, set)),
         Err(DurableErrorKind::Journal(error)) => Err(CallRefusal::Journal(error)),
         Err(_) => unreachable!("a timer's deadline fails by its journal only"),
     }
 }
 
-fn decode(core: &Core, row: &Row) -> Outcome<u64> {
-    if let (Kind::TimerSet, Ok(bytes)) = (row.head.kind, row.payload.as_slice().try_into()) {
-        return Ok(u64::from_le_bytes(bytes));
+fn decode(core: &Core, row: &Row) -> Outcome<Due> {
+    if let (Kind::TimerSet, Some(due)) = (row.head.kind, Due::from_payload(&row.payload)) {
+        return Ok(due);
     }
     let (what, remedy) = ("the record of a timer is something else", "forget the key, to set the timer anew");
     let error = JournalError::new(JournalErrorKind::Undecodable, core.path(), what, remedy);
@@ -287,5 +311,30 @@ impl fmt::Debug for DurableTimer {
             .field("is_replayed", &self.is_replayed)
             .field("is_finished", &self.cell.is_over())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_remains_is_never_more_than_what_was_asked_for() {
+        let (now, hour) = (Duration::from_secs(1_000_000), Duration::from_secs(3600));
+        let due = Due::new(now, hour);
+        assert_eq!(due.remains(now + hour / 4), hour * 3 / 4);
+        assert_eq!(due.remains(now + hour * 2), Duration::ZERO);
+        assert_eq!(due.remains(Duration::from_secs(5)), hour, "the clock was set back");
+        for never in [Duration::MAX, Duration::MAX.saturating_sub(now), Duration::from_millis(u64::MAX)] {
+            assert_eq!(Due::new(now, never).remains(now), Duration::MAX);
+        }
+    }
+
+    #[test]
+    fn record_of_a_timer_is_read_as_it_was_written_or_not_at_all() {
+        let due = Due::new(Duration::from_secs(5), Duration::from_secs(7));
+        let payload = due.payload();
+        assert_eq!(Due::from_payload(&payload), Some(due));
+        assert!((0..payload.len()).all(|length| Due::from_payload(&payload[..length]).is_none()));
     }
 }
