@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use gristmill::combine::as_completed;
-use gristmill::journal::{Durability, DurableHandle, Journal};
+use gristmill::journal::{CallError, Durability, DurableHandle, Journal};
 use gristmill::{CancellationToken, Pipeline, Submitter, ThreadPool};
 use tempfile::TempDir;
 
@@ -99,10 +99,9 @@ fn recorded_pipeline(file: &Path, durability: Durability, workers: usize, tasks:
     let mut sum = 0;
     Pipeline::from_iter(0..u64::from(tasks))
         .workers(workers)
-        .try_map("work", |index| function.run(index, index))
-        .for_each_local("sum", |handle: DurableHandle<u64>| {
-            sum = any_order(sum, handle.wait().expect("a value"));
-        })
+        .try_map("work", |index| Ok::<_, CallError<u64>>(function.run(index, index)?))
+        .try_blocking("recorded", 1, |handle: DurableHandle<u64>| Ok(handle.wait()?))
+        .for_each_local("sum", |value| sum = any_order(sum, value))
         .run(&CancellationToken::new())
         .expect("all are taken");
     journal.close().expect("it closes");

@@ -42,11 +42,12 @@
 //! ```
 //!
 //! # In a pipeline, in a group
-//! A stage, or a task of a group, runs the handler where it is, and gives the handle on; whoever takes the result waits for it there, and by then it is
-//! mostly recorded. So no worker stands still for a commit, and what waits is bounded by the window.
+//! A stage, or a task of a group, runs the handler where it is, and gives the handle on: so no worker stands still for a commit. A pipeline waits for the
+//! handles in a blocking stage, which has a thread of its own (in a sink that waits, a worker would do it: with two of them, half of the work), and what
+//! waits is bounded by the window; a group's results are the handles.
 //!
 //! ```
-//! use gristmill::journal::{DurableHandle, Journal};
+//! use gristmill::journal::{CallError, DurableHandle, Journal};
 //! use gristmill::{CancellationToken, ErrorGroup, Pipeline};
 //!
 //! # let folder = tempfile::tempdir()?;
@@ -54,13 +55,13 @@
 //! let journal = Journal::open(path)?;
 //! let scope = journal.scope("squares");
 //! let square = scope.handler("square", 1, |_, number: &u64| Ok(number * number));
-//! let mut sum = 0;
-//! Pipeline::from_iter(0..10_u64)
-//!     .try_map("square", |number| square.run(number, number))
+//! let (squares, _) = Pipeline::from_iter(0..10_u64)
+//!     .try_map("square", |number| Ok::<_, CallError<u64>>(square.run(number, number)?))
+//!     .try_blocking("recorded", 1, |handle: DurableHandle<u64>| Ok(handle.wait()?))
 //!     .in_order()
-//!     .for_each_local("sum", |handle: DurableHandle<u64>| sum += handle.wait().expect("a square"))
+//!     .collect::<Vec<u64>>()
 //!     .run(&CancellationToken::new())?;
-//! assert_eq!(sum, 285);
+//! assert_eq!(squares.iter().sum::<u64>(), 285);
 //!
 //! let cube = scope.handler("cube", 1, |_, number: &u64| Ok(number * number * number));
 //! let group = ErrorGroup::builder().build()?;
