@@ -209,6 +209,17 @@ fn library_depends_on_four_crates_and_with_features_on_those_that_they_name() {
 }
 
 #[test]
+fn unsafe_code_is_forbidden_by_the_manifest() {
+    let manifest = read("Cargo.toml");
+    let lints = manifest.split("\n[lints.rust]\n").nth(1).and_then(|rest| rest.split("\n[").next());
+    let lints = lints.expect("the manifest sets the compiler's lints");
+    assert!(
+        lints.lines().any(|line| line == "unsafe_code = \"forbid\""),
+        "unsafe code is not forbidden: {lints}"
+    );
+}
+
+#[test]
 fn every_dependency_is_used() {
     let folders = ["src/", "tests/", "benches/", "examples/"];
     let files = texts();
@@ -252,7 +263,9 @@ fn no_file_marks_work_that_is_left_undone() {
 
 #[test]
 fn every_link_to_a_file_leads_to_one() {
-    for document in ["README.md", "CHANGELOG.md", "docs/design.md", "docs/performance.md"] {
+    let documents =
+        ["README.md", "CHANGELOG.md", "docs/design.md", "docs/performance.md", "docs/verification.md"];
+    for document in documents {
         let text = read(document);
         let folder = root().join(document).parent().expect("it is in a folder").to_owned();
         let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -260,5 +273,113 @@ fn every_link_to_a_file_leads_to_one() {
             let path = target.split('#').next().unwrap_or(target);
             assert!(folder.join(path).exists(), "{document} links to {target}");
         }
+    }
+}
+
+/// One row of the table of promises in `docs/verification.md`.
+struct PromiseRow {
+    /// What it quotes from the front pages.
+    promises: Vec<String>,
+    /// Each test with its file.
+    tests: Vec<(String, String)>,
+}
+
+fn promise_rows() -> Vec<PromiseRow> {
+    let document = read("docs/verification.md");
+    let table = document.split("\n| Promise | Held by | Not held by a test |\n").nth(1).expect("the table");
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with("| "));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [promises, tests, lacks] = cells.as_slice() else { panic!("not three cells: {row}") };
+        let (mut file, mut named) = (None, Vec::new());
+        for word in tests.split('`').skip(1).step_by(2) {
+            if word.contains('/') {
+                file = Some(word);
+            } else {
+                named.push((file.expect("a file stands before its tests").to_owned(), word.to_owned()));
+            }
+        }
+        assert!(!named.is_empty() && !lacks.is_empty(), "nothing is said: {row}");
+        let promises = promises.split("<br>").map(str::to_owned).collect();
+        PromiseRow { promises, tests: named }
+    })
+    .collect()
+}
+
+/// The bold words of the README's promises, and the sentences with which the documentation of the crate begins.
+fn promises_of_the_front_pages() -> Vec<String> {
+    let readme = read("README.md");
+    let list = readme.split("\n## Promises\n").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let lines = list.expect("the README says what is promised").lines();
+    let titles =
+        lines.filter_map(|line| Some(format!("**{}**", line.strip_prefix("- **")?.split_once("**")?.0)));
+    let opening = opening_of_the_library();
+    let (_title, rest) = opening.split_once("\n\n").expect("a title, and what is promised");
+    let text = rest.split("\n\n# ").next().unwrap_or(rest).replace(['(', ')'], "").replace('\n', " ");
+    let sentences = text.split(". ").map(|sentence| format!("{}.", sentence.trim().trim_end_matches('.')));
+    titles.chain(sentences).collect()
+}
+
+/// The documentation of the crate.
+fn opening_of_the_library() -> String {
+    let library = read("src/lib.rs");
+    let lines = library.lines().map_while(|line| line.strip_prefix("//!"));
+    lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a file has a test of that name, written out or as an entry of a macro that makes tests.
+fn has_test(text: &str, name: &str) -> bool {
+    if text.contains(&format!("\nshape!({name}: ")) {
+        return true;
+    }
+    text.match_indices(&format!("fn {name}(")).any(|(at, _)| {
+        let before = &text[..at];
+        let is_marked = before.trim_end().ends_with("#[test]");
+        // The block that it stands in has begun, and not ended.
+        is_marked || before.rsplit("\n}\n").next().is_some_and(|block| block.contains("\nclaims! {\n"))
+    })
+}
+
+#[test]
+fn every_test_that_the_verification_names_is_there() {
+    let sample =
+        "#[test]\nfn a() {}\nfn b() {}\n\nclaims! {\n    fn c(one, |it| {})\n}\nshape!(d: One);\nfn e() {}\n";
+    let found = ["a", "b", "c", "d", "e", "f"].map(|name| has_test(sample, name));
+    assert_eq!(found, [true, false, true, true, false, false]);
+    for row in promise_rows() {
+        for (file, name) in row.tests {
+            assert!(root().join(&file).is_file(), "docs/verification.md names {file}, which is not there");
+            assert!(has_test(&read(&file), &name), "docs/verification.md names {name}, no test of {file}");
+        }
+    }
+}
+
+#[test]
+fn every_promise_of_the_front_pages_has_a_row_in_the_verification_and_the_other_way_round() {
+    let promises = promises_of_the_front_pages();
+    assert!(promises.len() > 10 && promises.contains(&"**Bounded.**".to_owned()), "{promises:?}");
+    let rows: Vec<String> = promise_rows().into_iter().flat_map(|row| row.promises).collect();
+    for promise in &promises {
+        assert!(rows.contains(promise), "docs/verification.md has no row for: {promise}");
+    }
+    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let front_pages = [one_line(read("README.md")), one_line(opening_of_the_library())];
+    for row in rows {
+        assert!(front_pages.iter().any(|page| page.contains(&row)), "no front page says: {row}");
+    }
+}
+
+#[test]
+fn every_rung_of_the_gate_has_a_section_in_the_verification_with_its_command() {
+    let document = read("docs/verification.md");
+    let gate = document.split("\n## The gate\n").nth(1).expect("a chapter on the gate");
+    let sections: BTreeSet<String> =
+        gate.lines().filter_map(|line| Some(line.strip_prefix("### ")?.to_owned())).collect();
+    assert_eq!(sections, rungs_of_the_gate().into_iter().collect());
+    for rung in sections {
+        let section =
+            gate.split(&format!("\n### {rung}\n")).nth(1).and_then(|rest| rest.split("\n### ").next());
+        let command = format!("\nbash ci/{rung}.sh\n");
+        assert!(section.is_some_and(|section| section.contains(&command)), "no command for {rung}");
     }
 }
