@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Rounds per task and tasks.
-const SIZES: [(u32, u32); 4] = [(0, 200_000), (0, 1_000_000), (16_000, 40_000), (84_000, 30_000)];
+const SIZES: [(u32, u32); 4] = [(0, 200_000), (0, 1_000_000), (16_000, 40_000), (39_000, 60_000)];
 
 pub(crate) fn run(bench: &mut Bench) {
     run_pools(bench);
@@ -59,7 +59,7 @@ fn run_pools(bench: &mut Bench) {
 }
 
 fn run_pipelines(bench: &mut Bench) {
-    for (rounds, tasks) in [(0, 200_000), (84_000, 30_000)] {
+    for (rounds, tasks) in [(0, 200_000), (39_000, 60_000)] {
         let title = format!("journal in a pipeline, {tasks} tasks, {rounds} rounds per task");
         if !bench.wants(&title) {
             continue;
