@@ -385,6 +385,8 @@ fn batches_are_waited_for_like_tasks() {
         pass.take().expect("once")();
         9
     }));
+    // It runs: before that, the time that is over would end it.
+    gate.wait();
     let held = combine::with_timeout(held.expect("open"), Duration::from_millis(1)).expect_err("it is held");
     let mut held = held.into_handle();
     assert!(held.take().is_none(), "it has not ended");
