@@ -177,8 +177,8 @@ impl Core {
     /// The task is about to run on this thread: its mark is in the side file when this returns.
     ///
     /// With `exact` the mark is its own, for a write of its own: for tasks of more than half a millisecond. Without, the first of 64 in line
-    /// writes the marks of all, and a crash counts them all as having been running. If the mark cannot be written, the journal has
-    /// failed, and so will the record.
+    /// writes the marks of all, which makes them suspects after a crash, marked one by one from then on. If the mark cannot be written, the
+    /// journal has failed, and so will the record.
     pub(super) fn begin(&self, order: &Order, exact: bool) {
         let Some(mark) = order.mark() else { return };
         if let Err(error) = self.shared.marks.begin(mark, exact) {
