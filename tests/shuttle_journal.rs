@@ -550,3 +550,27 @@ fn key_of_a_task_that_is_told_to_have_failed_is_free() {
         assert_eq!(open(&memory, 2).opening().records, 1);
     });
 }
+
+/// The task that waits is at work itself, so that more may always come: only its worker's standing still ends the gathering.
+#[test]
+fn worker_that_waits_for_a_durable_task_has_it_recorded_at_once() {
+    check("worker_that_waits_for_a_durable_task_has_it_recorded_at_once", || {
+        execution::forbid_timeouts();
+        let memory = Memory::new(true);
+        let journal = open(&memory, 8);
+        let pool = Arc::new(ThreadPool::builder().workers(1).build().unwrap());
+        let scope = journal.scope("nested");
+        let inner = scope.handler("inner", 1, |_, number: &usize| Ok(number + 1));
+        let within = Arc::clone(&pool);
+        let outer = scope.handler("outer", 1, move |_, number: &usize| {
+            Ok(inner.submit(&within, "inner", *number).unwrap().wait().unwrap() * 2)
+        });
+        // One commit before, so that the next one is not the first.
+        assert_eq!(scope.handler("first", 1, |_, (): &()| Ok(7)).call("first", ()).unwrap(), 7);
+        assert_eq!(outer.submit(&pool, "outer", 1).unwrap().wait().unwrap(), 4);
+        drop(outer);
+        drop(pool);
+        journal.close().unwrap();
+        assert_eq!(open(&memory, 2).opening().records, 3);
+    });
+}

@@ -135,7 +135,7 @@ impl JournalBuilder {
     /// How many finished tasks may wait to be recorded, at least 1; 256 unless said otherwise.
     ///
     /// That is also how many, besides those that are running, have to run again after a kill at the worst moment. While more tasks are at work, records
-    /// gather for up to 5 ms or until half of the queue is full, unless somebody stands still for one: a [`call`](super::Handler::call), or a
+    /// gather for up to 5 ms, until half of the queue is full or none has come for 1 ms, unless somebody stands still for one: a [`call`](super::Handler::call), or a
     /// worker that waits for a durable handle.
     pub fn queue(mut self, tasks: usize) -> Self {
         self.queue = tasks.max(1);

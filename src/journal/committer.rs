@@ -7,9 +7,9 @@
 //!    `Failed`. What was told before is in the store.
 //! 3. Everything that enters the queue is told once, whatever happens: a panic of the store is an error of it, and one of a delivery is
 //!    the delivery's own affair.
-//! 4. While one commit runs, the next one's batch gathers. It gathers for at least [`PACE`] while more is on its way and nobody is known to
-//!    wait for one of it (`commit_delay` and `commit_siblings` of `PostgreSQL`): a commit for every second task of 100 microseconds would take
-//!    a tenth of the processors. Nobody waits longer than that: the taker's wait is limited.
+//! 4. While one commit runs, the next one's batch gathers, and goes on to [`PACE`] after that one began while more is on its way and nobody
+//!    is known to wait for one of it (`commit_delay` and `commit_siblings` of `PostgreSQL`): a commit for every task of 100 microseconds
+//!    would cost a tenth of it. Nobody waits longer than that, and not for what is far: when nothing has come for [`QUIET`], it goes on.
 //!
 //! Locks: those of [`Shared`] and [`Queue`], each for a moment, never two at once.
 
@@ -19,7 +19,7 @@ use super::delivery::{Delivered, Delivery};
 use super::error::{JournalError, JournalErrorKind};
 use super::index::Index;
 use super::order::{Order, Recorded};
-use super::queue::Queue;
+use super::queue::{Patience, Queue};
 use super::record::{Entry, Head, Identity, Row};
 use super::shared::Shared;
 use super::store::{Change, Damage, Store, StoreError};
@@ -29,6 +29,9 @@ use crate::sync::time::{self, Duration};
 
 /// How far apart commits begin where nothing presses: enough for a hundred tasks of 100 microseconds on two workers.
 pub(super) const PACE: Duration = Duration::from_millis(5);
+
+/// After how long without a record a commit waits for no more: a short task beside a long one is not told 5 ms late.
+const QUIET: Duration = Duration::from_millis(1);
 
 /// What lies in the queue.
 pub(super) enum Request {
@@ -116,7 +119,7 @@ impl Committer {
         let mut taken = Vec::new();
         let (shared, mut next) = (Arc::clone(&self.shared), None);
         while self.queue.take(&mut taken, next, |waiting| shared.at_work() > waiting) {
-            next = Some(time::now() + PACE);
+            next = Some(Patience { until: time::now() + PACE, quiet: QUIET });
             let (places, bytes) = (taken.len(), taken.iter().map(Request::bytes).sum());
             let mut rest = taken.drain(..).peekable();
             while let Some(request) = rest.next() {

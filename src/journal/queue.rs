@@ -6,13 +6,13 @@
 //! 2. An item that is larger than `most_bytes` enters once nothing else has a place: no size waits for ever.
 //! 3. After [`Queue::close`], nothing enters, and what has entered is taken.
 //! 4. The taker waits for more only while more is coming, nobody who gives waits, nothing urgent lies here and half of the places are free;
-//!    and never beyond the instant that it named. Whoever changes one of these wakes it; for a promise that comes to nothing there is
+//!    and never beyond the instant that it named, nor after nothing has come for the time that it named. Whoever changes one of these wakes it; for a promise that comes to nothing there is
 //!    [`Queue::press`].
 //!
 //! Locks: `state`, a leaf: nothing is called under it but `more`, which reads a counter.
 
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::time::Instant;
+use crate::sync::time::{self, Duration, Instant};
 use crate::sync::{Condvar, Mutex};
 
 /// See the module.
@@ -48,6 +48,14 @@ enum Taker {
     Sleeps,
     /// There is something, and it waits for more.
     Gathers,
+}
+
+/// How long a taker waits for more.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) until: Instant,
+    /// It ends when nothing has come for so long: what is on its way may be far.
+    pub(super) quiet: Duration,
 }
 
 /// How an item is put.
@@ -137,12 +145,12 @@ impl<T> Queue<T> {
             || !more(state.waiting.len())
     }
 
-    /// Takes all that waits, in order, into an empty list; waits for something, and until that instant for enough. `false` if it is closed and
+    /// Takes all that waits, in order, into an empty list; waits for something, and with patience for enough. `false` if it is closed and
     /// nothing is left.
     pub(super) fn take(
         &self,
         into: &mut Vec<T>,
-        until: Option<Instant>,
+        patience: Option<Patience>,
         more: impl Fn(usize) -> bool,
     ) -> bool {
         let mut state = self.state.lock();
@@ -156,9 +164,13 @@ impl<T> Queue<T> {
                 self.is_wanted.wait(&mut state);
                 continue;
             }
-            let Some(until) = until.filter(|_| !is_late && !self.is_enough(&state, &more)) else { break };
+            let patience = patience.filter(|_| !is_late && !self.is_enough(&state, &more));
+            let Some(Patience { until, quiet }) = patience else { break };
+            let before = state.waiting.len();
             state.taker = Taker::Gathers;
-            is_late = self.is_wanted.wait_until(&mut state, until).timed_out();
+            let look = time::now().checked_add(quiet).map_or(until, |look| look.min(until));
+            let is_over = self.is_wanted.wait_until(&mut state, look).timed_out();
+            is_late = is_over && (look == until || state.waiting.len() == before);
         }
         state.taker = Taker::Works;
         state.is_urgent = false;
@@ -208,11 +220,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::sync::time::{self, Duration};
     use crate::sync::{channel, thread};
 
     const LATER: Manner = Manner { may_wait: true, is_urgent: false };
     const URGENT: Manner = Manner { may_wait: true, is_urgent: true };
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const SOON: Duration = Duration::from_millis(2);
+
+    fn patience(time: Duration, quiet: Duration) -> Patience {
+        Patience { until: time::now() + time, quiet }
+    }
 
     /// A queue of eight, from which a thread takes with a patience of an hour while more is promised; what it takes comes out of the receiver.
     fn taken(promised: usize) -> (Arc<Queue<u32>>, channel::Receiver<Vec<u32>>) {
@@ -221,8 +239,7 @@ mod tests {
         let from = Arc::clone(&queue);
         let taker = move || {
             let mut taken = Vec::new();
-            let until = Some(time::now() + Duration::from_secs(3600));
-            while from.take(&mut taken, until, |waiting| promised > waiting) {
+            while from.take(&mut taken, Some(patience(HOUR, HOUR)), |waiting| promised > waiting) {
                 let places = taken.len();
                 sender.send(std::mem::take(&mut taken)).expect("it is waited for");
                 from.done(places, 0);
@@ -292,11 +309,13 @@ mod tests {
     }
 
     #[test]
-    fn gathering_is_limited() {
-        let queue = Queue::new(8, 800);
-        put(&queue, 0..1, 100);
-        let mut taken = Vec::new();
-        assert!(queue.take(&mut taken, Some(time::now() + Duration::from_millis(2)), |_| true));
-        assert_eq!(taken, [0]);
+    fn gathering_is_limited_and_ends_when_nothing_comes() {
+        for patience in [patience(SOON, HOUR), patience(HOUR, SOON), patience(SOON, Duration::MAX)] {
+            let queue = Queue::new(8, 800);
+            put(&queue, 0..1, 100);
+            let mut taken = Vec::new();
+            assert!(queue.take(&mut taken, Some(patience), |_| true));
+            assert_eq!(taken, [0]);
+        }
     }
 }

@@ -65,29 +65,10 @@ pub(in crate::journal) struct Sqlite {
 impl Sqlite {
     /// Opens the file, or makes it; what it is goes by what [`Sqlite::format`] says then.
     pub(in crate::journal) fn open(path: &Path, survives_power_loss: bool) -> Result<Self, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = writable(path, flags)?;
-        connection.busy_timeout(Duration::ZERO)?;
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.pragma_update(None, "mmap_size", 0)?;
-        connection.pragma_update(None, "cell_size_check", true)?;
-        connection.pragma_update(None, "trusted_schema", false)?;
-        connection.pragma_update(None, "synchronous", if survives_power_loss { "FULL" } else { "NORMAL" })?;
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        let meta = Meta::default();
-        Ok(Self {
-            connection,
-            path: path.to_owned(),
-            log: log.into(),
-            file: None,
-            is_gone: false,
-            meta,
-            logged: 0,
-            looked: 0,
-        })
+        let store = Self::connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
+        let synchronous = if survives_power_loss { "FULL" } else { "NORMAL" };
+        store.connection.pragma_update(None, "synchronous", synchronous)?;
+        Ok(store)
     }
 
     /// Opens a file to look at it as it is, damaged or not: nothing in it is changed, nor in its log, and no table is believed.
@@ -95,26 +76,31 @@ impl Sqlite {
     /// An empty log may be left beside it where there was none.
     pub(in crate::journal) fn inspect(path: &Path) -> Result<Self, StoreError> {
         // To be written, as far as SQLite knows: without a right to write it cannot read what is only in the log.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = writable(path, flags)?;
+        let store = Self::connect(path, OpenFlags::empty())?;
         // Closing would move the log into the file.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        store.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        store.connection.pragma_update(None, "query_only", true)?;
+        Ok(store)
+    }
+
+    /// Nothing of the file is read yet.
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Self, StoreError> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = writable(path, flags)?;
         connection.busy_timeout(Duration::ZERO)?;
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "mmap_size", 0)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.pragma_update(None, "trusted_schema", false)?;
-        connection.pragma_update(None, "query_only", true)?;
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        let meta = Meta::default();
         Ok(Self {
             connection,
             path: path.to_owned(),
             log: log.into(),
             file: None,
             is_gone: false,
-            meta,
+            meta: Meta::default(),
             logged: 0,
             looked: 0,
         })
