@@ -4,7 +4,7 @@
 use gristmill::journal::probe::{self, Claimed, Memory, Probe};
 use gristmill::journal::{Forgotten, Journal, JournalError, JournalErrorKind, Keep, Selection};
 
-use crate::support::{Task, contents, run, task};
+use crate::support::{Task, contents, fill, run};
 
 /// So many that they go in several batches of 256.
 const TASKS: usize = 600;
@@ -15,26 +15,9 @@ fn open(memory: &Memory) -> Journal {
     probe::open(Journal::builder(), memory).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Every third is a failure, and the odd ones are in another scope.
 fn filled() -> (Memory, Vec<Task>) {
     let memory = Memory::new(true);
-    let journal = open(&memory);
-    let scope = |number: usize| if number % 2 == 0 { "render" } else { "upload" };
-    let named = |number: usize| {
-        task(scope(number), "thumbnail", 1, &format!("key {number}"), u8::from(number % 3 == 0))
-    };
-    let mut tasks: Vec<Task> = (0..TASKS).map(named).collect();
-    let runs = [scope(0), scope(1)]
-        .map(|scope| Probe::in_scope(&journal, scope, "thumbnail", 1, TASKS).expect("it is well"));
-    for (number, task) in tasks.iter_mut().enumerate() {
-        let run = &runs[number % 2];
-        let Claimed::Fresh(work) = run.claim(&task.key, b"") else { panic!("it is new") };
-        run.record_as(work, task.kind, task.attempts, task.took, task.payload.clone());
-        task.seq = number as u64 + 1;
-    }
-    journal.flush().expect("it is well");
-    drop(runs);
-    journal.close().expect("it closes");
+    let tasks = fill(open(&memory), TASKS);
     (memory, tasks)
 }
 

@@ -5,37 +5,11 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use gristmill::journal::probe::{Claimed, Probe};
 use gristmill::journal::{Journal, Keep, Selection};
 
-use crate::support::{Dice, Task, contents, open, place, setting, task};
+use crate::support::{Dice, Task, contents, fill, open, place, setting};
 
 const TASKS: usize = 3000;
-
-/// Every third is a failure, and the odd ones are in another scope.
-fn tasks() -> Vec<Task> {
-    let scope = |number: usize| if number % 2 == 0 { "render" } else { "upload" };
-    let kind = |number: usize| u8::from(number % 3 == 0);
-    let named = |number: usize| task(scope(number), "thumbnail", 1, &format!("key {number}"), kind(number));
-    (0..TASKS).map(named).collect()
-}
-
-fn fill(path: &Path) -> Vec<Task> {
-    let journal = open(path);
-    let mut tasks = tasks();
-    let run = |scope| Probe::in_scope(&journal, scope, "thumbnail", 1, TASKS).expect("the journal is well");
-    let runs = [run("render"), run("upload")];
-    for (number, task) in tasks.iter_mut().enumerate() {
-        let run = &runs[number % 2];
-        let Claimed::Fresh(work) = run.claim(&task.key, b"") else { panic!("it is new") };
-        run.record_as(work, task.kind, task.attempts, task.took, task.payload.clone());
-        task.seq = number as u64 + 1;
-    }
-    journal.flush().expect("it is well");
-    drop(runs);
-    journal.close().expect("it closes");
-    tasks
-}
 
 fn forget(journal: &Journal, what: &str) {
     let all = Selection::all();
@@ -86,7 +60,7 @@ fn killed_at_any_time_the_journal_is_valid() {
     let seed = setting("GRISTMILL_SEED", 7);
     let mut dice = Dice(seed);
     let (_folder, original) = place();
-    let tasks = fill(&original);
+    let tasks = fill(open(&original), TASKS);
     let mut was_killed = 0;
     for round in 0..setting("GRISTMILL_KILLS", 24) {
         let what = ["forget", "retry", "garbage", "compact"][usize::try_from(round % 4).expect("small")];

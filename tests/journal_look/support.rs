@@ -142,3 +142,23 @@ impl Dice {
         (mixed ^ (mixed >> 31)) % bound.max(1)
     }
 }
+
+/// Records so many tasks, the last of all that is done with that journal: every third is a failure, and the odd ones are in another scope.
+pub(crate) fn fill(journal: Journal, count: usize) -> Vec<Task> {
+    let scope = |number: usize| if number % 2 == 0 { "render" } else { "upload" };
+    let kind = |number: usize| u8::from(number % 3 == 0);
+    let named = |number: usize| task(scope(number), "thumbnail", 1, &format!("key {number}"), kind(number));
+    let mut tasks: Vec<Task> = (0..count).map(named).collect();
+    let run = |scope| Probe::in_scope(&journal, scope, "thumbnail", 1, count).expect("the journal is well");
+    let runs = [run(scope(0)), run(scope(1))];
+    for (number, task) in tasks.iter_mut().enumerate() {
+        let run = &runs[number % 2];
+        let Claimed::Fresh(work) = run.claim(&task.key, b"") else { panic!("it is new") };
+        run.record_as(work, task.kind, task.attempts, task.took, task.payload.clone());
+        task.seq = number as u64 + 1;
+    }
+    journal.flush().expect("it is well");
+    drop(runs);
+    journal.close().expect("it closes");
+    tasks
+}
