@@ -130,7 +130,7 @@ pub use recycle::{
     TakeError,
 };
 pub use semaphore::{
-    AcquireError, LimitedError, MergeError, OwnedPermit, Permit, Semaphore, SemaphoreSnapshot,
+    AcquireError, LimitedError, OwnedPermit, Permit, PermitMergeError, Semaphore, SemaphoreSnapshot,
 };
 pub use waitable::{Help, Signal, Waitable};
 #[cfg(feature = "progress")]

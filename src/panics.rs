@@ -10,12 +10,25 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 use crate::sync::Mutex;
 
 /// Where a panic happened.
+///
+/// ```
+/// use gristmill::{TaskError, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// let line = line!() + 1;
+/// let task = pool.submit(|| panic!("no flour"))?;
+/// let Err(TaskError::Panicked(panic)) = task.wait() else { unreachable!("it panics") };
+/// let location = panic.location().expect("the pool keeps it");
+/// assert_eq!((location.file(), location.line()), (file!(), line));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanicLocation {
     file: String,
@@ -48,7 +61,19 @@ impl fmt::Display for PanicLocation {
 
 /// A caught panic: payload, text, name of what ran, and location.
 ///
-/// It is an [`Error`](std::error::Error), `Send` and `Sync`. To go on panicking instead, call [`Panic::resume`].
+/// It is an [`Error`](std::error::Error), `Send` and `Sync`. To go on panicking instead, call [`Panic::resume`]. Dropping it never panics: if the drop of
+/// the payload does, that goes to the panic hook and no further.
+///
+/// ```
+/// use gristmill::{TaskError, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// let task = pool.task().name("grind").submit(|_| std::panic::panic_any(42))?;
+/// let Err(TaskError::Panicked(panic)) = task.wait() else { unreachable!("it panics") };
+/// assert_eq!(panic.name(), "grind");
+/// assert_eq!(panic.into_payload().downcast_ref(), Some(&42));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Panic(
     // In a box: results carry it by value, and most of them are not one.
     Box<Caught>,
@@ -59,7 +84,30 @@ struct Caught {
     message: String,
     location: Option<PanicLocation>,
     // Payloads are `Send` only; the lock makes the whole `Sync`, so that errors holding it pass through `?`.
-    payload: Mutex<Box<dyn Any + Send>>,
+    payload: Mutex<Payload>,
+}
+
+struct Payload(Box<dyn Any + Send>);
+
+impl Payload {
+    fn take(&mut self) -> Box<dyn Any + Send> {
+        mem::replace(&mut self.0, Box::new(()))
+    }
+}
+
+/// A payload is the user's, and its drop may panic as well. Panics are dropped by workers, by the helper of the deadlines, by the committer of a journal and
+/// in the midst of protocols, and each of them would have to think of it: so it ends here.
+impl Drop for Payload {
+    fn drop(&mut self) {
+        let mut payload = self.take();
+        for _ in 0..2 {
+            match panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                Ok(()) => return,
+                Err(again) => payload = again,
+            }
+        }
+        mem::forget(payload); // it would only go on like that
+    }
 }
 
 impl Panic {
@@ -71,7 +119,7 @@ impl Panic {
         } else {
             "a payload that is not text".to_owned()
         };
-        let (name, payload) = (name.to_owned(), Mutex::new(payload));
+        let (name, payload) = (name.to_owned(), Mutex::new(Payload(payload)));
         Self(Box::new(Caught { name, message, location, payload }))
     }
 
@@ -91,14 +139,13 @@ impl Panic {
     }
 
     /// The payload given to `panic!` or `panic_any`.
-    pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.0.payload.into_inner()
+    pub fn into_payload(mut self) -> Box<dyn Any + Send> {
+        self.0.payload.get_mut().take()
     }
 
     /// Takes the payload out into a panic of its own, for a later [`resume`](Self::resume); text, name and location stay here, too.
     pub(crate) fn split_payload(&mut self) -> Self {
-        let nothing: Box<dyn Any + Send> = Box::new(());
-        let payload = Mutex::new(std::mem::replace(self.0.payload.get_mut(), nothing));
+        let payload = Mutex::new(Payload(self.0.payload.get_mut().take()));
         let Caught { name, message, location, .. } = &*self.0;
         let (name, message, location) = (name.clone(), message.clone(), location.clone());
         Self(Box::new(Caught { name, message, location, payload }))
@@ -208,12 +255,29 @@ pub(crate) fn catch<R, N: AsRef<str>>(
 
 /// Drops what belongs to the user; a panic goes to the panic hook and no further.
 pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(panic) = catch(|| "drop", || drop(value)) {
-        // The payload may panic in its own drop; whatever comes out of that is not given another chance.
-        if let Err(again) = catch(|| "drop", || drop(panic)) {
-            std::mem::forget(again);
+    let _ = catch(|| "drop", || drop(value));
+}
+
+/// Drops values of the user's one by one, each in spite of what the others do: where two destructors panic, dropping what holds them whole would end the
+/// process. Gives the first panic; the others go to the panic hook and no further.
+pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) -> Result<(), Panic> {
+    let mut values = values.into_iter();
+    let mut dropped = Ok(());
+    // Where all goes well there is nothing: that costs nothing.
+    if values.size_hint() == (0, Some(0)) {
+        return dropped;
+    }
+    loop {
+        match catch(|| "drop", || values.by_ref().for_each(drop)) {
+            Ok(()) => return dropped,
+            Err(panic) => dropped = dropped.and(Err(panic)),
         }
     }
+}
+
+/// As [`drop_each`], where nobody is to hear of the first panic either.
+pub(crate) fn drop_each_quietly<T>(values: impl IntoIterator<Item = T>) {
+    let _ = drop_each(values);
 }
 
 #[cfg(test)]
@@ -259,6 +323,25 @@ mod tests {
             }
         }
         drop_quietly(Bomb);
+        drop(catch(|| "grind", || panic::panic_any(Bomb)));
+    }
+
+    #[test]
+    fn each_of_several_values_is_dropped_whichever_panic() {
+        struct Counted<'a>(&'a Cell<u32>);
+        impl Drop for Counted<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() + 1);
+                assert!(self.0.get() % 2 == 0, "{}", self.0.get());
+            }
+        }
+        let count = Cell::new(0);
+        let values = |number| (0..number).map(|_| Counted(&count)).collect::<Vec<_>>();
+        let panic = drop_each(values(5)).unwrap_err();
+        assert_eq!((panic.message(), count.get()), ("1", 5));
+        drop_each(values(1)).expect("the sixth");
+        drop_each_quietly(values(4));
+        assert_eq!(count.get(), 10);
     }
 
     #[test]

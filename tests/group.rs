@@ -846,6 +846,68 @@ fn task_that_owns_the_group_may_be_dropped_by_its_purge() {
 }
 
 #[test]
+fn place_that_is_freed_while_the_only_runner_is_busy_again_is_used() {
+    let group = limit::<u32>(1).queue_bound(4).build().expect("a limit");
+    let gates: Vec<_> = (0..5).map(|_| Gate::new()).collect();
+    let (mut opens, mut passes): (Vec<_>, Vec<_>) = gates.into_iter().unzip();
+    for pass in passes.drain(..) {
+        let held = move || {
+            pass();
+            Ok(0)
+        };
+        group.spawn(held).expect("room for five");
+    }
+    opens[0].wait();
+    assert!(group.try_spawn(|| Ok(1)).is_err(), "it is full");
+    let first = opens.remove(0);
+    let spawner = group.spawner().clone();
+    let blocked = gate::spawn(move || spawner.spawn_timeout(|| Ok(2), LONG).is_ok());
+    first.open();
+    // The queue is far from half empty, and stays so.
+    assert!(blocked.join().expect("no panic"), "there was room for one");
+    opens.into_iter().for_each(Gate::open);
+    assert_eq!(group.into_results().expect("all succeed"), [0, 0, 0, 0, 0, 2]);
+}
+
+/// Asks the group how it is doing when it is dropped.
+struct Asks<'a>(gristmill::Spawner<'a, u32, String>, mpsc::Sender<gristmill::GroupSnapshot>);
+
+impl Drop for Asks<'_> {
+    fn drop(&mut self) {
+        let _ = self.1.send(self.0.snapshot());
+    }
+}
+
+#[test]
+fn tasks_that_are_given_up_wait_until_they_are_dropped_and_never_seem_to_run() {
+    let group = limit::<u32>(1).build().expect("a limit");
+    let (gate, pass) = Gate::new();
+    let first = move || {
+        pass();
+        Ok(0)
+    };
+    group.spawn(first).expect("open");
+    gate.wait();
+    let (sender, receiver) = mpsc::channel();
+    for number in 1..=20 {
+        let asks = Asks(group.spawner().clone(), sender.clone());
+        let task = move || {
+            drop(asks);
+            Ok(number)
+        };
+        group.spawn(task).expect("room");
+    }
+    drop(sender);
+    group.cancel();
+    for now in receiver {
+        assert_eq!((now.spawned(), now.waiting(), now.running(), now.cancelled()), (21, 20, 1, 0), "{now}");
+    }
+    let now = group.snapshot();
+    assert_eq!((now.spawned(), now.waiting(), now.running(), now.cancelled()), (21, 0, 1, 20), "{now}");
+    gate.open();
+}
+
+#[test]
 fn tasks_of_a_group_get_in_though_the_pools_queue_is_full_whatever_its_saturation() {
     for saturation in [Saturation::Block, Saturation::Reject, Saturation::CallerRuns] {
         let settings = ThreadPool::builder().workers(1).queue_bound(1).saturation(saturation);

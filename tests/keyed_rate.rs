@@ -260,6 +260,14 @@ fn reservation_of_a_key_that_was_forgotten_gives_nothing_to_another() {
 }
 
 #[test]
+fn burst_is_the_one_that_was_set() {
+    let (limiter, _clock) = one_a_second::<u32>(7, 2);
+    assert_eq!((limiter.rate(), limiter.burst()), ((1, SECOND), 7));
+    limiter.set_burst(9).unwrap();
+    assert_eq!(limiter.burst(), 9);
+}
+
+#[test]
 fn change_of_the_rate_reaches_every_key_and_all_who_wait() {
     let (limiter, clock) = one_a_second::<u32>(1, 2);
     limiter.acquire(&1);

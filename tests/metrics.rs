@@ -10,7 +10,7 @@ use gristmill::fan::{InputSnapshot, Merge, Router};
 use gristmill::observe::{METRICS, Measured, MetricKind, MetricValue, Unit};
 use gristmill::pipeline::PipelineMonitor;
 use gristmill::{
-    Backoff, CancellationToken, CircuitBreaker, ErrorGroup, KeyedRateLimiter, LaneRule, ManualClock,
+    Backoff, CancellationToken, CircuitBreaker, Done, ErrorGroup, KeyedRateLimiter, LaneRule, ManualClock,
     ObjectPool, Pipeline, Policy, RateLimiter, ReceiveError, Report, Retry, Semaphore, Snapshot, ThreadPool,
 };
 
@@ -153,6 +153,7 @@ fn figures_of_a_pool_are_those_of_its_snapshot() {
             "without its label it is not there"
         );
         assert_eq!((now.finished(), now.error_rate()), (4, 0.5));
+        assert_eq!(now.workers()[0].idle_for(), None, "it works");
         let utilisation = now.utilisation();
         assert!((0.0..=1.0).contains(&utilisation), "{utilisation}");
     });
@@ -236,7 +237,8 @@ fn pipeline_in_figures_while_it_runs_and_at_its_end() {
     assert_eq!(read(&report), Some(100.0));
     assert!(read(&middle).is_some_and(|read| (51.0..=100.0).contains(&read)));
     assert!(middle.utilisation() > 0.0, "the thread that looked is at the sink");
-    assert!(middle.throughput_since(&PipelineMonitor::new().snapshot()) >= 0.0);
+    assert!(report.workers_utilisation() > 0.0, "the only worker has done it all");
+    assert!(middle.throughput_since(&PipelineMonitor::new().snapshot()) > 0.0, "some have left by now");
     let sieve = [("position", "2"), ("stage", "sieve"), ("outcome", "filtered")];
     assert_eq!(report.measured("gristmill_pipeline_stage_items_total", &sieve), Some(50.0));
     assert_eq!(report.error_rate().to_bits(), 0.0_f64.to_bits());
@@ -291,6 +293,38 @@ fn group_shows_what_waits_runs_and_has_ended_and_the_counts_close() {
         "4 tasks: 0 waiting, 0 running, 2 succeeded, 1 failed, 0 panicked, 1 cancelled"
     );
     drop(report);
+}
+
+#[test]
+fn panics_of_a_group_are_errors_and_its_report_says_what_its_snapshot_says() {
+    let group = ErrorGroup::<u32, &str>::builder().limit(1).done(Done::all_finished()).build();
+    let group = group.expect("threads");
+    let spawner = group.spawner().clone();
+    let gate = gate::Gate::new();
+    let hold = move || {
+        gate.1();
+        Ok(1)
+    };
+    assert!(group.spawn(hold).is_ok() && group.spawn(|| Err("no")).is_ok());
+    assert!((0..2).all(|_| group.spawn(|| panic!("on purpose")).is_ok()));
+    gate.0.wait();
+    gate.0.open();
+    let report = group.into_report();
+    let end = spawner.snapshot();
+    assert_eq!((end.succeeded(), end.failed(), end.panicked()), (1, 1, 2));
+    assert_eq!((end.error_rate(), report.error_rate()), (0.75, 0.75));
+    let (shown, reported) = (figures(&end), figures(&report));
+    assert!(!reported.is_empty());
+    for (name, value) in &reported {
+        assert_eq!(shown.get(name), Some(value), "{name}");
+    }
+    let by_reference: &dyn Measured = &&report;
+    assert_eq!(by_reference.measured("gristmill_group_tasks_spawned_total", &[]), Some(4.0));
+}
+
+#[test]
+fn kinds_of_metrics_have_the_names_that_prometheus_has_for_them() {
+    assert_eq!([MetricKind::Counter, MetricKind::Gauge].map(|kind| kind.to_string()), ["counter", "gauge"]);
 }
 
 #[test]

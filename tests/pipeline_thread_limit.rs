@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)] // helpers are test code too
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -27,11 +27,11 @@ struct Watch {
 
 impl Watch {
     /// Once the threads of the run before are gone: the system may show one that is joined for a moment longer.
-    fn new(before: usize, deadline: bool, workers: usize) -> &'static Self {
+    fn new(before: usize, deadline: bool, workers: usize) -> Arc<Self> {
         while threads() > before + usize::from(deadline) {
             std::thread::yield_now();
         }
-        Box::leak(Box::new(Self { before, workers, came: Mutex::default(), peak: AtomicUsize::new(0) }))
+        Arc::new(Self { before, workers, came: Mutex::default(), peak: AtomicUsize::new(0) })
     }
 
     fn look(&self) {
@@ -64,7 +64,7 @@ const SHAPES: [(&str, usize); 7] = [
     ("pipeline in a stage", 0),
 ];
 
-fn run(shape: &str, workers: usize, watch: &'static Watch, token: &CancellationToken) -> u64 {
+fn run(shape: &str, workers: usize, watch: &Arc<Watch>, token: &CancellationToken) -> u64 {
     let source =
         Pipeline::from_iter((0..ITEMS).map(|item| watch.read(item))).workers(workers).window(4 * workers);
     let pass = |item| watch.pass(item);
@@ -92,7 +92,13 @@ fn run(shape: &str, workers: usize, watch: &'static Watch, token: &CancellationT
             keyed.with_iter(token, |items| items.for_each(|_| watch.look())).1
         }
         "owned iterator" => {
-            let mut items = source.map("map", pass).serial("serial", pass).into_iter_with(token).unwrap();
+            // It outlives this call, for all that the compiler knows, so it owns what it uses.
+            let [first, second, third] = [(); 3].map(|()| Arc::clone(watch));
+            let source = Pipeline::from_iter((0..ITEMS).map(move |item| first.read(item)));
+            let source = source.workers(workers).window(4 * workers);
+            let stages = source.map("map", move |item| second.pass(item));
+            let stages = stages.serial("serial", move |item| third.pass(item));
+            let mut items = stages.into_iter_with(token).unwrap();
             items.by_ref().for_each(|item| _ = watch.pass(item.unwrap()));
             items.finish()
         }
@@ -137,7 +143,7 @@ fn run_has_no_more_threads_than_workers_whatever_its_stages() {
                     CancellationToken::new()
                 };
                 let watch = Watch::new(before, deadline, workers);
-                assert_eq!(run(shape, workers, watch, &token), ITEMS as u64, "{said}");
+                assert_eq!(run(shape, workers, &watch, &token), ITEMS as u64, "{said}");
                 let came = watch.came.lock().unwrap().len();
                 assert!(came <= workers, "{came} threads ran stages: {said}");
                 let more = watch.peak.load(Ordering::SeqCst) - watch.before;

@@ -589,3 +589,30 @@ fn tasks_of_one_key_wait_for_its_rate_and_those_of_another_do_not() {
     let error = retried.call_with(&token, |_| Err::<(), _>("again")).unwrap_err();
     assert!(error.is_cancelled(), "{error:?}");
 }
+
+#[test]
+fn entry_takes_what_is_free_and_waits_for_the_rest_until_it_comes_or_its_time_or_token_is_over() {
+    let (permits, token) = (Semaphore::new(1), CancellationToken::new());
+    let (patient, hasty) = (permits.entry(1, LONG), permits.entry(1, Duration::from_millis(1)));
+    let inside = |_: Attempt<'_>| Ok::<_, fmt::Error>(permits.available());
+    assert_eq!(patient.call_with(&token, inside).unwrap(), 0);
+    for is_cancelled in [false, true] {
+        let held = permits.acquire().unwrap();
+        assert!(hasty.call_with(&token, inside).unwrap_err().is_timed_out());
+        let ended = std::thread::scope(|scope| {
+            let call = scope.spawn(|| patient.call_with(&token, inside));
+            while permits.snapshot().waiting == 0 {
+                std::thread::yield_now();
+            }
+            if is_cancelled {
+                token.cancel();
+            } else {
+                drop(held);
+            }
+            call.join().unwrap()
+        });
+        assert_eq!(ended.ok(), (!is_cancelled).then_some(0));
+    }
+    assert!(patient.call_with(&token, inside).unwrap_err().is_cancelled());
+    assert_eq!(permits.available(), 1);
+}

@@ -553,8 +553,8 @@ claims! {
         assert_eq!((closures.load(Ordering::SeqCst), results.load(Ordering::SeqCst)), (60, 60));
     })
 
-    fn unnamed_settings_have_names_in_errors(workers(1, 1).name("mill"), |pool| {
-        assert_eq!((pool.name(), pool.queue_bound()), ("mill", 1));
+    fn unnamed_settings_have_names_in_errors(workers(1, 3).name("mill"), |pool| {
+        assert_eq!((pool.name(), pool.queue_bound()), ("mill", 3));
         let name = pool.submit(|| thread::current().name().map(str::to_owned)).expect("open").wait();
         assert_eq!(name.expect("it succeeds").as_deref(), Some("mill-0"));
     })

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
-use gristmill::{BulkError, CancellationToken, Shutdown, ShutdownReport, TaskError, ThreadPool};
+use gristmill::{BulkError, CancellationToken, Refusal, Shutdown, ShutdownReport, TaskError, ThreadPool};
 use proptest::prelude::*;
 
 fn pool(workers: usize, bound: usize) -> ThreadPool {
@@ -376,6 +376,8 @@ fn panic_ends_a_loop_with_the_index_of_its_item() {
             assert_eq!(error.index(), Some(position));
             assert!(error.done() < 1000);
             assert!(error.to_string().starts_with(&format!("item {position} panicked")), "{error}");
+            let BulkError::Panicked { source, .. } = &error else { panic!("{error}") };
+            assert!(error.to_string().ends_with(source.message()), "{error}");
         };
         let f = move |item: &usize| {
             assert_ne!(*item, position);
@@ -538,6 +540,27 @@ proptest! {
 }
 
 #[test]
+fn task_that_waits_for_its_own_batch_panics_and_says_so() {
+    const LONG: Duration = Duration::from_secs(60);
+    let pool = ThreadPool::builder().workers(1).build().expect("a worker");
+    let (give, given) = std::sync::mpsc::channel::<gristmill::pool::ManyHandle<'static, bool>>();
+    let given = std::sync::Mutex::new(given);
+    let (tell, told) = std::sync::mpsc::channel();
+    let wait = move || {
+        let own = given.lock().expect("not poisoned").recv().expect("it is given");
+        assert!(!own.is_empty() && own.len() == 1);
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| own.wait_timeout(LONG)));
+        tell.send(caught.is_err_and(|panic| {
+            panic.downcast_ref::<&str>().is_some_and(|text| text.contains("belongs to"))
+        }))
+        .expect("awaited");
+        true
+    };
+    give.send(pool.submit_many([wait]).expect("open")).expect("it is taken");
+    assert_eq!(told.recv_timeout(LONG), Ok(true));
+}
+
+#[test]
 fn many_workers_share_one_batch() {
     let workers = std::thread::available_parallelism().map_or(4, NonZeroUsize::get).max(4);
     let pool = pool(workers, 100_000);
@@ -555,4 +578,142 @@ fn many_workers_share_one_batch() {
         .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..50_000).collect::<Vec<_>>(), "each ran once");
+}
+
+/// What became of the tasks of a submission that was refused half way: their values in order, those given back run here.
+fn values<I, F>(error: gristmill::SubmitManyError<'_, I, u32>) -> (usize, Vec<u32>)
+where
+    I: Iterator<Item = F>,
+    F: FnOnce() -> u32,
+{
+    let (handle, rest, _) = error.into_parts();
+    let accepted = handle.len();
+    let mut values: Vec<u32> = handle.wait().into_iter().map(|result| result.expect("no panic")).collect();
+    values.extend(rest.map(|task| task()));
+    (accepted, values)
+}
+
+#[test]
+fn what_does_not_fit_now_is_given_back_and_all_that_fits_is_accepted() {
+    for bound in [1, 2, 7, 64, 100] {
+        let pool = pool(1, bound);
+        let held = hold(&pool);
+        let error =
+            pool.try_submit_many((0..1000_u32).map(|i| move || i)).expect_err("there are fewer places");
+        let another = pool.try_submit(|| ()).map(drop);
+        held.cancel();
+        assert!(matches!(error.refusal(), Refusal::Full), "{error}");
+        assert!(another.is_err_and(|refused| refused.is_full()));
+        let (accepted, values) = values(error);
+        assert_eq!(accepted, bound, "all places are used");
+        assert_eq!(values, (0..1000).collect::<Vec<_>>());
+        closes(&pool.shutdown(Shutdown::Drain));
+    }
+    let roomy = pool(1, 100);
+    let handle = roomy.try_submit_many((0..100_u32).map(|i| move || i)).map_err(|error| error.to_string());
+    assert_eq!(handle.expect("there is space for all").wait().len(), 100);
+}
+
+#[test]
+fn time_ends_a_submission_of_many_and_what_fits_is_accepted() {
+    let pool = pool(1, 10);
+    let held = hold(&pool);
+    let timeout = Duration::from_millis(20);
+    let error = pool.submit_many_timeout((0..100_u32).map(|i| move || i), timeout).expect_err("it is full");
+    assert!(matches!(error.refusal(), Refusal::TimedOut), "{error}");
+    held.cancel();
+    let (accepted, values) = values(error);
+    assert_eq!(accepted, 10);
+    assert_eq!(values, (0..100).collect::<Vec<_>>());
+    let tasks = (0..100_u32).map(|i| move || i);
+    let handle = pool.submit_many_timeout(tasks, Duration::MAX).map_err(|error| error.to_string());
+    assert_eq!(handle.expect("the worker makes space").wait().len(), 100);
+    closes(&pool.shutdown(Shutdown::Drain));
+}
+
+#[test]
+fn token_ends_a_submission_of_many_and_not_what_was_accepted() {
+    let pool = pool(1, 10);
+    let held = hold(&pool);
+    let token = CancellationToken::new();
+    let canceller = token.clone();
+    // Past the places: cancelled while it waits for one, or right before.
+    let tasks = (0..100_u32).map(move |i| {
+        if i == 10 {
+            canceller.cancel();
+        }
+        move || i
+    });
+    let error = pool.submit_many_with(tasks, &token).expect_err("cancelled");
+    assert!(matches!(error.refusal(), Refusal::Cancelled(_)), "{error}");
+    held.cancel();
+    let (accepted, values) = values(error);
+    assert!(accepted <= 10);
+    assert_eq!(values, (0..100).collect::<Vec<_>>());
+    // Cancelled before: nothing is accepted, though there is space.
+    let error = pool.submit_many_with((0..3_u32).map(|i| move || i), &token).expect_err("cancelled");
+    assert_eq!(error.accepted(), 0);
+    closes(&pool.shutdown(Shutdown::Drain));
+}
+
+#[test]
+fn token_ends_the_wait_of_a_submission_of_many() {
+    let pool = pool(1, 1);
+    let held = hold(&pool);
+    let token = CancellationToken::new();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let outcome = pool.submit_many_with((0..100_u32).map(|i| move || i), &token);
+            held.cancel();
+            outcome.map_err(|error| matches!(error.refusal(), Refusal::Cancelled(_))).map(drop)
+        });
+        // The only place is taken by its first task; the second waits for it, or is about to.
+        while pool.queued() == 0 {
+            std::thread::yield_now();
+        }
+        token.cancel();
+        assert_eq!(waits.join().expect("no panic"), Err(true));
+    });
+}
+
+#[test]
+fn own_worker_runs_what_does_not_fit_unless_it_only_tries() {
+    let pool = pool(1, 2);
+    let submitter = pool.submitter().clone();
+    let nested = pool.submit(move || {
+        let all = submitter.submit_many_timeout((0..20_u32).map(|i| move || i), Duration::MAX);
+        let all = all.map_err(|error| error.to_string()).expect("it helps itself").wait().len();
+        let tried = submitter.try_submit_many((0..20_u32).map(|i| move || i)).expect_err("two places");
+        (all, values(tried))
+    });
+    let (all, (accepted, values)) = nested.expect("open").wait().expect("no panic");
+    // What the worker has run itself may still have its place, until it looks into the queue again.
+    assert!(accepted <= 2, "{accepted}");
+    assert_eq!((all, values), (20, (0..20).collect::<Vec<_>>()));
+}
+
+#[test]
+fn token_ends_loops_over_iterators_and_into_slices() {
+    let pool = pool(2, 16);
+    let token = CancellationToken::new();
+    let (canceller, endless) = (token.clone(), 0..usize::MAX);
+    let ends = pool.for_each_iter_with(&token, endless.clone(), move |i| {
+        if i == 100 {
+            canceller.cancel();
+        }
+    });
+    assert!(matches!(ends, Err(BulkError::Cancelled { .. })), "{ends:?}");
+    // Cancelled before: nothing is done.
+    let ends = pool.map_iter_with(&token, endless, |i| i);
+    assert!(matches!(ends, Err(BulkError::Cancelled { done: 0, .. })), "{ends:?}");
+    let (numbers, mut out) = ([1, 2, 3], [0; 3]);
+    let ends = ThreadPool::scope(|pool| pool.map_into_with(&token, &numbers, &mut out, |number| number * 2));
+    assert!(matches!(ends, Ok(Err(BulkError::Cancelled { done: 0, .. }))), "{ends:?}");
+    assert_eq!(out, [0; 3]);
+    let token = CancellationToken::new();
+    assert_eq!(pool.map_iter_with(&token, 0..100, |i| i + 1).expect("open"), (1..101).collect::<Vec<_>>());
+    ThreadPool::scope(|pool| pool.map_into_with(&token, &numbers, &mut out, |number| number * 2))
+        .expect("threads")
+        .expect("open");
+    assert_eq!(out, [2, 4, 6]);
 }

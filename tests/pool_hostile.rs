@@ -2,6 +2,7 @@
 #![cfg(not(any(gristmill_shuttle, gristmill_loom)))]
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::pedantic)] // watchdogs on real threads and the real clock: a hang is what is looked for
 
+use std::panic::panic_any;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,8 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gristmill::combine::wait_all_timeout;
 use gristmill::{
-    CancellationToken, KeyFailure, Refusal, Saturation, Shutdown, Submitter, TaskError, ThreadPool, WaitError,
+    Attempt, CancellationToken, ErrorGroup, KeyFailure, ManualClock, Nest, Policy, PolicyError, Refusal,
+    Retry, Saturation, Semaphore, Shutdown, Submitter, TaskError, ThreadPool, TimeLimit, WaitError,
 };
 
 /// Long enough for anything that does happen.
@@ -415,4 +418,212 @@ fn report_keeps_the_first_panics_of_hooks_and_counts_the_others() {
     let report = pool.shutdown(Shutdown::Drain);
     assert_eq!((report.worker_panics().len(), report.more_worker_panics()), (1000, 3));
     assert!(report.to_string().ends_with("\n3 more panics of hooks"));
+}
+
+/// A policy of the user's, around another.
+struct Wrapped<P>(P);
+
+impl<E, P: Policy<E>> Policy<E> for Wrapped<P> {
+    fn apply<T, F>(&self, attempt: Attempt<'_>, work: F) -> Result<T, PolicyError<E>>
+    where
+        F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
+    {
+        self.0.apply(attempt, work)
+    }
+
+    fn would_wait_for_itself(&self) -> bool {
+        self.0.would_wait_for_itself()
+    }
+}
+
+/// Runs `inner` inside of a bulkhead, on the one worker of a pool.
+fn inside<T: Send + 'static>(
+    bulkhead: &Arc<Semaphore>,
+    inner: impl FnMut(&Submitter<'static>) -> T + Send + 'static,
+) -> T {
+    let pool = ThreadPool::builder().workers(1).build().expect("a worker");
+    let (submitter, mut inner) = (pool.submitter().clone(), inner);
+    let outer =
+        pool.task().under(Arc::clone(bulkhead)).submit(move |_, _| Ok::<_, String>(inner(&submitter)));
+    outer.expect("open").wait_timeout(LONG).expect("every wait ends").expect("no panic").expect("no failure")
+}
+
+/// Submits a task under the policy that waits for its own permit, and waits for it a moment.
+fn waits_in_vain<P: Policy<String> + Send + 'static>(pool: &Submitter<'static>, policy: P) -> bool {
+    let handle = pool.task().under(policy).submit(|_, _| Ok(())).expect("room");
+    let handle =
+        handle.wait_timeout(Duration::from_millis(1)).expect_err("it waits for the permit of this thread");
+    let token = CancellationToken::with_timeout(Duration::from_millis(1));
+    let handle = handle.wait_with(&token).expect_err("the token ends the wait").into_handle();
+    let left = wait_all_timeout([handle], Duration::from_millis(1)).expect_err("in a set, too");
+    left.len() == 1
+}
+
+type InVain = Box<dyn Fn(&Submitter<'static>) -> bool + Send>;
+
+#[test]
+fn wait_inside_of_a_bulkhead_for_a_task_that_needs_its_permit_ends_with_its_time_and_its_token() {
+    let bulkhead = Arc::new(Semaphore::new(1));
+    let at = || Arc::clone(&bulkhead);
+    let policies: [InVain; 6] = [
+        Box::new({
+            let it = at();
+            move |pool| waits_in_vain(pool, Arc::clone(&it))
+        }),
+        Box::new({
+            let it = at();
+            move |pool| waits_in_vain(pool, Wrapped(Some(Box::new(Arc::clone(&it)))))
+        }),
+        Box::new({
+            let it = at();
+            move |pool| waits_in_vain(pool, it.entry_owned(1, Duration::MAX))
+        }),
+        Box::new({
+            let it = at();
+            let retry = Retry::new(2).expect("attempts");
+            move |pool| waits_in_vain(pool, retry.clone().around(Arc::clone(&it)))
+        }),
+        Box::new({
+            let it = at();
+            move |pool| waits_in_vain(pool, Arc::clone(&it).around(TimeLimit::new(LONG)))
+        }),
+        Box::new({
+            let it = at();
+            move |pool| waits_in_vain(pool, Arc::clone(&it).terminal_if(|_: &String| false))
+        }),
+    ];
+    for policy in policies {
+        assert!(inside(&bulkhead, move |pool| policy(pool)));
+        assert_eq!(bulkhead.available(), 1);
+    }
+}
+
+#[test]
+fn time_limit_around_the_bulkhead_ends_the_wait_of_a_task_that_runs_where_it_is_waited_for() {
+    let bulkhead = Arc::new(Semaphore::new(1));
+    let limited = TimeLimit::new(Duration::from_millis(1)).around(Arc::clone(&bulkhead));
+    let error = inside(&bulkhead, move |pool| {
+        let handle = pool.task().under(limited.clone()).submit(|_, _| Ok::<_, String>(()));
+        handle.expect("room").wait().expect("no panic").expect_err("there is no permit")
+    });
+    assert!(error.is_timed_out(), "{error}");
+}
+
+/// Neither `Duration::MAX` nor what the clock cannot count to ends a wait: the task must not run where it would wait for itself.
+#[test]
+fn limits_that_no_clock_can_count_to_end_no_wait_inside_of_a_bulkhead() {
+    let bulkhead = Arc::new(Semaphore::new(1));
+    for limit in [Duration::MAX, Duration::MAX - Duration::from_nanos(1), Duration::from_secs(u64::MAX / 2)] {
+        let it = Arc::clone(&bulkhead);
+        let limited = move || TimeLimit::new(limit).around(Arc::clone(&it));
+        assert!(inside(&bulkhead, move |pool| waits_in_vain(pool, limited())));
+        let it = Arc::clone(&bulkhead);
+        let on_a_clock =
+            move || TimeLimit::new(limit).clock(ManualClock::new()).around(it.entry_owned(1, limit));
+        assert!(inside(&bulkhead, move |pool| waits_in_vain(pool, on_a_clock())));
+        let it = Arc::clone(&bulkhead);
+        assert!(inside(&bulkhead, move |pool| waits_in_vain(pool, it.entry_owned(1, limit))));
+        assert_eq!(bulkhead.available(), 1);
+    }
+}
+
+/// Panics when it is dropped.
+struct Grenade;
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+/// Its answer is a panic, and so is the end of that.
+struct Panics;
+
+impl<E> Policy<E> for Panics {
+    fn apply<T, F>(&self, attempt: Attempt<'_>, mut work: F) -> Result<T, PolicyError<E>>
+    where
+        F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
+    {
+        work(attempt)
+    }
+
+    fn would_wait_for_itself(&self) -> bool {
+        panic_any(Grenade)
+    }
+}
+
+#[test]
+fn policy_that_panics_when_it_is_asked_is_taken_to_need_nothing() {
+    let sum = inside(&Arc::new(Semaphore::new(1)), |pool| {
+        let task = pool.task().under(Panics).submit(|_, _| Ok::<_, String>(1)).expect("room");
+        let group = ErrorGroup::<_, PolicyError<String>>::builder().limit(1).on(pool).expect("a limit");
+        group.task().under(Panics).spawn(|_, _| Ok(2)).expect("room");
+        let values = group.into_results().expect("none fails");
+        task.wait().expect("no panic").expect("no failure") + values[0]
+    });
+    assert_eq!(sum, 3);
+}
+
+#[test]
+fn wait_inside_of_a_bulkhead_for_a_task_ahead_by_key_that_needs_its_permit_ends() {
+    let bulkhead = Arc::new(Semaphore::new(1));
+    let policy = Arc::clone(&bulkhead);
+    let ended = inside(&bulkhead, move |pool| {
+        let first = pool.task().key(1).under(Arc::clone(&policy)).submit(|_, _| Ok::<_, String>(()));
+        let second = pool.task().key(1).submit(|_| ()).expect("room");
+        drop(first.expect("room"));
+        second.wait_timeout(Duration::from_millis(1)).is_err()
+    });
+    assert!(ended, "what is ahead waits for the permit of this thread");
+}
+
+#[test]
+fn group_that_needs_the_permit_of_who_waits_for_it_is_waited_for_no_longer_than_told() {
+    let bulkhead = Arc::new(Semaphore::new(1));
+    let policy = Arc::clone(&bulkhead);
+    let ended = inside(&bulkhead, move |pool| {
+        let group = ErrorGroup::<(), PolicyError<String>>::builder()
+            .limit(2)
+            .queue_bound(0)
+            .on(pool)
+            .expect("a limit");
+        group.task().under(Arc::clone(&policy)).spawn(|_, _| Ok(())).expect("room");
+        group.spawn(|| Ok(())).expect("room");
+        let full = group.spawn_timeout(|| Ok(()), Duration::from_millis(1)).is_err();
+        let ended = full && group.wait_timeout(Duration::from_millis(1)).is_none();
+        group.cancel();
+        ended
+    });
+    assert!(ended);
+    assert_eq!(bulkhead.available(), 1);
+}
+
+#[test]
+fn inside_of_a_bulkhead_tasks_that_find_a_permit_or_need_another_run_where_they_are_waited_for() {
+    let bulkhead = Arc::new(Semaphore::new(2));
+    let (same, other) = (Arc::clone(&bulkhead), Arc::new(Semaphore::new(1)));
+    let sum = inside(&bulkhead, move |pool| {
+        let under_same =
+            pool.task().under(Arc::clone(&same)).submit(|_, _| Ok::<_, String>(1)).expect("room");
+        let under_other =
+            pool.task().under(Arc::clone(&other)).submit(|_, _| Ok::<_, String>(2)).expect("room");
+        let under_none = pool.submit(|| 4).expect("room");
+        let guarded =
+            [under_same, under_other].map(|handle| handle.wait().expect("no panic").expect("a permit"));
+        guarded.into_iter().sum::<i32>() + under_none.wait().expect("no panic")
+    });
+    assert_eq!(sum, 7);
+}
+
+#[test]
+fn task_that_is_told_to_stop_sees_who_shut_its_pool_down() {
+    let pool = ThreadPool::builder().workers(1).build().unwrap();
+    let (began, begins) = channel();
+    let task = pool.task().submit(move |context| {
+        began.send(()).unwrap();
+        context.token().wait().location().file().to_owned()
+    });
+    begins.recv_timeout(LONG).unwrap();
+    assert!(pool.shutdown(Shutdown::Abort).is_complete());
+    assert!(task.unwrap().wait().unwrap().ends_with("pool_hostile.rs"));
 }

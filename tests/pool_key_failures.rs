@@ -171,7 +171,7 @@ fn held_key_runs_nothing_until_it_is_released_and_then_in_order() {
         for handle in rest {
             ended(handle).expect("its turn");
         }
-        assert_eq!(log.all(), [0, 1, 2, 3], "{way:?}");
+        assert_eq!((pool.queued(), log.all()), (0, vec![0, 1, 2, 3]), "{way:?}: none holds a place any more");
     }
 }
 

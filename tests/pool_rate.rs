@@ -351,6 +351,59 @@ fn token_of_a_task_ends_its_wait_for_the_rate_on_the_submitters_thread() {
     assert_eq!(pool.shutdown(Shutdown::Drain).submitted(), 1);
 }
 
+/// With the queue full a worker runs what it submits itself; the wait for the rate counts into the time that it may take.
+#[test]
+fn time_out_of_a_submission_by_a_worker_ends_its_wait_for_the_rate() {
+    const TIMEOUT: Duration = Duration::from_millis(500);
+    let (class_clock, class) = used_up(1);
+    class_clock.advance(SECOND);
+    let (clock, limiter) = used_up(2);
+    clock.advance(SECOND);
+    let pool = ThreadPool::builder().workers(1).queue_bound(1).rate(&limiter).build().expect("good settings");
+    let (submitter, rate) = (pool.submitter().clone(), class.clone());
+    let outer = pool.submit(move || {
+        let filler = submitter.try_submit(|| 0).expect("there is one place");
+        let refused = submitter.submit_timeout(|| 1, TIMEOUT).map(drop).unwrap_err();
+        assert!(refused.is_timed_out(), "{:?}", refused.refusal());
+        assert_eq!(refused.into_task()(), 1);
+        let task = submitter.task().rate(&rate);
+        let refused = task.submit_timeout(|_| (), TIMEOUT).map(drop).unwrap_err();
+        assert!(refused.is_timed_out(), "{:?}", refused.refusal());
+        let many = submitter.submit_many_timeout((0..3).map(|i| move || i), TIMEOUT);
+        let (accepted, rest, refusal) = many.unwrap_err().into_parts();
+        assert!(matches!(refusal, Refusal::TimedOut), "{refusal:?}");
+        assert_eq!((accepted.len(), rest.map(|task| task()).collect()), (0, vec![0, 1, 2]));
+        filler
+    });
+    let filler = ended(outer.expect("open")).expect("it does not panic");
+    assert_eq!((limiter.report().acquired, limiter.report().timed_out, clock.waiting()), (3, 3, 0));
+    // Its class had let the second one pass, and has the permit again.
+    assert_eq!((class.report().acquired, class.report().given_back), (1, 1));
+    clock.advance(SECOND);
+    assert_eq!(ended(filler).expect("nothing else has taken its permit"), 0);
+    assert_eq!(pool.shutdown(Shutdown::Drain).submitted(), 2);
+}
+
+#[test]
+fn worker_runs_as_many_of_a_timed_submission_as_its_rate_allows_in_the_time() {
+    let (clock, limiter) = used_up(3);
+    clock.advance(3 * SECOND);
+    let pool = ThreadPool::builder().workers(1).queue_bound(1).rate(&limiter).build().expect("good settings");
+    let submitter = pool.submitter().clone();
+    let outer = pool.submit(move || {
+        let filler = submitter.try_submit(|| ()).expect("there is one place");
+        let many = submitter.submit_many_timeout((0..5).map(|i| move || i), SECOND / 2);
+        let (accepted, rest, refusal) = many.unwrap_err().into_parts();
+        assert!(matches!(refusal, Refusal::TimedOut), "{refusal:?}");
+        let ran: Vec<_> = accepted.wait().into_iter().map(|result| result.expect("it ran")).collect();
+        assert_eq!((ran, rest.map(|task| task()).collect()), (vec![0, 1], vec![2, 3, 4]));
+        drop(filler);
+    });
+    ended(outer.expect("open")).expect("it does not panic");
+    clock.advance(SECOND);
+    assert_eq!(pool.shutdown(Shutdown::Drain).succeeded(), 4);
+}
+
 #[test]
 fn task_that_waits_for_a_rated_one_runs_it_when_the_clock_moves() {
     for pool_wide in [false, true] {

@@ -73,6 +73,7 @@ fn state_that_cannot_be_made_is_an_error_of_build_and_the_others_are_finished() 
         .scope(|_| unreachable!("there is no pool"))
         .map(|(): ()| ())
         .unwrap_err();
+    assert!(error.to_string().contains("no stone"), "{error}");
     let BuildError::State { worker, source } = error else { panic!("it says what failed: {error}") };
     assert_eq!(worker, 1);
     assert!(source.message().contains("no stone"));

@@ -130,6 +130,17 @@ fn after_the_burst_permits_come_at_the_rate_and_the_refusal_names_the_instant() 
 }
 
 #[test]
+fn instant_of_a_wait_that_is_long_for_its_rate_is_exact() {
+    let (clock, many) = (ManualClock::new(), 1_000_000);
+    // A nanosecond is a million ticks, and the wait more of them than 64 bits hold.
+    let limiter =
+        RateLimiter::builder(many, 100_000 * SECOND).burst(many).clock(clock.clone()).build().unwrap();
+    limiter.try_acquire_many(many).unwrap();
+    let refused = limiter.try_acquire_many(many).unwrap_err();
+    assert_eq!(refused.not_before(), Some(clock.now() + 100_000 * SECOND), "{refused}");
+}
+
+#[test]
 fn burst_is_saved_up_during_a_pause_and_no_more_than_that() {
     let (limiter, clock) = spent(5);
     clock.advance(3 * SECOND);

@@ -419,6 +419,11 @@ fn refusals_that_pass_are_retried_and_those_that_stay_are_not() {
         assert!(error.work().is_none(), "the work did not run: {refusal}");
         assert_eq!(error.clone().into_work().unwrap_err().to_string(), error.to_string(), "handed back");
         assert_eq!(error.is_cancelled(), refusal.to_string().contains("cancelled"), "{refusal}");
+        let late = PolicyError::TimedOut { limit: SECOND, error: Box::new(refusal) };
+        assert!(
+            late.clone().into_work().is_err_and(|error| error.is_timed_out()),
+            "handed back whole: {late}"
+        );
     }
     let closed = Semaphore::new(1);
     closed.close();
@@ -468,6 +473,19 @@ fn refusal_with_a_time_is_waited_for_if_there_is_time() {
         })
     });
     assert_eq!(error.unwrap(), start + 3600 * SECOND, "not earlier, and not later");
+    let inner = Retry::builder().attempts(1).clock(clock.clone()).build().unwrap();
+    let through_another = in_virtual_time(&clock, || {
+        at_once_on(&clock, None).apply(Attempt::first(), |attempt| {
+            inner.apply(attempt, |_| {
+                limiter.try_acquire().map(|()| clock.now()).map_err(PolicyError::<Broken>::Rate)
+            })
+        })
+    });
+    assert_eq!(
+        through_another.unwrap(),
+        start + 7200 * SECOND,
+        "what gave up says how long its last refusal lasts"
+    );
     let breaker = touchy(&clock, 60 * SECOND);
     let policy = at_once_on(&clock, Some(60 * SECOND)).around(breaker);
     let error = policy.call(fail).unwrap_err();

@@ -504,13 +504,24 @@ fn lowered_and_raised_again_while_held_gives_out_exactly_what_is_there() {
 
 #[test]
 fn debug_shows_the_state_without_waiting() {
-    let semaphore = Semaphore::new(2);
+    let semaphore = Arc::new(Semaphore::new(2));
     let permit = semaphore.acquire().unwrap();
     assert_eq!(
         format!("{semaphore:?}"),
         "Semaphore { capacity: 2, available: 1, queued: false, closed: false, .. }"
     );
     assert_eq!(format!("{permit:?}"), "Permit { permits: 1, .. }");
+    let waiter = queued(&semaphore, 2);
+    assert_eq!(
+        format!("{semaphore:?}"),
+        "Semaphore { capacity: 2, available: 1, queued: true, closed: false, .. }"
+    );
+    semaphore.close();
+    assert!(waiter.join().unwrap().is_err());
+    assert_eq!(
+        format!("{semaphore:?}"),
+        "Semaphore { capacity: 2, available: 1, queued: false, closed: true, .. }"
+    );
 }
 
 /// Threads of all kinds at once; inside, the weights never sum up to more than the capacity.
@@ -630,7 +641,7 @@ fn panic_of_an_item_is_an_error_with_its_text() {
     let semaphore = Semaphore::new(2);
     let failed = semaphore.map(0..10, |item| assert!(item != 5, "stone in the grain"));
     let error = failed.unwrap_err();
-    assert_eq!(error.to_string(), "item 5 panicked");
+    assert_eq!(error.to_string(), "item 5 panicked: stone in the grain");
     let LimitedError::Panicked { source, .. } = error else { panic!("{error}") };
     assert_eq!(source.message(), "stone in the grain");
     assert_eq!(counts(&semaphore), (2, 2, 0, 0));
@@ -698,7 +709,7 @@ fn items_refused_by_a_semaphore_or_a_token_drop_without_a_trace() {
     });
     let Err(LimitedError::Failed { source, .. }) = failed else { panic!("another token") };
     std::mem::forget(source);
-    assert_eq!(drops.load(SeqCst), 3 + 3 + 2);
+    assert_eq!(drops.load(SeqCst), 3 + 1 + 2, "of those under a cancelled token one was looked at");
 }
 
 #[test]
@@ -790,4 +801,30 @@ fn loop_ends_when_the_semaphore_is_closed_or_lowered_to_zero() {
     semaphore.set_capacity(2);
     let error = semaphore.map(0..10, |_| semaphore.close()).unwrap_err();
     assert!(matches!(error, LimitedError::Refused { source: AcquireError::Closed, .. }));
+}
+
+#[test]
+fn list_is_not_taken_any_further_once_the_token_is_cancelled() {
+    let (semaphore, token) = (Semaphore::new(2), CancellationToken::new());
+    let looked_at = AtomicUsize::new(0);
+    // Without end: only the token ends it.
+    let items = (0_u64..).inspect(|number| {
+        looked_at.fetch_add(1, SeqCst);
+        if *number == 99 {
+            token.cancel();
+        }
+    });
+    let error =
+        semaphore.map_with(&token, items, |_| panic!("nothing is started")).map(|_: Vec<()>| ()).unwrap_err();
+    assert!(matches!(error, LimitedError::Cancelled { done: 0, .. }), "{error}");
+    assert_eq!((looked_at.load(SeqCst), semaphore.available()), (100, 2));
+}
+
+#[test]
+fn texts_of_a_loop_say_why() {
+    let semaphore = Semaphore::new(1);
+    let failed = semaphore.try_map([1], |_| Err::<(), _>("no flour".to_owned())).unwrap_err();
+    assert_eq!(failed.to_string(), "item 0 failed: no flour");
+    let panicked = semaphore.map([1], |_: u8| -> u8 { panic!("no mill") }).unwrap_err();
+    assert_eq!(panicked.to_string(), "item 0 panicked: no mill");
 }

@@ -324,6 +324,22 @@ fn helper_that_could_not_start_is_started_by_the_next_who_needs_it() {
 }
 
 #[test]
+fn deadline_that_equals_the_one_above_leaves_it_in_force() {
+    check("deadline_that_equals_the_one_above_leaves_it_in_force", || {
+        let at = time::now() + SECOND;
+        let unwatched = |make: &dyn Fn() -> CancellationToken| {
+            let _fault = fault::fail_spawn_at(1);
+            make()
+        };
+        let above = unwatched(&|| CancellationToken::with_deadline(at));
+        let below = unwatched(&|| above.child_with_deadline(at));
+        execution::advance(2 * SECOND);
+        let (first, second) = (below.cause().unwrap(), above.cause().unwrap());
+        assert_eq!(first.location(), second.location(), "one record for both");
+    });
+}
+
+#[test]
 fn without_a_thread_for_callbacks_they_run_where_the_deadline_was_seen() {
     check("without_a_thread_for_callbacks_they_run_where_the_deadline_was_seen", || {
         let token = unwatched();

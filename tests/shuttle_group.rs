@@ -10,7 +10,10 @@ use std::time::Duration;
 use gristmill::sync::atomic::{AtomicBool, AtomicUsize};
 use gristmill::sync::thread::{self, Builder, JoinHandle};
 use gristmill::sync::{fault, model as execution};
-use gristmill::{CancellationToken, Done, ErrorGroup, GroupBuildError, GroupErrorKind, Shutdown, ThreadPool};
+use gristmill::{
+    CancellationToken, Done, ErrorGroup, GroupBuildError, GroupErrorKind, PolicyError, Semaphore, Shutdown,
+    ThreadPool,
+};
 
 #[path = "support/model.rs"]
 mod model;
@@ -193,6 +196,32 @@ fn waiter_that_helps_counts_against_the_limit() {
             group.into_results().expect("no two ran at a time")
         });
         assert_eq!(outer.expect("open").wait().expect("no panic"), [0, 1, 2]);
+    });
+}
+
+#[test]
+fn helper_puts_back_what_would_wait_for_its_own_permit_and_nothing_is_lost() {
+    check("helper_puts_back_what_would_wait_for_its_own_permit_and_nothing_is_lost", || {
+        execution::forbid_timeouts();
+        let pool = ThreadPool::builder().workers(2).build().expect("threads");
+        let (bulkhead, token) = (Arc::new(Semaphore::new(1)), CancellationToken::new());
+        let group = ErrorGroup::<u32, PolicyError<String>>::builder().limit(1).queue_bound(2).on(&pool);
+        let group = Arc::new(group.expect("good settings"));
+        let outer = pool.task().under(Arc::clone(&bulkhead)).submit({
+            let (group, bulkhead, token) = (Arc::clone(&group), Arc::clone(&bulkhead), token.clone());
+            move |_, _| {
+                group.task().under(Arc::clone(&bulkhead)).spawn(|_, _| Ok(1)).expect("room");
+                group.spawn(|| Ok(2)).expect("room");
+                // The first task needs the permit of this one, so only the token can end it.
+                assert!(group.wait_with(&token).is_err());
+                Ok::<_, String>(())
+            }
+        });
+        let canceller = spawn(move || token.cancel());
+        outer.expect("room").wait().expect("no panic").expect("no failure");
+        canceller.join().expect("no panic");
+        assert!(group.wait().is_ok());
+        assert_eq!(group.snapshot().succeeded(), 2);
     });
 }
 

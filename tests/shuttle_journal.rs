@@ -26,7 +26,7 @@ fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHan
 }
 
 fn open(memory: &Memory, queue: usize) -> Journal {
-    probe::open(Journal::builder().queue(queue), memory).unwrap()
+    probe::open(Journal::builder().queue_bound(queue), memory).unwrap()
 }
 
 fn run(journal: &Journal) -> Probe {
@@ -416,7 +416,7 @@ fn process_that_dies_leaves_the_marks_of_those_that_ran() {
     // With real files, which take their time.
     check_share("process_that_dies_leaves_the_marks_of_those_that_ran", 50, || {
         let folder = Arc::new(Folder::new());
-        let journal = Journal::builder().queue(4).open(folder.journal()).unwrap();
+        let journal = Journal::builder().queue_bound(4).open(folder.journal()).unwrap();
         let (probe, keys) = (Arc::new(run(&journal)), Arc::new(Mutex::new(Keys::default())));
         // The first of a block decides for all of it.
         let is_exact = thread_rng().gen_bool(0.5);
@@ -507,7 +507,7 @@ fn forgetting_beside_runs_of_the_same_key_leaves_the_index_as_the_records_are() 
             worker.join().unwrap();
         }
         assert!(journal.failure().is_none());
-        let entries: Vec<u64> = journal.entries(&all).map(|entry| entry.unwrap().seq()).collect();
+        let entries: Vec<u64> = journal.entries(&all).map(|entry| entry.unwrap().sequence()).collect();
         let probe = run(&journal);
         match (probe.claim("key", b"one"), &*entries) {
             (Claimed::Fresh(_), []) => {}

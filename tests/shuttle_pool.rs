@@ -8,8 +8,11 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use gristmill::sync::atomic::{AtomicBool, AtomicUsize};
-use gristmill::sync::{fault, model as execution};
-use gristmill::{BuildError, CancelOutcome, CancellationToken, Shutdown, TaskError, ThreadPool, WaitError};
+use gristmill::sync::thread::{self, JoinHandle};
+use gristmill::sync::{Mutex, fault, model as execution};
+use gristmill::{
+    BuildError, CancelOutcome, CancellationToken, Semaphore, Shutdown, TaskError, ThreadPool, WaitError,
+};
 
 #[path = "support/model.rs"]
 mod model;
@@ -343,5 +346,65 @@ fn failed_thread_or_state_leaves_nothing_behind() {
             }
             assert_eq!(live.load(SeqCst), 0, "joined, and its states ended");
         }
+    });
+}
+
+/// Cancels a token whose first callback waits for the end of what waits under the token itself.
+fn cancel_with_a_callback_that_joins<T: Send + 'static>(
+    token: &CancellationToken,
+    waits: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let thread = Arc::new(Mutex::new(None));
+    let (joins, ended) = (Arc::clone(&thread), Arc::new(Mutex::new(None)));
+    let ends = Arc::clone(&ended);
+    let callback = token.on_cancel(move |_| {
+        let thread: JoinHandle<T> = joins.lock().take().expect("it was started before");
+        *ends.lock() = thread.join().ok();
+    });
+    *thread.lock() = Some(spawn(waits));
+    token.cancel();
+    drop(callback);
+    let ended = ended.lock().take();
+    ended.expect("it has ended without a panic")
+}
+
+#[test]
+fn callback_may_wait_for_whoever_waits_under_its_token() {
+    check("callback_may_wait_for_whoever_waits_under_its_token", || {
+        execution::forbid_timeouts();
+        let (pool, token) = (pool(1, 1), CancellationToken::new());
+        let semaphore = Arc::new(Semaphore::new(1));
+        let held = semaphore.acquire_owned(1).expect("it is free");
+        let (inside, with) = (Arc::clone(&semaphore), token.clone());
+        let task = pool.submit(move || inside.acquire_with(&with).is_err()).expect("open");
+        let (waits, with) = (Arc::clone(&pool), token.child());
+        assert!(cancel_with_a_callback_that_joins(&token, move || match waits.wait_with(&with) {
+            Ok(()) | Err(WaitError::Cancelled(_)) => task.wait().expect("no panic"),
+            Err(error) => panic!("{error}"),
+        }));
+        drop((pool, held));
+    });
+}
+
+#[test]
+fn callback_may_wait_for_a_task_that_polls_a_token_linked_to_its_own() {
+    check("callback_may_wait_for_a_task_that_polls_a_token_linked_to_its_own", || {
+        execution::forbid_timeouts();
+        let token = CancellationToken::new();
+        let pool =
+            ThreadPool::builder().workers(1).queue_bound(1).token(&token).build().expect("good settings");
+        let own = CancellationToken::new();
+        let polls = pool.task().token(&own).submit(|context| {
+            while !context.token().is_cancelled() {
+                thread::yield_now();
+            }
+        });
+        let task = polls.expect("open");
+        // It may have been cancelled before it began.
+        assert!(cancel_with_a_callback_that_joins(&token, move || task
+            .wait()
+            .map_or_else(|error| error.is_cancelled(), |()| true)));
+        assert!(!own.is_cancelled());
+        drop(pool);
     });
 }

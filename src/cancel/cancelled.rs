@@ -9,6 +9,17 @@ use std::sync::Arc;
 pub(super) type Cause = Box<dyn Error + Send + Sync + 'static>;
 
 /// What ended a token: somebody's call or its deadline.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{CancelKind, CancellationToken};
+///
+/// let token = CancellationToken::with_timeout(Duration::ZERO);
+/// match token.wait().kind() {
+///     CancelKind::DeadlineExceeded => println!("too slow"),
+///     other => unreachable!("{other:?}"),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelKind {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use super::cancelled::{CancelKind, Cancelled, Cause};
 use super::node::{Node, OwnDeadline, Status};
-use super::{subtree, timer};
+use super::{run, timer};
 use crate::sync::time::{self, Instant};
 
 /// A deadline asked for, not yet compared with those above.
@@ -104,9 +104,7 @@ pub(super) fn expire(node: &Arc<Node>) -> bool {
 /// (the helper, a wait, a poll) must not be held up by them.
 fn fire(node: &Arc<Node>) {
     if let Some(own) = node.own_deadline() {
-        if let Some(callbacks) = subtree::cancel(node, own.exceeded.clone()) {
-            callbacks.run_elsewhere();
-        }
+        run::cancel_elsewhere(node, own.exceeded.clone());
     }
 }
 

@@ -34,6 +34,15 @@ pub struct CancelOnDrop {
 
 impl CancelOnDrop {
     /// Gives the token back without cancelling it.
+    ///
+    /// ```
+    /// use gristmill::CancellationToken;
+    ///
+    /// let token = CancellationToken::new();
+    /// let guard = token.clone().cancel_on_drop(); // an early return cancels
+    /// guard.disarm(); // all went well
+    /// assert!(!token.is_cancelled());
+    /// ```
     pub fn disarm(mut self) -> CancellationToken {
         self.armed = false;
         self.token.clone()

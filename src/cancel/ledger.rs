@@ -1,6 +1,6 @@
 //! A list in ascending key order, with removal by key, that gives its memory back.
 //!
-//! It holds a node's children and its callbacks. A removed entry leaves a gap; gaps at the end go at once, and when
+//! It holds a node's children and its reactions. A removed entry leaves a gap; gaps at the end go at once, and when
 //! gaps outnumber entries the list is packed. So removal is a binary search, packing is paid for by the removals
 //! before it, and the list is never longer than twice its entries. Rejected: a slab, which cannot shrink past its
 //! last long-lived entry, and a B-tree, which takes a 200-byte node for a single child.

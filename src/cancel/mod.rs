@@ -13,13 +13,15 @@
 //! - The earliest deadline of a token and all above it counts; a later one further down does nothing.
 //! - A dropped token leaves nothing behind in its parent.
 
-mod callbacks;
 mod cancelled;
 mod deadline;
 mod guard;
 mod ledger;
 mod node;
+mod poll;
+mod reactions;
 mod registration;
+mod run;
 mod subtree;
 pub(crate) mod timer;
 mod token;
@@ -27,5 +29,6 @@ mod wait;
 
 pub use cancelled::{CancelKind, Cancelled};
 pub use guard::CancelOnDrop;
+pub(crate) use poll::Poll;
 pub use registration::Registration;
 pub use token::CancellationToken;

@@ -9,7 +9,7 @@
 //!    whose whole subtree is gone.
 //! 4. `deadline` is the earliest of the node and all above it, fixed at birth. `own_deadline` is there exactly if the
 //!    node's own is strictly the earliest: it alone is given to the timer, and it is taken back on cancel or drop.
-//! 5. `callbacks` hold what has not started. Whoever removes an entry, to run it or to drop it, owns it: that is why
+//! 5. `reactions` hold what has not started. Whoever removes an entry, to run it or to drop it, owns it: that is why
 //!    a callback cannot start once its registration is gone.
 //!
 //! Locks, in order: `Tree::marking`, then one node's `state`. The timer's lock is taken with neither held. No user
@@ -28,6 +28,30 @@ use crate::sync::time::Instant;
 
 pub(super) type Callback = Box<dyn FnOnce(&Cancelled) + Send>;
 
+/// What a cancel sets off.
+pub(super) enum Reaction {
+    /// Wakes whoever waits in this crate: no code of the user's, and nothing that waits.
+    Wakes(Callback),
+    /// Cancels a token of another tree, with the same record.
+    Cancels(Arc<Node>),
+    /// The user's, which may take its time.
+    Calls(Callback),
+}
+
+/// The key of a reaction: the lowest bit says whether it is the user's, and the others give the order of registration.
+#[derive(Clone, Copy)]
+pub(super) struct ReactionKey(u64);
+
+impl ReactionKey {
+    pub(super) fn is_users(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    pub(super) fn order(self) -> u64 {
+        self.0
+    }
+}
+
 const LIVE: u8 = 0;
 const CANCELLED: u8 = 1;
 /// Live, with a deadline that no thread watches because none could be created: polls read the clock.
@@ -41,7 +65,7 @@ const UNLISTED: u64 = u64::MAX;
 pub(super) struct Tree {
     marking: Mutex<()>,
     is_marking: AtomicBool,
-    next_callback: AtomicU64,
+    next_reaction: AtomicU64,
 }
 
 impl Tree {
@@ -88,7 +112,7 @@ struct State {
     cause: Option<Cancelled>,
     children: Ledger<Weak<Node>>,
     next_child: u64,
-    callbacks: Ledger<Callback>,
+    reactions: Ledger<Reaction>,
     signal: Option<Box<Signal>>,
 }
 
@@ -101,7 +125,7 @@ struct Signal {
 /// What marking one node takes out of it.
 pub(super) struct Marked {
     pub(super) children: Ledger<Weak<Node>>,
-    pub(super) callbacks: Vec<u64>,
+    pub(super) reactions: Vec<ReactionKey>,
     pub(super) sender: Option<Sender<Infallible>>,
 }
 
@@ -201,27 +225,28 @@ impl Node {
         self.status.store(CANCELLED, Ordering::Release); // pairs with the Acquire in `status`
         Some(Marked {
             children: std::mem::take(&mut state.children),
-            callbacks: state.callbacks.keys().collect(),
+            reactions: state.reactions.keys().map(ReactionKey).collect(),
             sender: state.signal.as_mut().and_then(|signal| signal.sender.take()),
         })
     }
 
-    /// Keeps the callback until cancel and returns its key; if that has happened, hands it back with the cause.
-    pub(super) fn register(&self, callback: Callback) -> Result<u64, (Callback, Cancelled)> {
+    /// Keeps the reaction until cancel and returns its key; if that has happened, hands it back with the cause.
+    pub(super) fn register(&self, reaction: Reaction) -> Result<ReactionKey, (Reaction, Cancelled)> {
         let mut state = self.state.lock();
         if let Some(cause) = state.cause.clone() {
-            return Err((callback, cause));
+            return Err((reaction, cause));
         }
         // Relaxed: registrations that the program orders read one variable in that order, and it carries nothing else.
         // Under the lock, so that the keys of one node ascend.
-        let key = self.tree.next_callback.fetch_add(1, Ordering::Relaxed);
-        state.callbacks.push(key, callback);
-        Ok(key)
+        let number = self.tree.next_reaction.fetch_add(1, Ordering::Relaxed);
+        let key = number << 1 | u64::from(matches!(reaction, Reaction::Calls(_)));
+        state.reactions.push(key, reaction);
+        Ok(ReactionKey(key))
     }
 
-    /// Takes a callback that has not started (invariant 5).
-    pub(super) fn take_callback(&self, key: u64) -> Option<Callback> {
-        self.state.lock().callbacks.remove(key)
+    /// Takes a reaction that has not started (invariant 5).
+    pub(super) fn take_reaction(&self, key: ReactionKey) -> Option<Reaction> {
+        self.state.lock().reactions.remove(key.0)
     }
 
     pub(super) fn receiver(&self) -> Receiver<Infallible> {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use super::callbacks;
 use super::cancelled::Cancelled;
 use super::deadline;
-use super::node::{Callback, Node};
+use super::node::{Node, Reaction, ReactionKey};
+use super::reactions;
+use super::run;
 use super::token::CancellationToken;
 
 /// Keeps a callback registered; dropping it unregisters.
@@ -24,7 +25,7 @@ use super::token::CancellationToken;
 /// ```
 #[must_use = "dropping it unregisters the callback; call `detach` to leave it registered"]
 pub struct Registration {
-    entry: Option<(Weak<Node>, u64)>,
+    entry: Option<(Weak<Node>, ReactionKey)>,
 }
 
 impl Registration {
@@ -33,26 +34,45 @@ impl Registration {
     /// `true`: it has not started and never will; what it captured is dropped. `false`: it has started, in this
     /// thread or another, and may still be running (this does not wait for it, so that a callback may drop its own
     /// registration); or the token went away uncancelled, and the callback with it. Dropping the registration does the same.
+    ///
+    /// ```
+    /// use gristmill::CancellationToken;
+    ///
+    /// let token = CancellationToken::new();
+    /// let registration = token.on_cancel(|_| unreachable!("it was unregistered"));
+    /// assert!(registration.unregister());
+    /// token.cancel();
+    /// ```
     pub fn unregister(mut self) -> bool {
-        self.take_callback().is_some()
+        self.take_reaction().is_some()
     }
 
     /// Leaves the callback registered for as long as the token lives.
+    ///
+    /// ```
+    /// use gristmill::CancellationToken;
+    ///
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let token = CancellationToken::new();
+    /// token.on_cancel(move |cancelled| tell.send(cancelled.kind()).unwrap()).detach();
+    /// token.cancel();
+    /// assert!(told.try_recv().is_ok());
+    /// ```
     pub fn detach(mut self) {
         self.entry = None;
     }
 
     // Handed out, so that what the callback captured is dropped with no lock held.
-    fn take_callback(&mut self) -> Option<Callback> {
+    fn take_reaction(&mut self) -> Option<Reaction> {
         let (node, key) = self.entry.take()?;
-        node.upgrade()?.take_callback(key)
+        node.upgrade()?.take_reaction(key)
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let callback = self.take_callback();
-        drop(callback);
+        let reaction = self.take_reaction();
+        drop(reaction);
     }
 }
 
@@ -70,6 +90,9 @@ impl CancellationToken {
     /// of all tokens that one call cancels run in the order in which they were registered. A panic in one is caught: the
     /// panic hook reports it, its payload is dropped, and the others run. A callback that holds a clone of the token keeps it alive.
     ///
+    /// Before the first of them runs, all that waits in this crate under those tokens has been woken, and the tokens of tasks and groups that they end
+    /// are cancelled. So a callback may wait for work that ends by the token: it may shut a pool down. While one runs, those after it wait.
+    ///
     /// # Examples
     /// ```
     /// use std::sync::mpsc;
@@ -83,14 +106,31 @@ impl CancellationToken {
     /// assert!(!registration.unregister(), "it has run");
     /// ```
     pub fn on_cancel(&self, callback: impl FnOnce(&Cancelled) + Send + 'static) -> Registration {
-        let callback: Callback = Box::new(callback);
+        self.react(Reaction::Calls(Box::new(callback)))
+    }
+
+    /// Wakes a wait of this crate when the token is cancelled, before any callback of the user is called; at once if it is cancelled already.
+    ///
+    /// `wake` runs no code of the user's and waits for nothing but short locks.
+    pub(crate) fn wake_on_cancel(&self, wake: impl FnOnce() + Send + 'static) -> Registration {
+        self.react(Reaction::Wakes(Box::new(move |_| wake())))
+    }
+
+    /// Cancels `other`, with the same record, when this one is cancelled, before any callback is called; at once if it is already.
+    pub(crate) fn cancel_too(&self, other: &Self) -> Registration {
+        self.react(Reaction::Cancels(Arc::clone(&other.0)))
+    }
+
+    fn react(&self, reaction: Reaction) -> Registration {
         deadline::ensure_watched(&self.0);
-        match self.0.register(callback) {
-            Ok(key) => Registration { entry: Some((Arc::downgrade(&self.0), key)) },
-            Err((callback, cause)) => {
-                callbacks::run_one(callback, &cause);
-                Registration { entry: None }
-            }
+        let (reaction, cause) = match self.0.register(reaction) {
+            Ok(key) => return Registration { entry: Some((Arc::downgrade(&self.0), key)) },
+            Err(late) => late,
+        };
+        match reaction {
+            Reaction::Calls(callback) | Reaction::Wakes(callback) => reactions::call(callback, &cause),
+            Reaction::Cancels(node) => _ = run::cancel(&node, cause),
         }
+        Registration { entry: None }
     }
 }

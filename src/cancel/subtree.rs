@@ -8,21 +8,21 @@
 //!
 //! A child made meanwhile waits for the walk, so as not to prolong it. One that was just being made is either listed
 //! before its parent is marked, and then found by the walk, or born cancelled.
-//! Callbacks, and the drop of everything of the user's, wait until the lock is free.
+//! Reactions, and the drop of everything of the user's, wait until the lock is free.
 
 use std::sync::Arc;
 
-use super::callbacks::Callbacks;
 use super::cancelled::Cancelled;
 use super::node::Node;
+use super::reactions::Reactions;
 use super::timer;
 
-/// Cancels `root` and all below it; `None` if it was cancelled before. The caller runs the callbacks.
-pub(super) fn cancel(root: &Arc<Node>, cause: Cancelled) -> Option<Callbacks> {
-    // Out here, so that what is the user's is dropped after the lock: callbacks, and the nodes that hold them. The
+/// Cancels `root` and all below it; `None` if it was cancelled before. The caller runs the reactions.
+pub(super) fn cancel(root: &Arc<Node>, cause: Cancelled) -> Option<Reactions> {
+    // Out here, so that what is the user's is dropped after the lock: reactions, and the nodes that hold them. The
     // list of the walk keeps each node alive that far.
     let mut marked = vec![Arc::clone(root)];
-    let mut callbacks = Vec::new();
+    let mut reactions = Vec::new();
     let mut deadlines = Vec::new();
     let won = root.tree.marking(|| {
         if root.is_marked() {
@@ -33,7 +33,7 @@ pub(super) fn cancel(root: &Arc<Node>, cause: Cancelled) -> Option<Callbacks> {
             next += 1;
             let Some(taken) = node.mark(&cause) else { continue };
             drop(taken.sender); // wakes whoever waits for it
-            callbacks.extend(taken.callbacks.into_iter().map(|key| (key, Arc::clone(node))));
+            reactions.extend(taken.reactions.into_iter().map(|key| (key, Arc::clone(node))));
             deadlines.extend(node.own_deadline().map(|own| own.key));
             marked.extend(taken.children.into_values().filter_map(|child| child.upgrade()));
         }
@@ -44,6 +44,5 @@ pub(super) fn cancel(root: &Arc<Node>, cause: Cancelled) -> Option<Callbacks> {
     }
     timer::remove(deadlines);
     drop(marked);
-    callbacks.sort_unstable_by_key(|(key, _)| *key);
-    Some(Callbacks::new(callbacks, cause))
+    Some(Reactions::new(reactions, cause))
 }

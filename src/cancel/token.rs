@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::cancelled::{CancelKind, Cancelled, Cause};
 use super::deadline::{self, Requested};
 use super::node::Node;
-use super::subtree;
+use super::run;
 use crate::sync::channel::Receiver;
 use crate::sync::time::{self, Duration, Instant};
 
@@ -85,6 +85,17 @@ impl CancellationToken {
     ///
     /// The child of a cancelled token is born cancelled, with its parent's record. It keeps its parent's deadline.
     ///
+    /// ```
+    /// use gristmill::CancellationToken;
+    ///
+    /// let batch = CancellationToken::new();
+    /// let (first, second) = (batch.child(), batch.child());
+    /// first.cancel();
+    /// assert!(first.is_cancelled() && !batch.is_cancelled() && !second.is_cancelled());
+    /// batch.cancel();
+    /// assert!(second.is_cancelled());
+    /// ```
+    ///
     /// # Cost
     /// Making and dropping one takes 0.7 times what it takes tokio-util's token; with a deadline of its own, 2.3 times
     /// what it takes without (`benches/cancel.rs`, child and drop; two cores).
@@ -150,9 +161,7 @@ impl CancellationToken {
     /// Cancels as a deadline that was set at `location` does when it passes: for deadlines on clocks that the timer does not know.
     pub(crate) fn exceed(&self, location: &'static Location<'static>) {
         let exceeded = Cancelled::new(CancelKind::DeadlineExceeded, None, location);
-        if let Some(callbacks) = subtree::cancel(&self.0, exceeded) {
-            callbacks.run();
-        }
+        run::cancel(&self.0, exceeded);
     }
 
     /// Cancels the token and all below it; `true` if this call did it, `false` if it was cancelled before.
@@ -178,11 +187,7 @@ impl CancellationToken {
     }
 
     pub(super) fn cancel_at(&self, cause: Option<Cause>, location: &'static Location<'static>) -> bool {
-        let callbacks = subtree::cancel(&self.0, Cancelled::new(CancelKind::Cancelled, cause, location));
-        callbacks.is_some_and(|callbacks| {
-            callbacks.run();
-            true
-        })
+        run::cancel(&self.0, Cancelled::new(CancelKind::Cancelled, cause, location))
     }
 
     /// Whether the token is cancelled; made to be polled in hot loops.
@@ -198,6 +203,24 @@ impl CancellationToken {
     }
 
     /// `Ok` while the token is live; made for `?`.
+    ///
+    /// ```
+    /// use gristmill::{CancellationToken, Cancelled};
+    ///
+    /// fn sum(numbers: &[u64], token: &CancellationToken) -> Result<u64, Cancelled> {
+    ///     let mut sum = 0;
+    ///     for chunk in numbers.chunks(1000) {
+    ///         token.check()?;
+    ///         sum += chunk.iter().sum::<u64>();
+    ///     }
+    ///     Ok(sum)
+    /// }
+    /// let token = CancellationToken::new();
+    /// assert_eq!(sum(&[1, 2, 3], &token)?, 6);
+    /// token.cancel();
+    /// assert!(sum(&[1, 2, 3], &token).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The token is cancelled: its record. It stays so.

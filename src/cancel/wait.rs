@@ -53,13 +53,19 @@ impl CancellationToken {
     /// Has the calling thread unparked when the token is cancelled: for waits that park. With [`wake_at`](Self::wake_at).
     pub(crate) fn unpark_me(&self) -> Registration {
         let me = thread::current();
-        self.on_cancel(move |_| me.unpark())
+        self.wake_on_cancel(move || me.unpark())
     }
 
     /// When one who parks until the token is cancelled has to look by itself: at the deadline, in case that no thread could be had to watch
     /// it. `None` once it has passed: then the token reads cancelled, or whoever watches it is about to unpark.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         self.deadline().filter(|at| *at > time::now())
+    }
+
+    /// The record, if the token has been seen to be cancelled, without a look at a deadline that nobody watches: for who asks under a lock that a
+    /// wake-up takes. Before taking it, and after asking [`wake_at`](Self::wake_at), he asks [`is_cancelled`](Self::is_cancelled), which has that look.
+    pub(crate) fn seen_cause(&self) -> Option<Cancelled> {
+        if self.0.is_marked() { self.0.cause() } else { None }
     }
 
     /// The deadline, if nobody watches it and the token has not been seen to be cancelled.

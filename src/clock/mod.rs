@@ -20,6 +20,20 @@ use timing::Timing;
 ///
 /// Sealed: waiting on a clock is a protocol between it and the threads that park, which a clock from outside could get
 /// wrong only in ways that show as hangs. A test moves a [`ManualClock`] instead of writing a clock.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Clock, ManualClock, SystemClock};
+///
+/// fn elapsed(clock: &impl Clock, work: impl FnOnce()) -> Duration {
+///     let begin = clock.now();
+///     work();
+///     clock.now() - begin
+/// }
+/// let clock = ManualClock::new();
+/// assert_eq!(elapsed(&clock, || clock.advance(Duration::from_secs(5))), Duration::from_secs(5));
+/// assert!(elapsed(&SystemClock, || ()) < Duration::from_secs(60));
+/// ```
 pub trait Clock: Timing {
     /// The current instant; never earlier than one that was read before.
     fn now(&self) -> Instant;

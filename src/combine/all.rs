@@ -4,7 +4,6 @@ use super::kept::{Kept, gather};
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::set::Set;
 use crate::cancel::CancellationToken;
-use crate::panics::drop_quietly;
 use crate::pool::WaitCancelled;
 use crate::sync::time::Duration;
 use crate::waitable::Waitable;
@@ -93,8 +92,7 @@ fn outputs<W: Waitable>(mut set: Set<W>) -> Vec<W::Output> {
     for index in 0..set.len() {
         match set.output(index) {
             Ok(output) => outputs.push(output),
-            Err(panic) if first.is_none() => first = Some(panic),
-            Err(panic) => drop_quietly(panic),
+            Err(panic) => _ = first.get_or_insert(panic),
         }
     }
     if let Some(panic) = first {

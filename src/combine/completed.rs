@@ -48,6 +48,16 @@ pub struct AsCompleted<W: Waitable> {
 }
 
 /// None of those that are waited for has ended, or none in time.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::combine::{after, as_completed};
+///
+/// let mut ends = as_completed([Duration::ZERO, Duration::MAX].map(after));
+/// assert_eq!(ends.next().map(|(index, _)| index), Some(0));
+/// let error = ends.try_next().unwrap_err();
+/// assert_eq!((error.pending, error.total), (1, 2));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{pending} of {total} are still pending")]
 #[non_exhaustive]
@@ -126,6 +136,16 @@ impl<W: Waitable> AsCompleted<W> {
     }
 
     /// The handles that have not been taken, each with its index, in the order of the indices.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::combine::{after, as_completed};
+    ///
+    /// let mut ends = as_completed([Duration::MAX, Duration::ZERO].map(after));
+    /// assert!(ends.next().is_some_and(|(index, _)| index == 1));
+    /// let rest = ends.into_rest(); // with their indices
+    /// assert_eq!((rest.len(), rest[0].0), (1, 0));
+    /// ```
     pub fn into_rest(self) -> Vec<(usize, W)> {
         self.set.into_rest()
     }

@@ -133,5 +133,12 @@ mod tests {
         let rest: Vec<_> = entries.from(50).map(|(index, _)| index).collect();
         assert_eq!(rest, (52..=100).step_by(4).collect::<Vec<_>>());
         assert_eq!((entries.take(52), entries.take(53)), (Some(52), None));
+        // Where an index was there is another entry now.
+        for value in 101..200 {
+            assert_eq!(entries.push(value), value);
+        }
+        let rest: Vec<_> = entries.from(54).map(|(index, _)| index).collect();
+        assert_eq!(rest[..12], [56, 60, 64, 68, 72, 76, 80, 84, 88, 92, 96, 100]);
+        assert_eq!((entries.take(56), entries.take(57)), (Some(56), None));
     }
 }

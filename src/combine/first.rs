@@ -11,6 +11,16 @@ use crate::sync::time::Duration;
 use crate::waitable::Waitable;
 
 /// The one of several that ended first.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::combine::{after, race};
+///
+/// let first = race([Duration::MAX, Duration::ZERO].map(after)).expect("there are two");
+/// assert_eq!(first.index, 1);
+/// assert!(first.output.is_ok());
+/// assert!(first.others[0].is_finished()); // cancelled, as it lost
+/// ```
 #[must_use = "the others are in here"]
 pub struct First<W: Waitable> {
     /// Its place among the handles, from 0.

@@ -82,7 +82,7 @@ pub use first::{
     First, race, race_timeout, race_with, try_race, try_wait_first, wait_first, wait_first_timeout,
     wait_first_with,
 };
-pub use outcome::{AllFailed, Attempt, AttemptError, Unsettled, attempt};
+pub use outcome::{AllFailed, AttemptError, Attempted, Unsettled, attempt};
 pub use second::{fallback, fallback_timeout, fallback_with, hedge, hedge_timeout, hedge_with};
 pub use settle::{Settled, settle, settle_timeout, settle_with, try_settle};
 pub use success::{FirstOk, first_ok, first_ok_timeout, first_ok_with, try_first_ok};

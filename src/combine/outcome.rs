@@ -7,6 +7,15 @@ use crate::pool::TaskError;
 use crate::waitable::{Mapped, Waitable};
 
 /// None has succeeded: every error, in the order of the handles.
+///
+/// ```
+/// use gristmill::combine::first_ok;
+/// use gristmill::waitable::ready;
+///
+/// let error = first_ok([ready(Err::<u32, _>("no wheat")), ready(Err("no rye"))]).unwrap_err();
+/// assert_eq!(error.errors(), ["no wheat", "no rye"]);
+/// assert_eq!(error.to_string(), "all 2 failed: no wheat; no rye");
+/// ```
 #[derive(Debug)]
 pub struct AllFailed<E> {
     errors: Vec<E>,
@@ -126,7 +135,23 @@ impl<E: fmt::Debug + fmt::Display> Error for AttemptError<E> {
 }
 
 /// A handle of a task whose closure gives a `Result`, as one attempt that succeeds or fails: what [`attempt`] gives.
-pub type Attempt<W, T, E> = Mapped<W, fn(Result<Result<T, E>, TaskError>) -> Result<T, AttemptError<E>>>;
+///
+/// ```
+/// use std::num::ParseIntError;
+/// use gristmill::combine::{Attempted, attempt, first_ok};
+/// use gristmill::{SubmitError, TaskHandle, ThreadPool};
+///
+/// struct Race(Vec<Attempted<TaskHandle<Result<u32, ParseIntError>>, u32, ParseIntError>>);
+///
+/// let pool = ThreadPool::new()?;
+/// let mut race = Race(Vec::new());
+/// for text in ["x", "42"] {
+///     race.0.push(attempt(pool.submit(move || text.parse())?));
+/// }
+/// assert_eq!(first_ok(race.0)?.value, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type Attempted<W, T, E> = Mapped<W, fn(Result<Result<T, E>, TaskError>) -> Result<T, AttemptError<E>>>;
 
 /// Makes one `Result` of two: an error that the task returned and an end without a result are failures alike.
 ///
@@ -143,7 +168,7 @@ pub type Attempt<W, T, E> = Mapped<W, fn(Result<Result<T, E>, TaskError>) -> Res
 /// assert_eq!((first.index, first.value), (2, 42));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn attempt<W, T, E>(handle: W) -> Attempt<W, T, E>
+pub fn attempt<W, T, E>(handle: W) -> Attempted<W, T, E>
 where
     W: Waitable<Output = Result<Result<T, E>, TaskError>>,
 {

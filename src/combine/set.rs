@@ -145,12 +145,8 @@ impl<W: Waitable> Set<W> {
             },
         );
         match (output, whole) {
-            (Some(output), Ok(())) => Ok(output),
-            // That was its drop.
-            (Some(output), Err(panic)) => {
-                drop_quietly(panic);
-                Ok(output)
-            }
+            // If it panicked, that was its drop.
+            (Some(output), _) => Ok(output),
             (None, whole) => {
                 drop_quietly(handle);
                 whole.map(|()| unreachable!("it panics without an output"))

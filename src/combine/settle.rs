@@ -12,6 +12,17 @@ use crate::sync::time::Duration;
 use crate::waitable::Waitable;
 
 /// What came of several, each by itself.
+///
+/// ```
+/// use gristmill::combine::settle;
+/// use gristmill::waitable::ready;
+///
+/// let settled = settle([ready(Ok(1)), ready(Err("no flour")), ready(Ok(3))])?;
+/// assert!(!settled.is_complete());
+/// assert_eq!(settled.successes, [(0, 1), (2, 3)]);
+/// assert_eq!(settled.failures, [(1, "no flour")]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settled<T, E> {
     /// Index and value of those that succeeded, in the order of the handles.

@@ -14,6 +14,17 @@ use crate::sync::time::Duration;
 use crate::waitable::Waitable;
 
 /// The first of several attempts that succeeded.
+///
+/// ```
+/// use gristmill::combine::first_ok;
+/// use gristmill::waitable::ready;
+///
+/// let first = first_ok([ready(Err("no flour")), ready(Ok(42)), ready(Ok(43))])?;
+/// assert_eq!((first.index, first.value), (1, 42));
+/// assert_eq!(first.failed, [(0, "no flour")]);
+/// assert_eq!(first.others.len(), 1); // its index and its handle
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the others are in here"]
 pub struct FirstOk<W, T, E> {
     /// Its place among the handles, from 0.

@@ -28,6 +28,23 @@ struct Entrance<T> {
 /// Adds inputs to a [`Merge`](super::Merge) from other threads, while it runs; clones are the same handle.
 ///
 /// As long as one exists, the merge waits for more inputs and does not end: drop it when no more will come.
+///
+/// ```
+/// use crossbeam_channel::unbounded;
+/// use gristmill::Merge;
+///
+/// let (first, inputs) = unbounded();
+/// let mut merge = Merge::fair([inputs]);
+/// let door = merge.handle();
+/// let (second, more) = unbounded();
+/// door.add(more).expect("the merge is there");
+/// drop(door); // no more will come
+/// first.send(1)?;
+/// second.send(2)?;
+/// drop((first, second));
+/// assert_eq!(merge.sum::<i32>(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct MergeHandle<T> {
     entrance: Arc<Entrance<T>>,
 }

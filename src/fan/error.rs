@@ -7,6 +7,14 @@ use super::patience::End;
 use crate::cancel::Cancelled;
 
 /// A capacity that no lane can have.
+///
+/// ```
+/// use gristmill::Router;
+/// use gristmill::fan::CapacityError;
+///
+/// let error = Router::<u32>::round_robin(0).unwrap_err();
+/// assert!(error.to_string().contains(&CapacityError::LARGEST.to_string()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a queue holds 1 to {} items, not {capacity}", CapacityError::LARGEST)]
 pub struct CapacityError {
@@ -23,6 +31,18 @@ impl CapacityError {
 }
 
 /// Why an item was not sent.
+///
+/// ```
+/// use gristmill::Router;
+/// use gristmill::fan::RouteErrorKind;
+///
+/// let router = Router::round_robin(1)?;
+/// let lane = router.add_lane();
+/// router.send("first")?;
+/// let error = router.try_send("second").unwrap_err();
+/// assert!(matches!(error.kind(), RouteErrorKind::Full));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouteErrorKind {
@@ -57,6 +77,16 @@ impl From<End> for RouteErrorKind {
 }
 
 /// An item that was not sent, and why. No lane has it, of a broadcast neither: [`into_value`](Self::into_value) gives it back.
+///
+/// ```
+/// use gristmill::Router;
+///
+/// let router = Router::round_robin(8)?;
+/// let error = router.try_send(String::from("flour")).unwrap_err();
+/// assert!(error.is_no_lanes());
+/// assert_eq!(error.into_value(), "flour"); // nothing is lost
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the item that was not sent is in here"]
 pub struct RouteError<T> {
     value: T,
@@ -127,6 +157,19 @@ impl<T> std::error::Error for RouteError<T> {
 }
 
 /// Why nothing was received. Whatever is queued is still there.
+///
+/// ```
+/// use gristmill::{ReceiveError, Router};
+///
+/// let router = Router::round_robin(8)?;
+/// let lane = router.add_lane();
+/// router.send(1)?;
+/// assert_eq!(lane.try_recv()?, 1);
+/// assert!(matches!(lane.try_recv(), Err(ReceiveError::Empty)));
+/// drop(router);
+/// assert!(matches!(lane.recv(), Err(ReceiveError::Ended)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiveError {

@@ -3,6 +3,18 @@
 use std::fmt;
 
 /// Names a lane of one router. No two lanes of a router ever have the same.
+///
+/// ```
+/// use gristmill::Router;
+///
+/// let router = Router::round_robin(8)?;
+/// let (first, second) = (router.add_lane(), router.add_lane());
+/// assert_ne!(first.id(), second.id());
+/// router.send(1)?;
+/// assert_eq!(router.remove_lane(first.id()), Some(vec![1])); // with what was queued
+/// assert_eq!(router.remove_lane(first.id()), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneId(pub(super) u64);
 
@@ -14,6 +26,20 @@ impl fmt::Display for LaneId {
 }
 
 /// What a lane of a [`Router`](super::Router) was like at one moment.
+///
+/// ```
+/// use gristmill::Router;
+///
+/// // To the lane with the shorter queue, the later one if they are equal.
+/// let router = Router::custom(8, |_: &u32, lanes| {
+///     lanes.iter().rev().filter(|lane| lane.is_alive).min_by_key(|lane| lane.queued).map(|lane| lane.id)
+/// })?;
+/// let (first, second) = (router.add_lane(), router.add_lane());
+/// router.send(1)?;
+/// router.send(2)?;
+/// assert_eq!((first.try_recv()?, second.try_recv()?), (2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaneSnapshot {
@@ -30,6 +56,20 @@ pub struct LaneSnapshot {
 }
 
 /// What a [`Router`](super::Router) has done so far and what is queued in it, at one moment.
+///
+/// ```
+/// use gristmill::Router;
+///
+/// let router = Router::round_robin(8)?;
+/// let lanes = [router.add_lane(), router.add_lane()];
+/// for n in 0..3 {
+///     router.send(n)?;
+/// }
+/// lanes[0].recv()?;
+/// let now = router.snapshot();
+/// assert_eq!((now.sent, now.queued, now.lanes[0].queued), (3, 2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RouterSnapshot {
@@ -49,7 +89,21 @@ pub struct RouterSnapshot {
 }
 
 /// What a router does when the lane that an item is for is full, or dead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use gristmill::{LaneRule, Router};
+///
+/// let router = Router::broadcast(1)?.slow_lanes(LaneRule::Skip);
+/// let (quick, slow) = (router.add_lane(), router.add_lane());
+/// for n in 0..3 {
+///     router.send(n)?; // the slow lane misses what it has no room for
+///     assert_eq!(quick.recv()?, n);
+/// }
+/// assert_eq!(slow.recv()?, 0);
+/// assert_eq!(router.snapshot().missed, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LaneRule {
     /// The send waits: for room in the full lane; for the dead one to be removed.
     Wait,

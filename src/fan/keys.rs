@@ -89,3 +89,22 @@ impl Hasher for Hashed {
         self.0 = hash;
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn score_of_the_hash_zero_is_what_splitmix64_gives_from_the_seed_zero() {
+        // The first numbers of the reference implementation (Vigna, prng.di.unimi.it/splitmix64.c).
+        let reference = [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f];
+        assert_eq!([0, 1, 2].map(|lane| score(0, LaneId(lane))), reference);
+    }
+
+    #[test]
+    fn hash_of_a_hash_is_the_hash() {
+        let mut hasher = Hashed::default();
+        hasher.write_u64(0x0123_4567_89ab_cdef);
+        assert_eq!(hasher.finish(), 0x0123_4567_89ab_cdef);
+    }
+}

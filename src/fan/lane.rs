@@ -99,6 +99,27 @@ impl<T> Lane<T> {
         std::iter::from_fn(|| self.recv().ok())
     }
 
+    /// Items until the lane ends or `token` is cancelled, waiting for each.
+    ///
+    /// ```
+    /// use gristmill::{CancellationToken, Router};
+    ///
+    /// let router = Router::round_robin(8)?;
+    /// let lane = router.add_lane();
+    /// (1..=3).try_for_each(|n| router.send(n))?;
+    /// let token = CancellationToken::new();
+    /// for n in lane.until(&token) {
+    ///     if n == 2 {
+    ///         token.cancel();
+    ///     }
+    /// }
+    /// assert_eq!(lane.try_recv()?, 3); // still there
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn until<'a>(&'a self, token: &'a CancellationToken) -> impl Iterator<Item = T> + 'a {
+        std::iter::from_fn(|| self.recv_with(token).ok())
+    }
+
     fn receive(&self, patience: &Patience<'_>) -> Result<T, ReceiveError> {
         if self.cut.is_none() && matches!(patience, Patience::Endless) {
             return self.receiver.recv().map_err(|_| ReceiveError::Ended);

@@ -92,6 +92,7 @@ impl<T> Order<T> {
 /// one less than there are inputs when one comes or has ended.
 ///
 /// A merge that waits does not count as a receiver that waits: a `try_send` into a channel of capacity 0 never finds it, a `send` does.
+#[must_use = "a merge receives only when it is asked"]
 pub struct Merge<T> {
     order: Order<T>,
     lines: Lines<T>,
@@ -178,7 +179,6 @@ impl<T> Merge<T> {
 
     /// Sets how many items in a row a [`fair`](Self::fair) merge takes from one input. One is the fairest, and costs a look at another channel for
     /// each item; 0 counts as 1. Others take no turns.
-    #[must_use]
     pub fn turn(mut self, items: usize) -> Self {
         if let Order::Fair(rotation) = &mut self.order {
             *rotation = Rotation::new(items.max(1));

@@ -14,8 +14,10 @@ type Number<T> = Box<dyn FnMut(&T) -> u64 + Send>;
 pub(super) struct Numbered<T> {
     number: Number<T>,
     window: u64,
-    /// The number that is due.
+    /// The number that is due; once `is_over`, the last one, and it has come.
     next: u64,
+    /// There is no number after the last one that was given.
+    is_over: bool,
     /// Numbers below it are not waited for.
     floor: u64,
     /// What came early, each below `next + window`, by number.
@@ -33,7 +35,7 @@ impl<T> Numbered<T> {
     pub(super) fn new(window: usize, number: Number<T>) -> Self {
         // Whatever the window, the number that is due is never parked.
         let window = u64::try_from(window).unwrap_or(u64::MAX);
-        Self { number, window, next: 0, floor: 0, parked: BTreeMap::new(), arrivals: 0 }
+        Self { number, window, next: 0, is_over: false, floor: 0, parked: BTreeMap::new(), arrivals: 0 }
     }
 
     pub(super) fn skip_to(&mut self, number: u64) {
@@ -62,7 +64,10 @@ impl<T> Numbered<T> {
     }
 
     fn advance(&mut self) {
-        self.next = self.next.saturating_add(1);
+        match self.next.checked_add(1) {
+            Some(next) => self.next = next,
+            None => self.is_over = true,
+        }
     }
 
     /// Reads all inputs as far as the window allows; the item that is due, if it comes along.
@@ -75,7 +80,7 @@ impl<T> Numbered<T> {
                 let known = line.number;
                 let number = known.or_else(|| line.head().map(|item| (self.number)(item)))?;
                 line.number = Some(number);
-                if number == self.next {
+                if number == self.next && !self.is_over {
                     lines.turn = at;
                     return lines.take(at);
                 }
@@ -93,7 +98,7 @@ impl<T> Numbered<T> {
     }
 
     fn is_late(&self, number: u64) -> bool {
-        number < self.next || self.parked.contains_key(&number)
+        number < self.next || self.is_over || self.parked.contains_key(&number)
     }
 
     /// The lowest number that is there and not over.

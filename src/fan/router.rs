@@ -264,6 +264,18 @@ impl<T> Router<T> {
     /// has no lane.
     ///
     /// Until it is taken, by this or by [`remove_lane`](Self::remove_lane), it is kept: at most the capacity for each lane that died.
+    ///
+    /// ```
+    /// use gristmill::Router;
+    ///
+    /// let router = Router::round_robin(8)?;
+    /// let lane = router.add_lane();
+    /// router.send(1)?;
+    /// router.send(2)?;
+    /// drop(lane); // its receiver is gone, what was queued is not
+    /// assert_eq!(router.take_undelivered(), [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn take_undelivered(&self) -> Vec<T> {
         let (left, _lanes) = self.core.table.lock().take_undelivered();
         left

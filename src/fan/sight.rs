@@ -78,6 +78,21 @@ impl<T> Sight<T> {
 /// Shows what a [`Merge`](super::Merge) does, from any thread; by [`Merge::monitor`](super::Merge::monitor). Clones show the same.
 ///
 /// Unlike a [`MergeHandle`](super::MergeHandle) it does not keep the merge from ending. After the merge is gone it shows what there was at last.
+///
+/// ```
+/// use crossbeam_channel::unbounded;
+/// use gristmill::Merge;
+///
+/// let (sender, input) = unbounded();
+/// let mut merge = Merge::fair([input]);
+/// let monitor = merge.monitor();
+/// sender.send(1)?;
+/// assert_eq!(monitor.snapshot().queued(), 1);
+/// drop(sender);
+/// assert_eq!(merge.by_ref().count(), 1);
+/// assert_eq!(monitor.snapshot().ended, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct MergeMonitor<T>(pub(super) Arc<Sight<T>>);
 
 impl<T> MergeMonitor<T> {
@@ -103,6 +118,20 @@ impl<T> fmt::Debug for MergeMonitor<T> {
 }
 
 /// A [`Merge`](super::Merge) at one moment.
+///
+/// ```
+/// use crossbeam_channel::unbounded;
+/// use gristmill::Merge;
+///
+/// let (sender, input) = unbounded();
+/// let mut merge = Merge::fair([input]);
+/// sender.send(1)?;
+/// sender.send(2)?;
+/// merge.recv()?;
+/// let now = merge.monitor().snapshot();
+/// assert_eq!((now.added, now.ended, now.received, now.queued()), (1, 0, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MergeSnapshot {
@@ -124,6 +153,19 @@ impl MergeSnapshot {
 }
 
 /// An input of a merge, in a [`MergeSnapshot`].
+///
+/// ```
+/// use crossbeam_channel::unbounded;
+/// use gristmill::Merge;
+///
+/// let (senders, inputs): (Vec<_>, Vec<_>) = (0..2).map(|_| unbounded()).unzip();
+/// let merge = Merge::fair(inputs);
+/// senders[1].send("flour")?;
+/// let now = merge.monitor().snapshot();
+/// let queued: Vec<_> = now.inputs.iter().map(|input| (input.input, input.queued)).collect();
+/// assert_eq!(queued, [(0, 0), (1, 1)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InputSnapshot {

@@ -150,8 +150,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
             return Err(GroupBuildError::Limit);
         }
         let mut group = self.group(pool.without_state(), true, limit);
-        let token = group.core().token.clone();
-        group.stop = Some(pool.stop_token().on_cancel(move |cause| _ = token.cancel_with(cause.clone())));
+        group.stop = Some(pool.stop_token().cancel_too(&group.core().token));
         Ok(group)
     }
 

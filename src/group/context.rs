@@ -50,6 +50,20 @@ impl<'env, T, E> GroupContext<'_, 'env, T, E> {
     /// The group, to spawn more tasks.
     ///
     /// A task does not wait for room in its own group: where there is none it runs the new task at once, on its own thread.
+    ///
+    /// ```
+    /// use gristmill::ErrorGroup;
+    ///
+    /// let group = ErrorGroup::<u32, String>::builder().limit(2).build()?;
+    /// group.task().spawn(|context| {
+    ///     for n in 1..=3 {
+    ///         context.group().spawn(move || Ok(n)).map_err(|refused| refused.to_string())?;
+    ///     }
+    ///     Ok(0)
+    /// })?;
+    /// assert_eq!(group.into_results()?, [0, 1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn group(&self) -> Spawner<'env, T, E> {
         Spawner { core: Arc::clone(self.core) }
     }

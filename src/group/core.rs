@@ -28,6 +28,11 @@ pub(super) trait Work<'env, T, E>: Send {
         false
     }
 
+    /// Whether it would wait for permits that the calling thread holds.
+    fn would_wait_for_itself(&self) -> bool {
+        false
+    }
+
     fn work(
         self: Box<Self>,
         core: &Arc<Core<'env, T, E>>,
@@ -135,15 +140,22 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
         }
     }
 
-    /// Runs one task as a helper, who is counted as active already. One, so that it sees in time that its wait is over.
+    /// Runs one task as a helper, who is counted as active already. One, so that it sees in time that its wait is over. False if the next one would
+    /// wait for a permit of the helper itself, and others have to run it.
     #[cold]
-    pub(super) fn help(self: &Arc<Self>) {
+    pub(super) fn help(self: &Arc<Self>) -> bool {
         let inside = Inside::enter(self.id);
-        let Next::Run { job, hire, .. } = self.line.next(0, false, &mut false) else { return };
+        let Next::Run { job, hire, .. } = self.line.next(0, false, &mut false) else { return true };
         (0..hire).for_each(|_| self.hire());
+        if job.work.would_wait_for_itself() {
+            self.line.put_back(job);
+            self.rescue();
+            return false;
+        }
         self.run(job);
         drop(inside);
         self.line.leave();
+        true
     }
 
     /// The life of an active runner.
@@ -224,8 +236,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Core<'env, T, E> {
             // One that owns the group cannot wait for it in its drop: it is one of those waited for.
             let _inside = Inside::enter(self.id);
             jobs.into_iter().for_each(drop_quietly);
-            self.ledger.unrun(count);
-            self.line.end(count);
+            self.line.end_unrun(count, || self.ledger.unrun(count));
         }
         count > 0
     }

@@ -6,7 +6,20 @@ use std::sync::Arc;
 use super::error::FailureKind;
 
 /// What the end of one task means for its group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use gristmill::{Done, ErrorGroup, Verdict};
+///
+/// // Done at the first value above 10, whatever comes after it.
+/// let done = Done::by(|end| if end.result().is_ok_and(|n| *n > 10) { Verdict::Succeed } else { Verdict::GoOn });
+/// let group = ErrorGroup::<u32, String>::builder().limit(1).done(done).build()?;
+/// for n in [3, 12, 5] {
+///     group.spawn(move || Ok(n)).ok(); // refused once the group is done
+/// }
+/// assert_eq!(group.into_results()?, [3, 12]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// The group goes on.
     GoOn,
@@ -19,6 +32,20 @@ pub enum Verdict {
 }
 
 /// How one task ended, as a rule made by [`Done::by`] sees it.
+///
+/// ```
+/// use gristmill::{Done, ErrorGroup, Verdict};
+///
+/// // Only the failure of the task that matters ends the group.
+/// let done = Done::by(|end| match (end.name(), end.result()) {
+///     (Some("index"), Err(_)) => Verdict::Fail,
+///     _ => Verdict::GoOn,
+/// });
+/// let group = ErrorGroup::<(), String>::builder().done(done).build()?;
+/// group.task().name("index").spawn(|_| Err("no space".to_owned()))?;
+/// assert_eq!(group.wait().unwrap_err().name(), Some("index"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct TaskEnd<'a, T, E> {
     pub(super) index: u64,

@@ -8,6 +8,19 @@ use crate::panics::Panic;
 use crate::pool::{BuildError, drop_quietly};
 
 /// How a task failed.
+///
+/// ```
+/// use gristmill::{ErrorGroup, FailureKind};
+///
+/// let group = ErrorGroup::<u32, String>::new()?;
+/// group.spawn(|| Err("no flour".to_owned()))?;
+/// let error = group.into_results().unwrap_err();
+/// match error.into_cause()?.into_kind() {
+///     FailureKind::Failed(error) => assert_eq!(error, "no flour"),
+///     other => unreachable!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FailureKind<E> {
@@ -18,6 +31,20 @@ pub enum FailureKind<E> {
 }
 
 /// A task that failed: which one, and how.
+///
+/// ```
+/// use gristmill::{Done, ErrorGroup};
+///
+/// let group = ErrorGroup::builder().done(Done::all_finished()).build()?;
+/// for text in ["1", "two", "3"] {
+///     group.spawn(move || text.parse::<u32>())?;
+/// }
+/// let error = group.wait().unwrap_err();
+/// let failure = &error.failures()[0];
+/// assert_eq!((failure.index(), failure.name()), (1, None));
+/// assert_eq!(failure.error().expect("it did not panic").to_string(), "invalid digit found in string");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct TaskFailure<E> {
     pub(super) index: u64,
@@ -106,7 +133,24 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for TaskFailure<E> {
 }
 
 /// What kind of answer a [`GroupError`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use gristmill::{ErrorGroup, GroupErrorKind};
+///
+/// let group = ErrorGroup::<(), String>::new()?;
+/// group.task().spawn(|context| {
+///     context.token().wait(); // works until it is told to stop
+///     Err("told to stop".to_owned())
+/// })?;
+/// group.cancel();
+/// let error = group.into_results().unwrap_err();
+/// match error.kind() {
+///     GroupErrorKind::Cancelled => assert!(error.cancelled().is_some() && error.cause().is_none()),
+///     kind => unreachable!("{kind:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupErrorKind {
     /// A task returned an error; it is the [cause](GroupError::cause).
@@ -281,6 +325,13 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for GroupError<E> {
 }
 
 /// Why a group could not be made. Nothing of it is left: threads that had started have been joined.
+///
+/// ```
+/// use gristmill::{ErrorGroup, GroupBuildError};
+///
+/// let error = ErrorGroup::<u32, String>::builder().limit(0).build().unwrap_err();
+/// assert!(matches!(error, GroupBuildError::Limit));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupBuildError {

@@ -114,6 +114,19 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
 
     /// As [`wait`](Self::wait), until `token` is cancelled.
     ///
+    /// ```
+    /// use gristmill::{CancellationToken, ErrorGroup};
+    ///
+    /// let (group, impatient) = (ErrorGroup::<u32, _>::new()?, CancellationToken::new());
+    /// let (release, released) = std::sync::mpsc::channel();
+    /// group.spawn(move || released.recv())?;
+    /// impatient.cancel();
+    /// assert!(group.wait_with(&impatient).is_err()); // the group goes on
+    /// release.send(42)?;
+    /// assert_eq!(group.into_results()?, [42]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `token` was cancelled first. The answer, with its own errors, is inside.
     ///
@@ -197,13 +210,13 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
         if inside::depth(core.id) > 0 {
             return None;
         }
-        let helps = core.is_helper();
+        let mut helps = core.is_helper();
         let mut registrations = Vec::new();
         let end = loop {
             let wait = core.line.wait_for_quiet(helps && parks, parks);
             match wait {
                 Wait::Quiet => break Ok(()),
-                Wait::Help => core.help(),
+                Wait::Help => helps = core.help(),
                 Wait::Park => {}
             }
             if core.token.is_cancelled() && core.purge() {

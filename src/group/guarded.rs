@@ -9,7 +9,7 @@ use super::core::{Core, Work};
 use super::options::GroupTaskOptions;
 use super::patience::Patience;
 use super::refusal::SpawnError;
-use crate::policy::{Attempt, Policy, PolicyError};
+use crate::policy::{self, Attempt, Policy, PolicyError};
 use crate::sync::Mutex;
 
 /// A closure and its policy.
@@ -29,6 +29,10 @@ where
         true
     }
 
+    fn would_wait_for_itself(&self) -> bool {
+        policy::would_wait_for_itself(&self.policy)
+    }
+
     fn work(
         self: Box<Self>,
         core: &Arc<Core<'env, T, PolicyError<E>>>,
@@ -44,6 +48,20 @@ where
 /// A task about to be spawned whose closure runs under a policy; made by [`GroupTaskOptions::under`].
 ///
 /// The policy runs within the task: its waits occupy a place of the group's limit, and end with the group.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Backoff, ErrorGroup, Retry};
+///
+/// let retry = Retry::builder().attempts(2).backoff(Backoff::Constant(Duration::ZERO)).build()?;
+/// let group = ErrorGroup::<u32, _>::new()?;
+/// group.task().name("fetch").under(retry).spawn(|_context, attempt| {
+///     let answer = if attempt.number() == 1 { "busy" } else { "42" };
+///     answer.parse::<u32>()
+/// })?;
+/// assert_eq!(group.into_results()?, [42]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "options do nothing until a task is spawned with them"]
 pub struct GuardedGroupTaskOptions<'group, 'env, T, E, Q> {
     options: GroupTaskOptions<'group, 'env, T, PolicyError<E>>,

@@ -15,7 +15,7 @@
 //!    number of ends that it waits for. The runner that counts that end unparks all waiters.
 //! 5. `seen` is a number of ends that was true once; so what a spawner takes for room is room.
 //!
-//! Lock order: `outbox`, `inbox`. No code of the user runs under either.
+//! Lock order: `outbox`, `inbox`, then those of the ledger, which are leaves. No code of the user runs under either.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -54,6 +54,8 @@ impl<J> Inbox<J> {
 pub(super) struct Outbox<J> {
     jobs: VecDeque<J>,
     pub(super) ended: u64,
+    /// Tasks that were taken out to be dropped, and are not counted among the ended yet.
+    given_up: u64,
     /// How many tasks must have ended for somebody to look again.
     pub(super) wake_at: u64,
     pub(super) waiters: Vec<Thread>,
@@ -97,7 +99,8 @@ impl<J> Line<J> {
             closed: false,
             helpers: Vec::new(),
         };
-        let outbox = Outbox { jobs: VecDeque::new(), ended: 0, wake_at: u64::MAX, waiters: Vec::new() };
+        let outbox =
+            Outbox { jobs: VecDeque::new(), ended: 0, given_up: 0, wake_at: u64::MAX, waiters: Vec::new() };
         Self { limit, queue_bound, inbox: Padded(Mutex::new(inbox)), outbox: Padded(Mutex::new(outbox)) }
     }
 
@@ -115,10 +118,11 @@ impl<J> Line<J> {
         (inbox.spawned, outbox.ended)
     }
 
-    /// Tasks that came in, and how many of them nobody has taken out.
-    pub(super) fn waiting(&self) -> (u64, u64) {
+    /// Tasks that came in, how many of them have not been started by anybody, and what `outcomes` says before one more can be.
+    pub(super) fn waiting<R>(&self, outcomes: impl FnOnce() -> R) -> (u64, u64, R) {
         let (outbox, inbox) = self.both();
-        (inbox.spawned, (outbox.jobs.len() + inbox.jobs.len()) as u64)
+        let outcomes = outcomes();
+        (inbox.spawned, (outbox.jobs.len() + inbox.jobs.len()) as u64 + outbox.given_up, outcomes)
     }
 
     /// Takes in the task that `make` makes with its index, if there is room; whether it needs one more runner, which is counted as hired
@@ -268,18 +272,37 @@ impl<J> Line<J> {
         unpark(helpers);
     }
 
+    /// An active helper goes, and puts back the task that it took and may not run.
+    pub(super) fn put_back(&self, job: J) {
+        let (mut outbox, mut inbox) = self.both();
+        outbox.jobs.push_front(job);
+        inbox.active -= 1;
+    }
+
     /// Counts ends of tasks that no runner ran.
     pub(super) fn end(&self, ended: u64) {
         let waiters = count(&mut self.outbox.lock(), ended);
         unpark(waiters);
     }
 
-    /// Takes out all tasks that have not started. They are to be dropped, and then counted by [`end`](Self::end).
+    /// Takes out all tasks that have not started. They are to be dropped, and then counted by [`end_unrun`](Self::end_unrun).
     pub(super) fn purge(&self) -> VecDeque<J> {
         let (mut outbox, mut inbox) = self.both();
         let mut jobs = mem::take(&mut outbox.jobs);
         jobs.append(&mut inbox.jobs);
+        outbox.given_up += jobs.len() as u64;
         jobs
+    }
+
+    /// Counts the ends of tasks that were taken out to be dropped; `record` says so where outcomes are kept, at the same moment for
+    /// whoever asks what is [waiting](Self::waiting).
+    pub(super) fn end_unrun(&self, tasks: u64, record: impl FnOnce()) {
+        let mut outbox = self.outbox.lock();
+        record();
+        outbox.given_up -= tasks;
+        let waiters = count(&mut outbox, tasks);
+        drop(outbox);
+        unpark(waiters);
     }
 
     pub(super) fn both(&self) -> (MutexGuard<'_, Outbox<J>>, MutexGuard<'_, Inbox<J>>) {

@@ -6,6 +6,16 @@ use std::sync::Arc;
 use crate::cancel::{CancellationToken, Cancelled};
 
 /// Why a task was not taken.
+///
+/// ```
+/// use gristmill::{ErrorGroup, GroupRefusal};
+///
+/// let group = ErrorGroup::<u32, String>::new()?;
+/// group.cancel();
+/// let error = group.spawn(|| Ok(1)).unwrap_err();
+/// assert!(matches!(error.refusal(), GroupRefusal::Cancelled(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupRefusal {
@@ -56,6 +66,18 @@ fn pool_gone() -> Option<Cancelled> {
 }
 
 /// A task that was not taken, and why. The task is unchanged: [`into_task`](Self::into_task) gives it back.
+///
+/// ```
+/// use gristmill::ErrorGroup;
+///
+/// let group = ErrorGroup::<u32, String>::new()?;
+/// group.cancel();
+/// let error = group.spawn(|| Ok(42)).unwrap_err();
+/// assert!(error.is_cancelled());
+/// let task = error.into_task();
+/// assert_eq!(task()?, 42); // nothing is lost: here it runs where it is
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the task that was refused is in here"]
 pub struct SpawnError<F> {
     name: Option<Arc<str>>,

@@ -8,6 +8,20 @@ use super::ledger::Counts;
 /// What became of all tasks of a group; made by [`ErrorGroup::into_report`](super::ErrorGroup::into_report).
 ///
 /// `spawned = succeeded + failed + panicked + cancelled`.
+///
+/// ```
+/// use gristmill::{Done, ErrorGroup};
+///
+/// let group = ErrorGroup::builder().done(Done::all_finished()).build()?;
+/// for text in ["1", "two", "3"] {
+///     group.spawn(move || text.parse::<u32>())?;
+/// }
+/// let report = group.into_report();
+/// assert_eq!((report.spawned(), report.succeeded(), report.failed()), (3, 2, 1));
+/// assert_eq!((report.values(), report.indices()), (&[1, 3][..], &[0, 2][..]));
+/// assert_eq!(report.failures()[0].index(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct GroupReport<T, E> {
     pub(super) counts: Counts,

@@ -9,9 +9,21 @@ use crate::observe::{Measured, Measurement, Measuring, metrics, share};
 
 /// A group at one moment, by [`Spawner::snapshot`].
 ///
-/// The counts close: `spawned = waiting + running + succeeded + failed + panicked + cancelled`. They are read one after the other while the tasks go
-/// on: a task that moves on meanwhile is seen where it was or where it went, never twice and never nowhere. One that is given up counts as
-/// running while it is dropped.
+/// The counts close: `spawned = waiting + running + succeeded + failed + panicked + cancelled`. A task that moves on meanwhile is seen
+/// where it was or where it went, never twice and never nowhere. One that is given up counts as waiting until it has been dropped.
+///
+/// ```
+/// use gristmill::{Done, ErrorGroup};
+///
+/// let group = ErrorGroup::builder().done(Done::all_finished()).build()?;
+/// group.spawn(|| "42".parse::<u32>())?;
+/// group.spawn(|| "x".parse::<u32>())?;
+/// assert!(group.wait().is_err());
+/// let now = group.snapshot();
+/// assert_eq!((now.spawned(), now.succeeded(), now.failed()), (2, 1, 1));
+/// assert_eq!((now.running(), now.error_rate()), (0, 0.5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupSnapshot {
     spawned: u64,
@@ -113,9 +125,8 @@ impl<T, E> Spawner<'_, T, E> {
     /// # Cost
     /// Takes the group's locks, one after the other, each for a moment. Nothing is counted for it that is not counted anyway.
     pub fn snapshot(&self) -> GroupSnapshot {
-        // The ends first: whoever is among them has come in before and waits no more. So no difference is below zero.
-        let counts = self.core.ledger.counts();
-        let (spawned, waiting) = self.core.line.waiting();
+        // While nobody can start: whoever has ended waits no more. So no difference is below zero, and nobody who waits seems to run.
+        let (spawned, waiting, counts) = self.core.line.waiting(|| self.core.ledger.counts());
         GroupSnapshot { spawned, waiting, counts, limit: self.core.line.limit() }
     }
 }

@@ -225,7 +225,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
                 }
             }
         }
-        let helps = core.is_helper();
+        let mut helps = core.is_helper();
         let _registration = core.token.unpark_me();
         let (mut naps, mut helped) = (Naps::new(), false);
         let answer = loop {
@@ -237,7 +237,7 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
                 break Ok(());
             }
             if wait == Wait::Help {
-                core.help();
+                helps = core.help();
                 helped = true;
             }
             if until.is_some_and(|until| until <= time::now()) {

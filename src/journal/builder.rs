@@ -8,11 +8,25 @@ use super::core::{Core, Opened};
 use super::error::JournalError;
 use super::opening::{self, Found, Opening};
 use super::store::Store;
+use crate::sync::time::{self, Duration};
 
 /// The longest payload that SQLite takes, in bytes: a row has at most 1 000 000 000, and the key is in it.
 const LONGEST_PAYLOAD: usize = 999_000_000;
 
 /// What a delivered result survives.
+///
+/// ```
+/// use gristmill::journal::{Durability, Journal};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("batch.journal");
+/// // Computed again in no time, should the power fail; a kill of the process loses nothing.
+/// let journal = Journal::builder().durability(Durability::ProcessCrash).open(path)?;
+/// let scope = journal.scope("squares");
+/// let square = scope.handler("square", 1, |_, number: &u64| Ok(number * number));
+/// assert_eq!(square.call("seven", 7)?, 49);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Durability {
@@ -92,6 +106,37 @@ impl Journal {
         self.core.flush()
     }
 
+    /// As [`flush`](Self::flush), but waits at most `timeout`; `None` if some of it is still not recorded and delivered then, which it will be all the
+    /// same. `Duration::MAX` waits without limit.
+    ///
+    /// What it waits for is the disk, and what is delivered to: not the tasks that are running.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gristmill::journal::Journal;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("batch.journal");
+    /// let journal = Journal::open(path)?;
+    /// match journal.flush_timeout(Duration::from_secs(60)) {
+    ///     Some(outcome) => outcome?,
+    ///     None => eprintln!("the disk hangs"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`flush`](Self::flush).
+    ///
+    /// # Panics
+    /// As for [`flush`](Self::flush).
+    pub fn flush_timeout(&self, timeout: Duration) -> Option<Result<(), JournalError>> {
+        match time::now().checked_add(timeout) {
+            Some(until) => self.core.flush_until(until),
+            None => Some(self.core.flush()),
+        }
+    }
+
     /// Records what has ended, and closes the file. Whatever ends later is not recorded, and its result is the error that the journal is closed.
     ///
     /// The file is free for whoever opens it next. Dropping the last of all that use it, handlers and the workers that have just run one included, does the
@@ -117,6 +162,17 @@ impl fmt::Debug for Journal {
 }
 
 /// How a journal is opened; made by [`Journal::builder`].
+///
+/// ```
+/// use gristmill::journal::{Durability, Journal};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("batch.journal");
+/// let journal = Journal::builder().durability(Durability::ProcessCrash).queue_bound(64).open(path)?;
+/// assert_eq!(journal.opening().records, 0);
+/// journal.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "settings do nothing until a journal is opened with them"]
 pub struct JournalBuilder {
@@ -137,8 +193,8 @@ impl JournalBuilder {
     /// That is also how many, besides those that are running, have to run again after a kill at the worst moment. While more tasks are at work, records
     /// gather for up to 5 ms, until half of the queue is full or none has come for 1 ms, unless somebody stands still for one: a [`call`](super::Handler::call), or a
     /// worker that waits for a durable handle.
-    pub fn queue(mut self, tasks: usize) -> Self {
-        self.queue = tasks.max(1);
+    pub fn queue_bound(mut self, bound: usize) -> Self {
+        self.queue = bound.max(1);
         self
     }
 

@@ -18,14 +18,16 @@ use super::committer::{Committer, Desk, Request};
 use super::error::{JournalError, JournalErrorKind};
 use super::index::{Claimed, Index, Taken};
 use super::marks::Marks;
-use super::queue::{Manner, Queue};
+use super::queue::{Manner, Queue, Wait};
 use super::record::LONGEST_KEY;
 use super::shared::Shared;
 use super::store::Store;
 use crate::panics;
+use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::channel::{self, RecvTimeoutError};
 use crate::sync::thread::{self, JoinHandle, ThreadId};
-use crate::sync::{Mutex, channel, time};
+use crate::sync::time::{self, Instant};
 
 pub(super) use super::delivery::{Delivered, Delivery};
 pub(super) use super::order::{Claim, ClaimRefusal, Order, Recorded};
@@ -209,10 +211,9 @@ impl Core {
     }
 
     fn put(&self, request: Request, is_urgent: bool) {
-        let bytes = request.bytes();
-        let manner = Manner { may_wait: !self.is_committer(), is_urgent };
-        let more = |waiting| self.shared.at_work() > waiting;
-        let Err(refused) = self.queue.put(request, bytes, manner, more) else { return };
+        let wait = if self.is_committer() { Wait::Never } else { Wait::Endless };
+        let (bytes, manner) = (request.bytes(), Manner { wait, is_urgent });
+        let Err(refused) = self.queue.put(request, bytes, manner, self.more()) else { return };
         let error = self.failure().unwrap_or_else(|| self.shared.closed());
         match refused {
             Request::Record { order, delivery, .. } => {
@@ -222,6 +223,11 @@ impl Core {
             Request::Read { delivery, .. } => delivery.deliver(Delivered::Failed(error)),
             Request::Call(_) => {}
         }
+    }
+
+    /// Whether more is coming than so many requests.
+    fn more(&self) -> impl Fn(usize) -> bool + '_ {
+        |waiting| self.shared.at_work() > waiting
     }
 
     /// # Panics
@@ -263,6 +269,29 @@ impl Core {
     pub(super) fn flush(&self) -> Result<(), JournalError> {
         self.with_store(|_| ())?;
         self.failure().map_or(Ok(()), Err)
+    }
+
+    /// As [`Core::flush`], until then; `None` if it is still not so.
+    ///
+    /// # Panics
+    /// As [`Core::with_store`] does.
+    pub(super) fn flush_until(&self, until: Instant) -> Option<Result<(), JournalError>> {
+        self.may_wait();
+        let (answer, answered) = channel::bounded(1);
+        // Nobody may be there to be told any more.
+        let call = move |_: &mut Desk<'_>| _ = answer.send(());
+        let manner = Manner { wait: Wait::Until(until), is_urgent: true };
+        let was_refused = self.queue.put(Request::Call(Box::new(call)), 0, manner, self.more()).is_err();
+        if was_refused && !self.queue.is_closed() {
+            return None;
+        }
+        match answered.recv_deadline(until) {
+            Ok(()) => Some(self.failure().map_or(Ok(()), Err)),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                Some(Err(self.failure().unwrap_or_else(|| self.shared.closed())))
+            }
+        }
     }
 
     /// Why nothing can be recorded any more, if so.

@@ -5,6 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What kind of trouble a journal is in; see [`JournalError::kind`].
+///
+/// ```
+/// use gristmill::journal::{Journal, JournalErrorKind};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("notes.txt");
+/// std::fs::write(&path, "not a journal, but something that matters")?;
+/// let error = Journal::open(&path).unwrap_err();
+/// match error.kind() {
+///     JournalErrorKind::NotAJournal => assert_eq!(error.path(), path),
+///     kind => unreachable!("{kind:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JournalErrorKind {
@@ -100,7 +114,7 @@ impl JournalError {
     }
 
     /// The number of the record that it is about, if it is about one.
-    pub fn seq(&self) -> Option<u64> {
+    pub fn sequence(&self) -> Option<u64> {
         self.0.seq
     }
 

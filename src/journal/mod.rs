@@ -5,7 +5,7 @@
 //!
 //! # A task may run twice
 //! A process that dies after a handler has returned and before the result is recorded leaves no trace of that run, and the next process runs the task
-//! again: at most as many as there are workers, and what the [queue](JournalBuilder::queue) of the journal holds. **Effects outside of the journal must
+//! again: at most as many as there are workers, and what the [queue](JournalBuilder::queue_bound) of the journal holds. **Effects outside of the journal must
 //! be such that doing them twice is the same as once.** The result, though, is recorded once, and is told only after it is recorded.
 //!
 //! # Parts

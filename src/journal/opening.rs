@@ -20,6 +20,20 @@ use super::store::{Change, Damage, Format, Sqlite, Store, StoreError};
 const HEADS: usize = 4096;
 
 /// What was found when a journal was opened.
+///
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(&path)?;
+/// journal.scope("squares").handler("square", 1, |_, number: &u64| Ok(number * number)).call("seven", 7)?;
+/// journal.close()?;
+/// let journal = Journal::open(&path)?;
+/// let opening = journal.opening();
+/// assert_eq!((opening.records, opening.was_killed, opening.lost), (1, false, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Opening {

@@ -58,11 +58,19 @@ pub(super) struct Patience {
     pub(super) quiet: Duration,
 }
 
+/// How long whoever puts an item waits while there is no room.
+#[derive(Clone, Copy)]
+pub(super) enum Wait {
+    /// It goes in all the same.
+    Never,
+    Until(Instant),
+    Endless,
+}
+
 /// How an item is put.
 #[derive(Clone, Copy)]
 pub(super) struct Manner {
-    /// Whether to wait while there is no room.
-    pub(super) may_wait: bool,
+    pub(super) wait: Wait,
     /// Whether somebody waits for this one.
     pub(super) is_urgent: bool,
 }
@@ -89,8 +97,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts an item of that many bytes, after waiting for room if it may; gives it back if the queue is closed. `more` says whether more is
-    /// coming than so many items.
+    /// Puts an item of that many bytes, after waiting for room if it may; gives it back if the queue is closed or there was no room in time. `more`
+    /// says whether more is coming than so many items.
     pub(super) fn put(
         &self,
         item: T,
@@ -99,12 +107,18 @@ impl<T> Queue<T> {
         more: impl Fn(usize) -> bool,
     ) -> Result<(), T> {
         let mut state = self.state.lock();
-        while manner.may_wait && !state.is_closed && self.is_full(&state, bytes) {
+        while !matches!(manner.wait, Wait::Never) && !state.is_closed && self.is_full(&state, bytes) {
+            if matches!(manner.wait, Wait::Until(until) if until <= time::now()) {
+                return Err(item);
+            }
             state.givers_asleep += 1;
             if state.taker == Taker::Gathers {
                 self.is_wanted.notify_one();
             }
-            self.has_room.wait(&mut state);
+            match manner.wait {
+                Wait::Until(until) => _ = self.has_room.wait_until(&mut state, until),
+                _ => self.has_room.wait(&mut state),
+            }
             state.givers_asleep -= 1;
         }
         if state.is_closed {
@@ -222,8 +236,8 @@ mod tests {
     use super::*;
     use crate::sync::{channel, thread};
 
-    const LATER: Manner = Manner { may_wait: true, is_urgent: false };
-    const URGENT: Manner = Manner { may_wait: true, is_urgent: true };
+    const LATER: Manner = Manner { wait: Wait::Endless, is_urgent: false };
+    const URGENT: Manner = Manner { wait: Wait::Endless, is_urgent: true };
 
     const HOUR: Duration = Duration::from_secs(3600);
     const SOON: Duration = Duration::from_millis(2);
@@ -253,12 +267,47 @@ mod tests {
         items.for_each(|item| queue.put(item, 0, LATER, |waiting| promised > waiting).expect("open"));
     }
 
+    /// Whether the taker keeps what it finds for more, once it has found it.
+    fn gathers(queue: &Queue<u32>) -> bool {
+        loop {
+            let state = queue.state.lock();
+            if state.taker == Taker::Gathers || state.waiting.is_empty() {
+                return state.taker == Taker::Gathers;
+            }
+            drop(state);
+            thread::yield_now();
+        }
+    }
+
     #[test]
     fn taker_gathers_while_more_is_promised_and_takes_when_that_has_come() {
         let (queue, receiver) = taken(3);
-        put(&queue, 0..3, 3);
+        put(&queue, 0..1, 3);
+        assert!(gathers(&queue), "two more are promised");
+        put(&queue, 1..3, 3);
         assert_eq!(receiver.recv(), Ok(vec![0, 1, 2]));
         queue.close();
+    }
+
+    #[test]
+    fn what_just_fits_has_room_and_one_byte_more_has_not() {
+        let queue = Queue::new(8, 800);
+        let at_once = || Manner { wait: Wait::Until(time::now()), is_urgent: false };
+        queue.put(0, 500, at_once(), |_| true).expect("room");
+        assert_eq!(queue.put(1, 301, at_once(), |_| true), Err(1));
+        queue.put(2, 300, at_once(), |_| true).expect("room");
+        assert_eq!(queue.put(3, 1, at_once(), |_| true), Err(3));
+    }
+
+    #[test]
+    fn who_never_waits_goes_into_a_full_queue_and_nobody_into_a_closed_one() {
+        let queue = Queue::new(1, 800);
+        let never = || Manner { wait: Wait::Never, is_urgent: false };
+        queue.put(0, 1, LATER, |_| true).expect("room");
+        queue.put(1, 1, never(), |_| true).expect("it is open");
+        queue.close();
+        assert_eq!(queue.put(2, 1, LATER, |_| true), Err(2));
+        assert_eq!(queue.put(3, 1, never(), |_| true), Err(3));
     }
 
     #[test]

@@ -23,6 +23,21 @@ pub struct Scope {
 }
 
 /// What a run of a scope has done so far.
+///
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// for is_first in [true, false] {
+///     let scope = journal.scope("squares"); // each is a run of its own
+///     scope.handler("square", 1, |_, number: &u64| Ok(number * number)).call("seven", 7)?;
+///     let report = scope.report();
+///     assert_eq!((report.run, report.replayed), if is_first { (1, 0) } else { (0, 1) });
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScopeReport {
@@ -30,7 +45,8 @@ pub struct ScopeReport {
     pub replayed: u64,
     /// Tasks that ran and came to something that is recorded.
     pub run: u64,
-    /// Tasks that ran and left no record: they failed in a way that may be tried again, were cancelled, or have a result that cannot be recorded.
+    /// Tasks that ran and left no record: they failed in a way that may be tried again, were cancelled, or have a result that cannot be recorded,
+    /// or the journal had failed or was closed.
     pub unrecorded: u64,
 }
 
@@ -49,7 +65,7 @@ impl Journal {
     pub fn scope(&self, name: impl Into<Arc<str>>) -> Scope {
         let core = Arc::clone(self.core());
         let run = core.begin_run();
-        Scope { shared: Arc::new(ScopeRun { core, name: name.into(), run, counts: Counts::default() }) }
+        Scope { shared: Arc::new(ScopeRun { core, name: name.into(), run, counts: Arc::default() }) }
     }
 }
 
@@ -151,7 +167,7 @@ impl Scope {
 
     /// What this run has done so far.
     pub fn report(&self) -> ScopeReport {
-        let Counts { replayed, run, unrecorded } = &self.shared.counts;
+        let Counts { replayed, run, unrecorded } = &*self.shared.counts;
         let [replayed, run, unrecorded] =
             [replayed, run, unrecorded].map(|count| count.load(Ordering::Relaxed));
         ScopeReport { replayed, run, unrecorded }

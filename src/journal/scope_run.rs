@@ -10,5 +10,6 @@ pub(super) struct ScopeRun {
     pub(super) name: Arc<str>,
     /// Its number: a key is used once in a run.
     pub(super) run: u32,
-    pub(super) counts: Counts,
+    /// Shared with the tasks on their way, which must not keep the journal open.
+    pub(super) counts: Arc<Counts>,
 }

@@ -8,6 +8,13 @@ use std::sync::Arc;
 use crate::sync::time::{Duration, Instant};
 
 /// How something is, in one word. Ordered: the worst of several is their maximum.
+///
+/// ```
+/// use gristmill::HealthStatus;
+///
+/// let parts = [HealthStatus::Healthy, HealthStatus::Stuck, HealthStatus::Degraded];
+/// assert_eq!(parts.into_iter().max(), Some(HealthStatus::Stuck)); // the worst
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HealthStatus {
     /// It does what it should, or has nothing to do.
@@ -112,6 +119,22 @@ impl fmt::Display for Health {
 }
 
 /// A thread that may be stuck.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+/// use gristmill::{Runner, ThreadPool};
+///
+/// let pool = ThreadPool::builder().workers(1).build()?;
+/// let (started, starts) = mpsc::channel();
+/// let (release, released) = mpsc::channel::<()>();
+/// let task = pool.submit(move || (started.send(()), released.recv()))?;
+/// starts.recv()?;
+/// let health = pool.health(Duration::ZERO);
+/// assert_eq!(health.stuck()[0].runner(), Runner::Worker(0));
+/// drop(release);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Runner {
@@ -136,6 +159,23 @@ impl fmt::Display for Runner {
 /// A call of the user's code that does not return: who is in it, what it is, since when.
 ///
 /// The same call seen twice has the same runner and start, and the next one of that runner has another start.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+/// use gristmill::{Runner, ThreadPool};
+///
+/// let pool = ThreadPool::builder().workers(1).build()?;
+/// let (started, starts) = mpsc::channel();
+/// let (release, released) = mpsc::channel::<()>();
+/// let task = pool.task().name("fetch").submit(move |_| (started.send(()), released.recv()))?;
+/// starts.recv()?;
+/// let health = pool.health(Duration::ZERO);
+/// let call = &health.stuck()[0];
+/// assert_eq!((call.name(), call.runner()), ("fetch", Runner::Worker(0)));
+/// drop(release);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StuckCall {
     pub(crate) runner: Runner,
@@ -175,6 +215,20 @@ impl fmt::Display for StuckCall {
 }
 
 /// Why something is degraded.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Degradation, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// pool.pause();
+/// let task = pool.submit(|| 42)?;
+/// let health = pool.health(Duration::from_secs(30));
+/// assert!(matches!(health.degradations(), [Degradation::Paused { queued: 1 }]));
+/// pool.resume();
+/// # task.wait()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Degradation {

@@ -8,6 +8,14 @@ use std::time::Duration;
 use super::quantiles::Quantiles;
 
 /// Whether a number only grows.
+///
+/// ```
+/// use gristmill::observe::{METRICS, MetricKind};
+///
+/// let kind = |name| METRICS.iter().find(|metric| metric.name == name).map(|metric| metric.kind);
+/// assert_eq!(kind("gristmill_semaphore_permits_held"), Some(MetricKind::Gauge)); // goes up and down
+/// assert_eq!(kind("gristmill_retry_attempts_total"), Some(MetricKind::Counter)); // only grows
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MetricKind {
@@ -27,6 +35,14 @@ impl fmt::Display for MetricKind {
 }
 
 /// What a number counts.
+///
+/// ```
+/// use gristmill::observe::{METRICS, Unit};
+///
+/// let ratios = METRICS.iter().filter(|metric| metric.unit == Unit::Ratio);
+/// assert!(ratios.clone().count() > 0);
+/// assert!(ratios.clone().all(|metric| metric.name.ends_with("_ratio")));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unit {
@@ -52,6 +68,14 @@ impl fmt::Display for Unit {
 }
 
 /// What is measured: a name that means the same everywhere. Those of this crate are in [`METRICS`](super::METRICS).
+///
+/// ```
+/// use gristmill::observe::{METRICS, MetricKind, Unit};
+///
+/// let held = METRICS.iter().find(|metric| metric.name == "gristmill_semaphore_permits_held");
+/// let held = held.expect("it is one of them");
+/// assert_eq!((held.kind, held.unit), (MetricKind::Gauge, Unit::Count));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Metric {
@@ -81,6 +105,14 @@ impl Metric {
 }
 
 /// A number: whole where things are counted.
+///
+/// ```
+/// use gristmill::observe::MetricValue;
+///
+/// assert_eq!(MetricValue::from(3_u64), MetricValue::Count(3));
+/// assert_eq!(MetricValue::Count(3).as_f64(), 3.0);
+/// assert_eq!(MetricValue::Number(0.5).as_f64(), 0.5);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum MetricValue {
@@ -149,6 +181,16 @@ impl From<Duration> for MetricValue {
 /// One number of a snapshot: of which metric, with which labels.
 ///
 /// Prints as a line of Prometheus' text format.
+///
+/// ```
+/// use gristmill::observe::{Measurement, Metric, MetricKind, Unit};
+///
+/// static SACKS: Metric =
+///     Metric::new("mill_sacks", MetricKind::Counter, Unit::Count, &["grain"], "Sacks ground so far.");
+/// let measurement = Measurement::new(&SACKS, &["rye"], 3_u64);
+/// assert!(measurement.is("mill_sacks", &[("grain", "rye")]));
+/// assert_eq!(measurement.to_string(), r#"mill_sacks{grain="rye"} 3"#);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Measurement<'a> {

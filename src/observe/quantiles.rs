@@ -20,6 +20,20 @@ use super::samples::{Samples, Totals};
 /// Packages", The American Statistician 50(4), 1996).
 ///
 /// Before the first measurement all of it is zero.
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::new()?;
+/// for n in 0..10 {
+///     drop(pool.submit(move || n)?);
+/// }
+/// pool.wait()?;
+/// let took = pool.snapshot().run_time();
+/// assert_eq!(took.count(), 10);
+/// assert!(took.p50() <= took.p90() && took.p90() <= took.p99() && took.p99() <= took.max());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quantiles {
     count: u64,

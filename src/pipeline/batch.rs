@@ -81,6 +81,19 @@ struct Full<U> {
     indices: Vec<u64>,
 }
 
+// Both hold items that were to go together, when the run is over before.
+impl<U> Drop for Held<U> {
+    fn drop(&mut self) {
+        panics::drop_each_quietly(self.items.drain(..));
+    }
+}
+
+impl<U> Drop for Full<U> {
+    fn drop(&mut self) {
+        panics::drop_each_quietly(self.batches.drain(..).flatten());
+    }
+}
+
 impl<U> Full<U> {
     fn close(&mut self, held: &mut Held<U>) {
         if held.items.is_empty() {
@@ -148,7 +161,7 @@ impl<G, U, E> Batch<G, U, E> {
         &self,
         run: &Run<E>,
         state: &mut State<G, U>,
-        full: Full<U>,
+        mut full: Full<U>,
         failure: Option<Box<Failure<E>>>,
         (came, credit, dense, end): (usize, Credit, bool, u64),
         since: Instant,
@@ -179,12 +192,12 @@ impl<G, U, E> Batch<G, U, E> {
                 run.note_piece();
             }
             let span = full.batches.len();
-            let origin = Origin::Spans { starts: full.indices, end };
+            let origin = Origin::Spans { starts: std::mem::take(&mut full.indices), end };
             let first = state.next;
             state.next += span;
             state.passed += span as u64;
             state.taken += full.batches.iter().map(|batch| batch.len() as u64).sum::<u64>();
-            let items = full.batches;
+            let items = std::mem::take(&mut full.batches);
             let read = state.held.read.unwrap_or(since);
             let passed =
                 Chunk { first, span, items, origin, credit, failure, spent: Duration::ZERO, since, read };
@@ -340,6 +353,10 @@ where
     G: Gather<U>,
 {
     type Out = Vec<U>;
+
+    fn discard(batches: Vec<Vec<U>>) {
+        panics::drop_each_quietly(batches.into_iter().flatten());
+    }
 
     fn passed(&self) -> Option<usize> {
         let state = self.state.lock();

@@ -5,6 +5,22 @@ use std::fmt;
 use super::report::{Report, StageKind, StageReport};
 
 /// What limited a run, and what would help; made by [`Report::bottleneck`].
+///
+/// ```
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let report = Pipeline::from_iter(0..100)
+///     .workers(2)
+///     .map("hash", |n: u64| (0..10_000).fold(n, |hash, m| std::hint::black_box(hash ^ m).rotate_left(5)))
+///     .for_each("drop", drop)
+///     .run(&CancellationToken::new())?;
+/// if let Some(bottleneck) = report.bottleneck() {
+///     assert!(report.stage(bottleneck.stage().name()).is_some());
+///     assert!(bottleneck.one_more_worker() >= 1.0); // so many times as fast
+///     println!("{bottleneck}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Bottleneck<'a> {
     stage: &'a StageReport,
@@ -17,6 +33,23 @@ pub struct Bottleneck<'a> {
 }
 
 /// What comes next where a stage is the limit.
+///
+/// ```
+/// use gristmill::pipeline::Next;
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let report = Pipeline::from_iter(0..100)
+///     .workers(2)
+///     .map("hash", |n: u64| (0..1000).fold(n, |hash, m| std::hint::black_box(hash ^ m)))
+///     .for_each("drop", drop)
+///     .run(&CancellationToken::new())?;
+/// match report.bottleneck().and_then(|bottleneck| bottleneck.next()) {
+///     Some((Next::Stage(stage), share)) => println!("then {}, at {share}", stage.name()),
+///     Some((Next::Workers, share)) => println!("then the workers, at {share}"),
+///     _ => println!("nothing comes close"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Next<'a> {

@@ -266,8 +266,8 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// ```
     ///
     /// # Cost
-    /// A small window means small chunks, which matters for cheap items: see the rows by window in `docs/performance.md`, from
-    /// `cargo bench --bench versus`. A few dozen items for each worker are enough from a microsecond an item on.
+    /// A small window means small chunks, which matters for cheap items: see the curve of the window in `docs/performance.md`, from
+    /// `cargo bench --bench curves`. A few dozen items for each worker are enough from a microsecond an item on.
     pub fn window(mut self, items: usize) -> Self {
         self.settings.window = items;
         self

@@ -14,6 +14,22 @@ use crate::sync::Mutex;
 use crate::sync::time::{self, Duration, Instant};
 
 /// The cause of the cancellation when a closed pipeline took longer than it was given.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::pipeline::DrainTimedOut;
+/// use gristmill::{CancellationToken, Pipeline, PipelineControl, PipelineErrorKind};
+///
+/// let control = PipelineControl::new();
+/// let error = Pipeline::from_iter(0..10)
+///     .controlled_by(&control)
+///     .for_each("write", |_| control.close_within(Duration::ZERO))
+///     .run(&CancellationToken::new())
+///     .unwrap_err();
+/// let PipelineErrorKind::Cancelled(cancelled) = error.kind() else { unreachable!("{error}") };
+/// let cause = cancelled.cause().and_then(|cause| cause.downcast_ref::<DrainTimedOut>());
+/// assert_eq!(cause.map(|cause| cause.0), Some(Duration::ZERO));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("what was in the pipeline was not finished {0:?} after it was closed")]
 pub struct DrainTimedOut(pub Duration);

@@ -122,8 +122,12 @@ where
         let caller = if settings.control.is_some() { token.child() } else { token.clone() };
         let run = Run::new(bounds, workers, crews, token, caller, Arc::clone(&board));
         let last = settings.stages.len() - 1;
-        let tally = Tally::new(settings.stages);
+        let mut tally = Tally::new(settings.stages);
         if let Some(setting) = invalid {
+            // Nothing of it has run: what is wrong is told, and not what a destructor says.
+            panics::drop_quietly(plan);
+            panics::drop_quietly(step);
+            panics::drop_quietly(deliver);
             let report = make_report(&run, tally, Duration::ZERO, 0, 0);
             return Err(PipelineError::new(PipelineErrorKind::InvalidSetting { setting }, report));
         }
@@ -133,7 +137,16 @@ where
         let up = plan.build(Arc::clone(&feed));
         let deliver = deliver(last);
         let segment = Segment::new(up, settings.segment_start..last, feed, step, deliver, settings.ordered);
-        segment.begin(&run);
+        // How long an iterator says it is, is asked for in there: code of the user.
+        if let Err(panic) = panics::catch(|| names[0].clone(), || segment.begin(&run)) {
+            panics::drop_quietly(segment);
+            // As a panic at the first item is counted, which is read and never leaves.
+            run.read.store(1, Ordering::SeqCst);
+            tally.stages[0].panicked += 1;
+            let report = make_report(&run, tally, Duration::ZERO, 0, 0);
+            spans.end("panicked", (0, 0), report.stages.iter().map(StageReport::figures));
+            return Err(PipelineError::new(PipelineErrorKind::Panicked { index: 0, panic }, report));
+        }
         if let Some(monitor) = &monitor {
             monitor.begin(&board);
         }

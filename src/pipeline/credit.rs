@@ -33,6 +33,14 @@ impl Credit {
         self.weight == 0 && self.expanded == 0
     }
 
+    /// What may leave before the source items do; all of it, if there are none.
+    pub(super) fn beside_items(self) -> Self {
+        match self.items {
+            0 => self,
+            _ => Self { weight: 0, items: 0, ..self },
+        }
+    }
+
     /// Both together, of items behind the same stages.
     pub(super) fn plus(self, other: Self) -> Self {
         Self {

@@ -100,6 +100,13 @@ impl Counts {
     }
 }
 
+/// How much of a chunk a sink has taken that refused nothing.
+enum Taken {
+    All,
+    /// The run is over.
+    InPart,
+}
+
 /// Feeds a chunk to a sink, item by item; false when the run is over.
 pub(super) fn drain<U, E, K: Sink<U, E>>(
     run: &Run<E>,
@@ -111,35 +118,55 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
 ) -> bool {
     me.log.enter(stage, me.now);
     counts.waiting += me.now.saturating_duration_since(chunk.since);
-    let (mut taken, mut skipped) = (0, 0);
-    let (mut plain, steps) = (counts.pulse.plain(), me.log.steps());
+    let (mut skipped, steps) = (0, me.log.steps());
+    // So many calls are not timed, from that item on.
+    let (mut plain, mut from) = (counts.pulse.plain(), 0);
     let origin = &chunk.origin;
     let mut rest = chunk.items.drain(..);
+    let all = rest.len();
     let outcome = panics::catch(
         || me.stage_name(stage),
-        || -> Result<(), Refused<E>> {
-            while rest.len() > 0 {
-                if run.stopped() {
-                    return Err(Refused::Stopped);
+        || -> Result<Taken, Refused<E>> {
+            let attention = run.attention();
+            let mut accept = |item, place| match sink.accept(item, || origin.index(place), &run.end) {
+                Err(Refused::Skipped) => {
+                    skipped += 1;
+                    Ok(())
                 }
-                let Some(item) = rest.next() else { break };
-                let start = (plain == 0).then(time::now);
-                steps.call(start, plain);
-                let outcome = sink.accept(item, || origin.index(taken), &run.end);
-                match start {
-                    Some(start) => plain = counts.pulse.timed(start),
-                    None => plain -= 1,
-                }
-                match outcome {
-                    Err(Refused::Skipped) => skipped += 1,
-                    outcome => outcome?,
-                }
-                taken += 1;
+                outcome => outcome,
+            };
+            let is_over = |left: usize| attention.may_be_over() && left > 0 && run.stopped();
+            if is_over(all) {
+                return Ok(Taken::InPart);
             }
-            Ok(())
+            loop {
+                let mut left = plain;
+                while left > 0 {
+                    let Some(item) = rest.next() else { return Ok(Taken::All) };
+                    steps.plain(left);
+                    accept(item, all - rest.len() - 1)?;
+                    left -= 1;
+                    if is_over(rest.len()) {
+                        return Ok(Taken::InPart);
+                    }
+                }
+                let Some(item) = rest.next() else { return Ok(Taken::All) };
+                let start = time::now();
+                steps.timed(start);
+                let outcome = accept(item, all - rest.len() - 1);
+                (plain, from) = (counts.pulse.timed(start), all - rest.len());
+                outcome?;
+                if is_over(rest.len()) {
+                    return Ok(Taken::InPart);
+                }
+            }
         },
     );
     let left: Vec<_> = rest.collect();
+    // What was taken out is taken, but for the item that was refused.
+    let called = all - left.len();
+    let taken = called - usize::from(!matches!(outcome, Ok(Ok(_))));
+    let plain = plain.saturating_sub(called - from);
     chunk.items.extend(left);
     let now = time::now();
     let spent = now.saturating_duration_since(me.now);
@@ -151,7 +178,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
     me.now = now;
     me.log.leave(taken, now);
     let what = match outcome {
-        Ok(Ok(())) => {
+        Ok(Ok(Taken::All)) => {
             let Some(failure) = chunk.failure.take() else {
                 run.release(chunk.credit);
                 return true;
@@ -160,7 +187,7 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
             run.fail(failure);
             return false;
         }
-        Ok(Err(Refused::Stopped | Refused::Skipped)) => None,
+        Ok(Ok(Taken::InPart) | Err(Refused::Stopped | Refused::Skipped)) => None,
         Ok(Err(Refused::Failed(what))) => Some(what),
         Err(panic) => Some(What::Panic(panic)),
     };
@@ -223,6 +250,11 @@ impl<U, E> Deliver<U, E> for Owned {
 pub trait Relay<U, E>: Deliver<U, E> {
     /// What it passes on.
     type Out: Send;
+
+    /// Drops results that nobody wants any more. Quietly: see [`Upstream::take_back`](super::upstream::Upstream::take_back).
+    fn discard(results: Vec<Self::Out>) {
+        panics::drop_each_quietly(results);
+    }
 
     /// How many places of the order of the segment below it has filled; `None` while it may still hold something. Asked when nothing
     /// more comes from above.

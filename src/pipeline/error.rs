@@ -30,6 +30,20 @@ pub enum What<E> {
 }
 
 /// Why a run ended before its source did.
+///
+/// ```
+/// use gristmill::{CancellationToken, Pipeline, PipelineErrorKind};
+///
+/// let error = Pipeline::from_iter(["12", "oops", "7"])
+///     .try_map("parse", |text: &str| text.parse::<u32>())
+///     .collect::<Vec<_>>()
+///     .run(&CancellationToken::new())
+///     .unwrap_err();
+/// match error.into_kind() {
+///     PipelineErrorKind::Failed { stage, index, .. } => assert_eq!((stage.as_str(), index), ("parse", 1)),
+///     other => unreachable!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineErrorKind<E> {
@@ -102,8 +116,23 @@ pub(super) enum Ending<E> {
 
 /// A run that ended before its source did: why, and what had been done by then.
 ///
-/// In an ordered run the sink has seen exactly the items before the one that is named. The type is `Send` and `Sync` where `E` is,
+/// In an ordered run the sink has seen exactly the items before the one that is named; where an item becomes several results, or several items become a
+/// batch, it may have seen results of that item too, those before the one that failed. The type is `Send` and `Sync` where `E` is,
 /// and an error where `E` is one, so that `?` boxes it.
+///
+/// ```
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let error = Pipeline::from_iter(["12", "oops", "7"])
+///     .try_map("parse", |text: &str| text.parse::<u32>())
+///     .collect::<Vec<_>>()
+///     .run(&CancellationToken::new())
+///     .unwrap_err();
+/// assert_eq!((error.stage(), error.index()), (Some("parse"), Some(1)));
+/// assert_eq!(error.report().stage("parse").map(|stage| stage.failed()), Some(1));
+/// let error = error.into_error().expect("it neither panicked nor was cancelled");
+/// assert_eq!(error, "oops".parse::<u32>().unwrap_err());
+/// ```
 pub struct PipelineError<E = Infallible> {
     // Both on the heap: the error is the rare side of every `Result` that carries it.
     kind: Box<PipelineErrorKind<E>>,

@@ -63,6 +63,7 @@ impl<T, E> Feed<T, E> {
     }
 
     /// What a stage does with credit that comes without items: releases it, unless `is_cut` says that what went on before is a piece of the same.
+    /// Where items are expanded within a bound that may be a piece of the same in any case: with an item's last results come the first of the next.
     pub(super) fn put_credit(
         &self,
         run: &Run<E>,
@@ -70,7 +71,7 @@ impl<T, E> Feed<T, E> {
         credit: Credit,
         (since, read): (Instant, Instant),
     ) {
-        if credit.is_none() || !*is_cut {
+        if credit.is_none() || !*is_cut && run.expansions.is_empty() {
             run.release(credit);
             return;
         }

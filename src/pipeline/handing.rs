@@ -9,6 +9,7 @@ use super::segment::{Segment, SegmentLocal};
 use super::step::Step;
 use super::upstream::Upstream;
 use super::worker::Worker;
+use crate::panics;
 use crate::sync::time::{Duration, Instant};
 
 impl<P, S, D, E> Segment<P, S, D, P::Item, S::Out, E>
@@ -70,8 +71,15 @@ where
 
     /// What no stage has begun, of a chunk whose items before `from` have gone, is given up as what had come in.
     pub(super) fn undo(&self, origin: &Origin, from: usize, items: Vec<S::Out>) {
-        if S::UNDOES && !items.is_empty() {
-            self.up.take_back(origin.index(from), items.into_iter().filter_map(S::undo).collect());
+        if !S::UNDOES {
+            // Quietly: see `take_back`.
+            panics::drop_each_quietly(items);
+        } else if !items.is_empty() {
+            let mut undone = Vec::with_capacity(items.len());
+            // What a stage has added is dropped by this.
+            let undo = items.into_iter().filter_map(S::undo);
+            panics::drop_each_quietly(undo.map(|item| undone.push(item)));
+            self.up.take_back(origin.index(from), undone);
         }
     }
 

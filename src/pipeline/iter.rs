@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::vec;
 
 use crate::cancel::CancellationToken;
+use crate::panics;
 use crate::sync::thread;
 
 use super::builder::Pipeline;
@@ -22,6 +23,19 @@ use super::upstream::Upstream;
 /// The results of a running pipeline, inside [`Pipeline::with_iter`].
 ///
 /// Ends when the results do, or when the run fails or is cancelled; what [`Pipeline::with_iter`] returns says which.
+///
+/// ```
+/// use gristmill::pipeline::Results;
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let words = vec![String::from("grist"), String::from("mill")];
+/// let longest = |lengths: Results<'_, usize>| lengths.max();
+/// let (longest, report) =
+///     Pipeline::from_slice(&words).map("measure", String::len).with_iter(&CancellationToken::new(), longest);
+/// assert_eq!(longest, Some(Some(5)));
+/// assert_eq!(report?.finished(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Results<'run, T> {
     current: vec::IntoIter<T>,
     puller: Box<dyn Pull<T> + 'run>,
@@ -37,6 +51,16 @@ impl<T> fmt::Debug for Results<'_, T> {
 impl<T> Drop for Results<'_, T> {
     fn drop(&mut self) {
         self.puller.leave(self.current.len());
+        drop_rest(&mut self.current);
+    }
+}
+
+/// Drops what the caller has not taken of what is at hand; the first panic is the caller's.
+fn drop_rest<T>(rest: &mut vec::IntoIter<T>) {
+    if let Err(panic) = panics::drop_each(rest) {
+        if !thread::panicking() {
+            panic.resume();
+        }
     }
 }
 
@@ -58,6 +82,22 @@ impl<T> Iterator for Results<'_, T> {
 /// The results of a running pipeline with threads of its own, from [`Pipeline::into_iter_with`].
 ///
 /// Gives the results; if the run fails or is cancelled, the error comes last. Dropping it stops the run and waits for its threads.
+///
+/// The thread that made it is a worker of the run while it waits for a result, and it stays there: it is not `Send`. For results on another thread make
+/// it there, or let a sink send them through a channel.
+///
+/// ```
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let mut squares =
+///     Pipeline::from_iter(1..4_u64).map("square", |n| n * n).into_iter_with(&CancellationToken::new())?;
+/// for (index, square) in squares.by_ref().enumerate() {
+///     assert_eq!(square?, (index as u64 + 1).pow(2)); // in order
+/// }
+/// assert_eq!(squares.finish()?.finished(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "dropping it ends the run"]
 pub struct PipelineIter<T, E> {
     current: vec::IntoIter<T>,
     engine: Option<Box<dyn Engine<T, E>>>,
@@ -176,6 +216,7 @@ impl<T, E> Drop for PipelineIter<T, E> {
             // Whoever drops it does not ask how it went.
             let _ = engine.finish();
         }
+        drop_rest(&mut self.current);
     }
 }
 
@@ -236,14 +277,19 @@ where
             Err(error) => return (None, Err(error)),
         };
         let mut value = None;
-        let missing = with_workers(&core, || {
+        let (missing, lead) = with_workers(&core, || {
             // Dropped last, also when `body` unwinds or leaks the iterator: the workers must end.
             let _stop = StopOnDrop(&core.run);
             let puller = Puller::new(&core);
             let mark = puller.mark();
             value = Some(body(Results { current: Vec::new().into_iter(), puller: Box::new(puller), mark }));
         });
+        // Also where `body` has panicked: while that unwinds, an item whose drop panics would end the process.
         let (Owned, report, kind) = core.conclude(missing);
+        if let Err(panic) = lead {
+            panics::drop_quietly(kind);
+            panic.resume();
+        }
         match kind {
             Some(kind) => (value, Err(PipelineError::new(kind, report))),
             None => (value, Ok(report)),

@@ -80,6 +80,10 @@ where
         self.segment.conclude(tally);
     }
 
+    fn take_back(&self, _: u64, items: Vec<D::Out>) {
+        D::discard(items);
+    }
+
     fn give_up(&self) {
         self.segment.give_up();
     }

@@ -46,6 +46,7 @@
 //! The caller-is-a-worker and token-per-item ideas are oneTBB's `parallel_pipeline` (window as live tokens, items carried through
 //! stages by one thread); chunking by measured time and giving back are ours. `docs/performance.md` has the figures.
 
+mod attention;
 mod batch;
 mod batches;
 mod blocking;

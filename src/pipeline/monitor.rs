@@ -213,7 +213,21 @@ impl Rule {
 }
 
 /// A pipeline at one moment, by [`PipelineMonitor::snapshot`].
-#[derive(Clone, Debug, Default)]
+///
+/// ```
+/// use gristmill::pipeline::PipelineMonitor;
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let monitor = PipelineMonitor::new();
+/// let run = Pipeline::from_iter(0..10).monitored_by(&monitor).map("double", |n| n * 2).collect::<Vec<_>>();
+/// run.run(&CancellationToken::new())?;
+/// let now = monitor.snapshot();
+/// assert!(now.has_ended());
+/// assert_eq!((now.read(), now.finished(), now.in_flight()), (10, 10, 0));
+/// assert_eq!(now.row("double").map(|row| (row.items(), row.queued())), Some((10, 0)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PipelineSnapshot {
     /// `None` before it has begun.
     pub(super) started: Option<Instant>,
@@ -357,7 +371,7 @@ impl fmt::Display for PipelineSnapshot {
 }
 
 /// The source, a row of parallel stages, or a stage that runs one item at a time, in a [`PipelineSnapshot`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowSnapshot {
     /// The number of its first stage.
     pub(super) stage: usize,

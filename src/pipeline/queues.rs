@@ -13,6 +13,20 @@ const FIRST_PERIOD: Duration = if cfg!(any(gristmill_shuttle, gristmill_loom)) {
 };
 
 /// What waited where at one moment of a run, in a [`Report`](super::Report).
+///
+/// ```
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let report = Pipeline::from_iter(0..1000)
+///     .window(16)
+///     .map("double", |n| n * 2)
+///     .for_each("drop", drop)
+///     .run(&CancellationToken::new())?;
+/// for sample in report.queue_samples() {
+///     assert!(sample.in_flight() <= 16 && sample.at() <= report.elapsed());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSample {
     at: Duration,

@@ -146,7 +146,9 @@ impl<S, T> Reader<S, T> {
     where
         S: Source<E, Item = T>,
     {
-        if S::TAKES_BACK && !items.is_empty() {
+        if !S::TAKES_BACK {
+            panics::drop_each_quietly(items);
+        } else if !items.is_empty() {
             self.undone.lock().push((first, items));
         }
     }

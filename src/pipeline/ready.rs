@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::cancel::CancellationToken;
-use crate::panics;
+use crate::panics::{self, Panic};
 use crate::sync::thread;
 
 use super::builder::Pipeline;
@@ -18,6 +18,18 @@ use super::step::Step;
 use super::upstream::Upstream;
 
 /// A pipeline with a sink that any worker may run; [`run`](Self::run) runs it.
+///
+/// Its settings, such as [`workers`](super::Pipeline::workers), [`window`](super::Pipeline::window) or
+/// [`monitored_by`](super::Pipeline::monitored_by), are said before the sink.
+///
+/// ```
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let ready = Pipeline::from_iter(1..=4_u64).map("square", |n| n * n).fold("sum", 0, |sum, n| sum + n);
+/// let (sum, report) = ready.run(&CancellationToken::new())?; // nothing runs before this
+/// assert_eq!((sum, report.finished()), (30, 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "nothing is read until `run` is called"]
 pub struct ReadyPipeline<P, S, T, M, K> {
     pub(super) pipeline: Pipeline<P, S, T, M>,
@@ -25,6 +37,19 @@ pub struct ReadyPipeline<P, S, T, M, K> {
 }
 
 /// A pipeline with a sink that only the caller's thread runs; [`run`](Self::run) runs it.
+///
+/// ```
+/// use std::cell::Cell;
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let sum = Cell::new(0); // stays on this thread
+/// Pipeline::from_iter(1..=4)
+///     .map("square", |n| n * n)
+///     .for_each_local("add", |n| sum.set(sum.get() + n))
+///     .run(&CancellationToken::new())?;
+/// assert_eq!(sum.get(), 30);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "nothing is read until `run` is called"]
 pub struct LocalPipeline<P, S, T, M, K> {
     pub(super) pipeline: Pipeline<P, S, T, M>,
@@ -43,8 +68,12 @@ impl<P, S, T, M, K> fmt::Debug for LocalPipeline<P, S, T, M, K> {
     }
 }
 
-/// Starts `core`'s further threads in a scope while `lead` runs on the caller's; gives how many workers could not be started.
-pub(super) fn with_workers<P, S, D, E>(core: &Core<P, S, D, E>, lead: impl FnOnce()) -> usize
+/// Starts `core`'s further threads in a scope while `lead` runs on the caller's; gives how many workers could not be started, and
+/// whether `lead` has panicked.
+pub(super) fn with_workers<P, S, D, E>(
+    core: &Core<P, S, D, E>,
+    lead: impl FnOnce(),
+) -> (usize, Result<(), Panic>)
 where
     P: Upstream<E>,
     S: Step<P::Item, E>,
@@ -60,10 +89,7 @@ where
             // Every panic is caught inside; and joining, unlike the end of the scope, waits for thread-locals to be destroyed.
             let _ = thread.join();
         }
-        if let Err(panic) = lead {
-            panic.resume();
-        }
-        missing
+        (missing, lead)
     })
 }
 
@@ -117,8 +143,9 @@ where
     pub fn run(self, token: &CancellationToken) -> Result<K::Outcome, PipelineError<M::Error>> {
         let Pipeline { plan, step, settings, .. } = self.pipeline;
         let core = Core::new(plan, step, settings, token, |stage| Shared::new(stage, self.sink))?;
-        let missing = with_workers(&core, || core.serve(Post::Worker(0)));
+        let (missing, lead) = with_workers(&core, || core.serve(Post::Worker(0)));
         let (deliver, report, kind) = core.conclude(missing);
+        lead.unwrap_or_else(|panic| panic.resume());
         finish(deliver.into_sink(), report, kind)
     }
 }
@@ -145,8 +172,14 @@ where
         let mut sink = self.sink;
         let mut counts = Counts::default();
         let stage = settings.stages.len() - 1;
-        let core = Core::new(plan, step, settings, token, |_| Owned)?;
-        let missing = with_workers(&core, || {
+        let core = match Core::new(plan, step, settings, token, |_| Owned) {
+            Ok(core) => core,
+            Err(error) => {
+                panics::drop_quietly(sink);
+                return Err(error);
+            }
+        };
+        let (missing, lead) = with_workers(&core, || {
             let mut me = core.worker(0, true);
             let mut local = core.segment.local();
             core.guard(|| {
@@ -176,6 +209,7 @@ where
             core.settle(&me, local);
         });
         let (Owned, report, kind) = core.conclude(missing);
+        lead.unwrap_or_else(|panic| panic.resume());
         finish(sink, report, kind)
     }
 }

@@ -12,7 +12,23 @@ use super::queues::QueueSample;
 use super::timeline::Timeline;
 
 /// What part a stage plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use gristmill::pipeline::StageKind;
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let report = Pipeline::from_iter(0..10)
+///     .map("double", |n| n * 2)
+///     .serial("number", |n| n + 1)
+///     .for_each("drop", drop)
+///     .run(&CancellationToken::new())?;
+/// let kind = |name| report.stage(name).map(|stage| stage.kind());
+/// assert_eq!(kind("double"), Some(StageKind::Parallel));
+/// assert_eq!(kind("number"), Some(StageKind::Serial));
+/// assert_eq!(kind("drop"), Some(StageKind::Sink));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StageKind {
     /// Gives the items, one reader at a time.
@@ -46,7 +62,20 @@ impl fmt::Display for StageKind {
 }
 
 /// The counts and times of one stage.
-#[derive(Clone, Debug)]
+///
+/// ```
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let (_, report) = Pipeline::from_iter(0..10)
+///     .filter("even", |n| n % 2 == 0)
+///     .collect::<Vec<_>>()
+///     .run(&CancellationToken::new())?;
+/// let even = report.stage("even").expect("there is one");
+/// assert_eq!((even.items_in(), even.items_out(), even.filtered()), (10, 5, 5));
+/// assert!(even.busy() <= report.elapsed() * report.workers() as u32);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageReport {
     pub(super) name: Cow<'static, str>,
     pub(super) kind: StageKind,
@@ -154,7 +183,7 @@ impl StageReport {
     /// Time spent inside the stage, summed over the workers, or over the threads of a blocking stage.
     ///
     /// Neighbouring parallel stages run as one. Their common time is measured; how it divides between them is estimated from
-    /// single items timed now and then, about one every 50 microseconds.
+    /// single items timed now and then, about one every 50 microseconds; of an item that becomes many, single results.
     pub fn busy(&self) -> Duration {
         self.busy
     }
@@ -192,6 +221,9 @@ impl StageReport {
     /// the number of items that they stand for in all. A lone heavy item among light ones may so be missing, in `max` too. Reading the clock
     /// takes some 30 nanoseconds, which are in every time.
     ///
+    /// Where a stage makes many results of an item, about one result for every 50 microseconds of work is timed, too, in that stage and in all that are fused
+    /// to it. The time of the item is estimated from those.
+    ///
     /// Where a source is read in bursts, the time of an item is the average of its burst; the time that a source waits for somebody
     /// counts. For results that are pulled out of an iterator it is the caller's time with them, the average of a chunk.
     pub fn latency(&self) -> Quantiles {
@@ -200,7 +232,7 @@ impl StageReport {
 }
 
 /// What a run did: counts and times per stage; prints as a table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub(super) stages: Vec<StageReport>,
     pub(super) workers: usize,
@@ -253,7 +285,8 @@ impl Report {
     /// How many of them are finished: their results are through the sink, or a stage filtered them out, or they failed and an error
     /// policy went on without them.
     ///
-    /// Exact for a run that succeeds, and for an ordered one that fails. At another early end it may be too small, by items of the chunk that was
+    /// Exact for a run that succeeds, and for an ordered one that fails, but that an item is finished only with the last of its results, and those of a
+    /// batch only together: results of the item that failed may be through the sink. At another early end it may be too small, by items of the chunk that was
     /// being delivered.
     pub fn finished(&self) -> u64 {
         self.finished

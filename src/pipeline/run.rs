@@ -19,11 +19,12 @@
 
 use std::sync::Arc;
 
-use crate::cancel::CancellationToken;
+use crate::cancel::{CancellationToken, Poll};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, Padded};
 use crate::wakeup::WakeUp;
 
+use super::attention::Attention;
 use super::board::Board;
 use super::bounds::Bounds;
 use super::credit::Credit;
@@ -186,10 +187,10 @@ impl<E> Run<E> {
         false
     }
 
-    /// Whether a worker in the middle of a block should look up: somebody is idle, or the run is over. Asked after every item.
+    /// What to look at between two items.
     #[inline]
-    pub(super) fn wants_attention(&self) -> bool {
-        self.hungry.load(Ordering::Relaxed) || self.caller.is_cancelled()
+    pub(super) fn attention(&self) -> Attention<'_> {
+        Attention { hungry: &self.hungry.0, stop: &self.stop, caller: Poll::of(&self.caller) }
     }
 
     /// As [`stopped`](Self::stopped), but only looks: for use where no lock may be taken.

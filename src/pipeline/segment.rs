@@ -54,6 +54,13 @@ pub struct SegmentLocal<L, S, U> {
     gap: Gap,
 }
 
+/// Where it unwinds, results may be left.
+impl<L, S, U> Drop for SegmentLocal<L, S, U> {
+    fn drop(&mut self) {
+        panics::drop_each_quietly(self.results.drain(..));
+    }
+}
+
 impl<P, S, D, E> Segment<P, S, D, P::Item, S::Out, E>
 where
     P: Upstream<E>,
@@ -61,6 +68,10 @@ where
     D: Deliver<S::Out, E>,
     E: Send,
 {
+    /// Whether items are counted one by one, which is a write to memory for each: where a step asks for the index, or an item may give
+    /// another number of results than one.
+    const COUNTS: bool = !S::ONE_TO_ONE || S::NEEDS_INDEX;
+
     pub(super) fn new(
         up: P,
         stages: Range<usize>,
@@ -212,13 +223,14 @@ where
         rest: &mut Drain<'_, P::Item>,
         block: usize,
     ) -> Result<(), Box<Failure<E>>> {
-        let before = hand.done;
+        let (before, waiting) = (hand.done, rest.len());
         local.gap.cap(self.pace.item_nanoseconds());
         let steps = me.log.steps();
         let outcome = panics::catch(
             || me.stage_name(me.step.panicked.get()),
             || -> Result<(), Box<Failure<E>>> {
                 let SegmentLocal { step, results, origins, gap, .. } = &mut *local;
+                let attention = run.attention();
                 let locate_next = |hand: &InHand<E>| {
                     if S::NEEDS_INDEX {
                         me.step.index.set(hand.origin.index(hand.done));
@@ -231,8 +243,10 @@ where
                     } else if !S::ONE_TO_ONE {
                         origins.note(&hand.origin, hand.delivered, hand.done, results.len());
                     }
-                    hand.done += 1;
-                    locate_next(hand);
+                    if Self::COUNTS {
+                        hand.done += 1;
+                        locate_next(hand);
+                    }
                 };
                 let mut left = block;
                 loop {
@@ -247,19 +261,19 @@ where
                         })?;
                         finish(results);
                         passed += 1;
-                        if run.wants_attention() {
+                        if attention.is_wanted() {
                             break;
                         }
                     }
                     gap.pass(passed);
                     left -= passed;
-                    if left == 0 || passed < plain || passed > 0 && run.wants_attention() {
+                    if left == 0 || passed < plain || passed > 0 && attention.is_wanted() {
                         return Ok(());
                     }
                     let Some(item) = rest.next() else { return Ok(()) };
                     let start = time::now();
                     steps.timed(start);
-                    me.step.stands_for.set(gap.stands_for());
+                    me.step.time_next(gap.stands_for());
                     self.step.apply::<true>(&me.step, step, item, &mut |value| {
                         results.push(value);
                         Ok(())
@@ -268,12 +282,17 @@ where
                     let took = nanoseconds(time::now().saturating_duration_since(start));
                     gap.draw(took.max(self.pace.item_nanoseconds()));
                     left -= 1;
-                    if left == 0 || run.wants_attention() {
+                    if left == 0 || attention.is_wanted() {
                         return Ok(());
                     }
                 }
             },
         );
+        // Whatever was taken out is done, but for the item that failed.
+        let failed = usize::from(!matches!(outcome, Ok(Ok(()))));
+        let done = before + (waiting - rest.len()) - failed;
+        debug_assert!(!Self::COUNTS || hand.done == done, "{} of {done}", hand.done);
+        hand.done = done;
         let now = time::now();
         let took = now.saturating_duration_since(me.now);
         me.now = now;

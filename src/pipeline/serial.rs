@@ -105,6 +105,7 @@ where
             }
         };
         if failure.as_ref().is_some_and(|failure| run.halt_if_reaction(failure)) || run.stopped() {
+            panics::drop_each_quietly(items);
             return false;
         }
         if items.is_empty() && failure.is_none() {

@@ -45,6 +45,8 @@ impl<T, E, F: FnMut(T)> Sink<T, E> for ForEach<F> {
     }
 
     fn finish(self, report: Report) -> Report {
+        // First, also below: were its drop to panic after the value to return is made, that would never be dropped (rust-lang/rust#47949).
+        drop(self);
         report
     }
 }
@@ -73,6 +75,7 @@ where
     }
 
     fn finish(self, report: Report) -> Report {
+        drop(self);
         report
     }
 }
@@ -115,6 +118,7 @@ impl<T, E, A, F: FnMut(A, T) -> A> Sink<T, E> for Fold<A, F> {
     }
 
     fn finish(self, report: Report) -> (A, Report) {
+        drop(self.call);
         (self.value.expect("a fold whose closure panicked has failed"), report)
     }
 }
@@ -139,6 +143,7 @@ impl<T, E, F: FnMut(T, T) -> T> Sink<T, E> for Reduce<T, F> {
     }
 
     fn finish(self, report: Report) -> (Option<T>, Report) {
+        drop(self.call);
         (self.value, report)
     }
 }

@@ -9,7 +9,7 @@ use crate::observe::{Histogram, Quantiles};
 use crate::sync::time::{self, Duration, Instant};
 
 /// Work between two calls that are timed, in nanoseconds.
-const EVERY: u64 = 50_000;
+pub(super) const EVERY: u64 = 50_000;
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -78,30 +78,44 @@ pub struct Calls {
     total: f64,
     /// Of the item that is being worked on, where its time comes in parts.
     open: Duration,
+    /// The same for `total`.
+    open_share: Duration,
 }
 
 impl Calls {
     /// One item took so long, and stands for `items`.
     pub(super) fn record(&mut self, took: Duration, items: u64) {
+        self.count(took, took, items);
+    }
+
+    fn count(&mut self, took: Duration, share: Duration, items: u64) {
         self.times.record(nanoseconds(took), items);
         #[allow(clippy::cast_precision_loss)] // an estimate
         let items = items as f64;
-        self.total += took.as_secs_f64() * items;
+        self.total += share.as_secs_f64() * items;
     }
 
     /// An item begins whose time comes in parts.
     pub(super) fn open(&mut self) {
-        self.open = Duration::ZERO;
+        (self.open, self.open_share) = (Duration::ZERO, Duration::ZERO);
     }
 
     /// A part of its time.
     pub(super) fn part(&mut self, took: Duration) {
-        self.open = self.open.saturating_add(took);
+        self.parts(took, 1, took);
+    }
+
+    /// Many parts of which one was timed and took so long, but no longer together than `most`. That bounds the time of the item; the total is compared
+    /// with those of other stages, in which reading the clock counts for every item, so here it does for every part.
+    pub(super) fn parts(&mut self, each: Duration, count: usize, most: Duration) {
+        let all = each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+        self.open = self.open.saturating_add(all.min(most));
+        self.open_share = self.open_share.saturating_add(all);
     }
 
     /// The item is through, and stands for `items`.
     pub(super) fn close(&mut self, items: u64) {
-        self.record(self.open, items);
+        self.count(self.open, self.open_share, items);
     }
 
     pub(super) fn add(&mut self, other: &Self) {

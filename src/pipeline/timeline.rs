@@ -15,6 +15,23 @@ const LEAST_EACH: usize = 512;
 const FIRST_GRAIN: Duration = Duration::from_micros(1);
 
 /// A stretch of time that a thread spent at one station of the pipeline.
+///
+/// ```
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let report = Pipeline::from_iter(0..100)
+///     .workers(1)
+///     .record_timeline()
+///     .map("double", |n| n * 2)
+///     .for_each("count", drop)
+///     .run(&CancellationToken::new())?;
+/// let timeline = report.timeline().expect("it was recorded");
+/// for span in timeline.spans(0) {
+///     assert!(span.start() <= span.end() && span.end() <= report.elapsed());
+///     println!("{}: {} items", report.stages()[span.stage()].name(), span.items());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub(super) stage: usize,
@@ -50,7 +67,7 @@ impl Span {
 }
 
 /// The spans of one worker.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Spans {
     kept: Vec<Span>,
     most: usize,
@@ -100,7 +117,7 @@ impl Spans {
 }
 
 /// A row of stages that run as one, or a stage that runs one item at a time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// The number of its first stage, which spans name.
     pub(super) stage: usize,
@@ -112,7 +129,7 @@ pub(super) struct Row {
 ///
 /// At most 65 536 spans are kept (512 for each thread where there are more than 128). When a thread has more, its shortest ones are left out and
 /// counted, and neighbours of the same stage are joined.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
     pub(super) elapsed: Duration,
     pub(super) rows: Vec<Row>,
@@ -130,7 +147,7 @@ impl Timeline {
     }
 
     /// What a thread is: `worker 0` is the calling thread, `worker 1` the one that is named `gristmill-1`, and `fetch 1` the first one of a
-    /// blocking stage `fetch`, `gristmill-fetch-1`.
+    /// blocking stage `fetch`, `gristmill-fetch-1`. The name of a [span's stage](Span::stage) is in the [report](super::Report::stages).
     ///
     /// # Panics
     /// If there is no thread of that number.

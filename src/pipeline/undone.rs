@@ -14,6 +14,23 @@ use crate::sync::channel::Receiver;
 /// [`return_undone`](super::Pipeline::return_undone).
 ///
 /// One may serve several runs, one after the other; the indices are those of each run.
+///
+/// ```
+/// use gristmill::pipeline::UndoneInputs;
+/// use gristmill::{CancellationToken, Pipeline};
+///
+/// let undone = UndoneInputs::new();
+/// let error = Pipeline::from_iter(["", "flour", "oats"])
+///     .return_undone(&undone)
+///     .try_map("grind", |sack| if sack.is_empty() { Err("nothing in it") } else { Ok(sack) })
+///     .for_each("drop", drop)
+///     .run(&CancellationToken::new())
+///     .unwrap_err();
+/// assert_eq!(error.index(), Some(0));
+/// for (index, sack) in undone.take() {
+///     assert!(index > 0 && !sack.is_empty()); // may be done again without doing anything twice
+/// }
+/// ```
 #[derive(Debug)]
 pub struct UndoneInputs<T> {
     inputs: Arc<Mutex<Vec<(u64, T)>>>,

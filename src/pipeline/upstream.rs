@@ -6,6 +6,7 @@ use super::run::Run;
 use super::tally::Tally;
 use super::timed::Calls;
 use super::worker::Worker;
+use crate::panics;
 
 /// What came of asking for work.
 #[derive(Debug)]
@@ -59,8 +60,10 @@ pub trait Upstream<E>: Sync {
     fn conclude(&self, tally: &mut Tally);
 
     /// The run is over, and these items, of the source's index `first` and the next ones where it is a source, were never begun.
+    ///
+    /// What ended it may not have had its turn yet: where they are dropped, a drop that panics must not come before it.
     fn take_back(&self, _first: u64, items: Vec<Self::Item>) {
-        drop(items);
+        panics::drop_each_quietly(items);
     }
 
     /// Gives up what still lies here, once all workers have ended.

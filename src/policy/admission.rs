@@ -5,7 +5,7 @@ use std::hash::Hash;
 use super::attempt::Attempt;
 use super::contract::Policy;
 use super::error::PolicyError;
-use super::held::Held;
+use super::held::{Held, would_wait_for_own};
 use super::rate::{KeyRate, RateLimited, RateLimiter};
 use crate::semaphore::{AcquireError, Semaphore};
 
@@ -49,8 +49,12 @@ impl<E> Policy<E> for Semaphore {
             None => self.acquire(),
         };
         let _permit = permit.map_err(refused_by_permits)?;
-        let _held = Held::enter();
+        let _held = Held::enter(self);
         work(attempt)
+    }
+
+    fn would_wait_for_itself(&self) -> bool {
+        would_wait_for_own(self, 1)
     }
 }
 

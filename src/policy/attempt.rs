@@ -5,6 +5,20 @@ use crate::cancel::{CancellationToken, Cancelled};
 /// One run of work under a [`Policy`](super::Policy): which one it is, and the token that ends it early.
 ///
 /// Made by the policies, outermost first: one that runs the work again counts the number up, one with a time limit puts a token of its own in place.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Backoff, CancellationToken, Policy, Retry};
+///
+/// let retry = Retry::builder().attempts(3).backoff(Backoff::Constant(Duration::ZERO)).build()?;
+/// let token = CancellationToken::new();
+/// let answer = retry.call_with(&token, |attempt| {
+///     attempt.check()?; // told to stop?
+///     if attempt.number() < 2 { Err("busy".into()) } else { Ok::<_, Box<dyn std::error::Error>>(42) }
+/// });
+/// assert!(matches!(answer, Ok(42)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
     number: u32,

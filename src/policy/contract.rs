@@ -37,6 +37,21 @@ pub trait Policy<E> {
     where
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>;
 
+    /// Whether work under it would now wait for what the calling thread itself holds, and only gives back later; no, if this is not implemented.
+    ///
+    /// Asked by who waits in a pool for a task under this policy, before it runs that task itself: it would never come back. A policy of your own
+    /// around others asks those. The answer has to come at once, without waiting for anything; a panic counts as a no.
+    fn would_wait_for_itself(&self) -> bool {
+        false
+    }
+
+    /// Whether it ends the waits of whatever is within it after some time, as a [`TimeLimit`](super::TimeLimit) does; no, if this is not implemented.
+    ///
+    /// Work that [waits for what its own thread holds](Self::would_wait_for_itself) comes back from there then, with an error.
+    fn bounds_waits(&self) -> bool {
+        false
+    }
+
     /// Runs `work` under the policy.
     ///
     /// # Errors
@@ -74,6 +89,14 @@ impl<E, P: Policy<E> + ?Sized> Policy<E> for &P {
     {
         P::apply(self, attempt, work)
     }
+
+    fn would_wait_for_itself(&self) -> bool {
+        P::would_wait_for_itself(self)
+    }
+
+    fn bounds_waits(&self) -> bool {
+        P::bounds_waits(self)
+    }
 }
 
 impl<E, P: Policy<E> + ?Sized> Policy<E> for std::sync::Arc<P> {
@@ -84,6 +107,14 @@ impl<E, P: Policy<E> + ?Sized> Policy<E> for std::sync::Arc<P> {
     {
         P::apply(self, attempt, work)
     }
+
+    fn would_wait_for_itself(&self) -> bool {
+        P::would_wait_for_itself(self)
+    }
+
+    fn bounds_waits(&self) -> bool {
+        P::bounds_waits(self)
+    }
 }
 
 impl<E, P: Policy<E> + ?Sized> Policy<E> for Box<P> {
@@ -93,6 +124,14 @@ impl<E, P: Policy<E> + ?Sized> Policy<E> for Box<P> {
         F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
     {
         P::apply(self, attempt, work)
+    }
+
+    fn would_wait_for_itself(&self) -> bool {
+        P::would_wait_for_itself(self)
+    }
+
+    fn bounds_waits(&self) -> bool {
+        P::bounds_waits(self)
     }
 }
 
@@ -107,5 +146,13 @@ impl<E, P: Policy<E>> Policy<E> for Option<P> {
             Some(policy) => policy.apply(attempt, work),
             None => work(attempt),
         }
+    }
+
+    fn would_wait_for_itself(&self) -> bool {
+        self.as_ref().is_some_and(P::would_wait_for_itself)
+    }
+
+    fn bounds_waits(&self) -> bool {
+        self.as_ref().is_some_and(P::bounds_waits)
     }
 }

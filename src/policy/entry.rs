@@ -6,11 +6,11 @@ use super::admission::{refused_by_permits, refused_by_rate};
 use super::attempt::Attempt;
 use super::contract::Policy;
 use super::error::PolicyError;
-use super::held::Held;
+use super::held::{Held, would_wait_for_own};
 use super::rate::{RateLimited, RateLimiter};
 use crate::cancel::CancellationToken;
 use crate::semaphore::{AcquireError, Permit, Semaphore};
-use crate::sync::time::Duration;
+use crate::sync::time::{self, Duration};
 
 /// A limiter or a semaphore as a policy that takes several permits for each run, or waits for them so long at most; made by
 /// [`RateLimiter::entry`], [`Semaphore::entry`] and [`Semaphore::entry_owned`].
@@ -42,7 +42,7 @@ pub struct Entry<L> {
 
 impl RateLimiter {
     /// This limiter as a policy for which each run takes `permits` (0 to the burst), and waits for them at most `longest_wait`, on the limiter's clock. Zero does not wait;
-    /// `Duration::MAX` waits without limit. A wait that would be too long is not begun.
+    /// `Duration::MAX`, and whatever the clock cannot count to, waits without limit. A wait that would be too long is not begun.
     pub fn entry(&self, permits: u32, longest_wait: Duration) -> Entry<Self> {
         let permits = usize::try_from(permits).unwrap_or(usize::MAX);
         Entry { limit: self.clone(), permits, longest_wait }
@@ -50,8 +50,8 @@ impl RateLimiter {
 }
 
 impl Semaphore {
-    /// This semaphore as a policy for which each run takes `permits`, and waits for them at most `longest_wait`, on the system's clock. Zero does not wait; `Duration::MAX`
-    /// waits without limit.
+    /// This semaphore as a policy for which each run takes `permits`, and waits for them at most `longest_wait`, on the system's clock. Zero does not wait; `Duration::MAX`,
+    /// and whatever the clock cannot count to, waits without limit.
     pub fn entry(&self, permits: usize, longest_wait: Duration) -> Entry<&Self> {
         Entry { limit: self, permits, longest_wait }
     }
@@ -91,6 +91,10 @@ impl<E> Policy<E> for Entry<&Semaphore> {
     {
         self.run(self.limit, attempt, work)
     }
+
+    fn would_wait_for_itself(&self) -> bool {
+        self.waits_without_end() && would_wait_for_own(self.limit, self.permits)
+    }
 }
 
 impl<E> Policy<E> for Entry<Arc<Semaphore>> {
@@ -100,9 +104,18 @@ impl<E> Policy<E> for Entry<Arc<Semaphore>> {
     {
         self.run(&self.limit, attempt, work)
     }
+
+    fn would_wait_for_itself(&self) -> bool {
+        self.waits_without_end() && would_wait_for_own(&self.limit, self.permits)
+    }
 }
 
 impl<L> Entry<L> {
+    /// Whether no time ends the wait for a semaphore, which is by the system's clock.
+    fn waits_without_end(&self) -> bool {
+        time::now().checked_add(self.longest_wait).is_none()
+    }
+
     fn run<T, E, F>(
         &self,
         semaphore: &Semaphore,
@@ -114,7 +127,7 @@ impl<L> Entry<L> {
     {
         attempt.check().map_err(PolicyError::Cancelled)?;
         let _permit = self.take_permits(semaphore, attempt.token()).map_err(refused_by_permits)?;
-        let _held = Held::enter();
+        let _held = Held::enter(semaphore);
         work(attempt)
     }
 

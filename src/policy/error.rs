@@ -10,6 +10,20 @@ use crate::semaphore::AcquireError;
 use crate::sync::time::Duration;
 
 /// Why a call under a [`Policy`](super::Policy) gave no value: the work's own error, or that of the policy that did not let it run.
+///
+/// ```
+/// use gristmill::{Policy, PolicyError, Semaphore};
+///
+/// let places = Semaphore::new(1);
+/// match places.call(|_| "x".parse::<u32>()) {
+///     Err(PolicyError::Work(error)) => assert_eq!(error.to_string(), "invalid digit found in string"),
+///     other => unreachable!("{other:?}"),
+/// }
+/// places.close();
+/// let error = places.call(|_| "42".parse::<u32>()).unwrap_err();
+/// assert!(matches!(error, PolicyError::Permits(_)));
+/// assert!(error.work().is_none()); // it did not run
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PolicyError<E> {
@@ -50,6 +64,17 @@ impl<E> PolicyError<E> {
     }
 
     /// The same by value; the error is handed back if it is another.
+    ///
+    /// ```
+    /// use gristmill::{Policy, Semaphore};
+    ///
+    /// let places = Semaphore::new(1);
+    /// let error = places.call(|_| "x".parse::<u32>()).unwrap_err();
+    /// let error = error.into_work().expect("the work failed, not the policy");
+    /// assert_eq!(error, "x".parse::<u32>().unwrap_err());
+    /// places.close();
+    /// assert!(places.call(|_| "42".parse::<u32>()).unwrap_err().into_work().is_err());
+    /// ```
     ///
     /// # Errors
     /// There is none: the work did not run.

@@ -69,7 +69,7 @@ pub use budget::AttemptBudget;
 pub use contract::Policy;
 pub use entry::Entry;
 pub use error::PolicyError;
-pub(crate) use held::holds_permits;
+pub(crate) use held::{holds_permits, would_wait_for_itself};
 pub use nest::{Around, Nest, TerminalIf};
 pub use rate::{
     KeyRate, KeyedRateLimiter, KeyedRateLimiterBuilder, KeyedRateReport, RateError, RateLimited, RateLimiter,

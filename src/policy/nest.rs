@@ -43,6 +43,16 @@ pub trait Nest: Sized {
 impl<P> Nest for P {}
 
 /// Two policies, one within the other; made by [`Nest::around`].
+///
+/// ```
+/// use gristmill::{Nest, Policy, Retry, Semaphore};
+///
+/// let policy = Retry::new(3)?.around(Semaphore::new(2)); // each attempt takes a place of its own
+/// assert_eq!(policy.call(|_| "42".parse::<u32>())?, 42);
+/// assert_eq!(policy.outer().report().attempts, 1);
+/// assert_eq!(policy.inner().available(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Around<Outer, Inner> {
     outer: Outer,
@@ -69,9 +79,27 @@ impl<E, Outer: Policy<E>, Inner: Policy<E>> Policy<E> for Around<Outer, Inner> {
     {
         self.outer.apply(attempt, |attempt| self.inner.apply(attempt, &mut work))
     }
+
+    fn would_wait_for_itself(&self) -> bool {
+        self.outer.would_wait_for_itself() || self.inner.would_wait_for_itself() && !self.outer.bounds_waits()
+    }
+
+    fn bounds_waits(&self) -> bool {
+        self.outer.bounds_waits() || self.inner.bounds_waits()
+    }
 }
 
 /// A policy for work of which some errors are not to be retried; made by [`Nest::terminal_if`].
+///
+/// ```
+/// use gristmill::{Nest, Policy, Retry};
+///
+/// let policy = Retry::new(3)?.terminal_if(|status: &u16| *status == 404);
+/// let error = policy.call(|_| Err::<(), _>(404)).unwrap_err();
+/// assert_eq!(error.work(), Some(&404));
+/// assert_eq!((policy.policy().report().attempts, policy.policy().report().terminal), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct TerminalIf<P, F> {
     policy: P,
@@ -92,6 +120,14 @@ impl<E, P: Policy<E>, F: Fn(&E) -> bool> Policy<E> for TerminalIf<P, F> {
     {
         self.policy
             .apply(attempt, |attempt| work(attempt).map_err(|error| error.terminal_if(&self.is_terminal)))
+    }
+
+    fn would_wait_for_itself(&self) -> bool {
+        self.policy.would_wait_for_itself()
+    }
+
+    fn bounds_waits(&self) -> bool {
+        self.policy.bounds_waits()
     }
 }
 

@@ -80,4 +80,9 @@ impl<E> Policy<E> for TimeLimit {
             if is_late { PolicyError::TimedOut { limit: self.limit, error: Box::new(error) } } else { error }
         })
     }
+
+    fn bounds_waits(&self) -> bool {
+        // What the clock cannot count to is no limit.
+        self.clock.now().checked_add(self.limit).is_some()
+    }
 }

@@ -119,10 +119,7 @@ impl Control {
             None => (gate.stop.child(), None),
             Some(given) => {
                 let token = given.child();
-                let child = token.clone();
-                let stop = gate.stop.on_cancel(move |cause| {
-                    child.cancel_with(cause.clone());
-                });
+                let stop = gate.stop.cancel_too(&token);
                 (token, Some(stop))
             }
         };

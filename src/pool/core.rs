@@ -20,8 +20,9 @@ use super::seat::{Guest, Inline, Seat};
 use super::site::{PanicHook, Site};
 use super::task::{Entry, Queued, Run, drop_quietly, take_up};
 use crate::cancel::CancellationToken;
-use crate::policy::RateLimiter;
+use crate::policy::{RateLimiter, Reservation};
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicU32;
 use crate::sync::hint;
 use crate::sync::time::{self, Instant};
 use crate::wakeup::Until;
@@ -61,6 +62,8 @@ pub(super) struct Core<'env> {
     pub(super) listeners: Mutex<HashMap<u64, Arc<dyn Fn() + Send + Sync>>>,
     /// `None` once nobody can ask for them.
     pub(super) returned: Mutex<Option<Vec<Queued<'env>>>>,
+    /// How many waits in a row ended only when the waiter gave its core away, see `handle`.
+    pub(super) yielded: AtomicU32,
 }
 
 /// Why a task is not in the queue.
@@ -88,6 +91,7 @@ impl<'env> Core<'env> {
             on_panic,
             has_caps,
             returned: Mutex::new(Some(Vec::new())),
+            yielded: AtomicU32::new(0),
         }
     }
 
@@ -159,7 +163,7 @@ impl<'env> Core<'env> {
     ) -> Result<(), Refusal> {
         let _registration = given.map(|token| {
             let gate = Arc::clone(&self.gate);
-            token.on_cancel(move |_| gate.space.offer_all())
+            token.wake_on_cancel(move || gate.space.offer_all())
         });
         if self.gate.tasks_are_short() {
             self.spin_for_space();
@@ -192,18 +196,24 @@ impl<'env> Core<'env> {
         }
     }
 
-    /// Runs a task on the thread that submits it, instead of queueing it; refuses if that thread is in too many such runs.
+    /// Runs a task on the thread that submits it, instead of queueing it; refuses if that thread is in too many such runs, or if its rate
+    /// does not let it start before `deadline`.
     #[cold]
-    pub(super) fn run_inline(&self, task: &Queued<'env>, seat: Option<&Seat>) -> Result<(), Refusal> {
+    pub(super) fn run_inline(
+        &self,
+        task: &Queued<'env>,
+        seat: Option<&Seat>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Refusal> {
         let Some(_inline) = Inline::enter() else { return Err(Refusal::Full) };
-        if self.is_rated(task.control()) {
-            self.wait_to_start(&**task)?;
-        }
+        let permits =
+            if self.is_rated(task.control()) { self.wait_to_start(&**task, deadline)? } else { [None, None] };
         if task.control().is_some_and(|control| control.key().is_some()) {
             self.admit_keyed(task)?;
         } else {
             self.admit()?;
         }
+        permits.into_iter().flatten().for_each(Reservation::commit); // it starts
         let name = task.control().and_then(|control| control.name());
         let caller = seat.is_none().then(|| (Guest::of(&self.gate), self.gate.running.call(name)));
         self.run_here(&**task, seat);

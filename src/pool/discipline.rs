@@ -52,6 +52,23 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
     /// A task is overtaken by at most `difference * submissions` later ones, where `difference` is that of the levels: so a low task
     /// under a steady stream of high ones starts after what was queued before it and that many more. `u64::MAX` means that nothing ages
     /// and a low task may wait for ever; 0, that levels do not count.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use gristmill::ThreadPool;
+    ///
+    /// let started = Mutex::new(Vec::new());
+    /// ThreadPool::builder().workers(1).ageing(2).scope(|pool| {
+    ///     pool.pause();
+    ///     for (name, priority) in [("low", 0), ("first", 1), ("second", 1), ("third", 1)] {
+    ///         let started = &started;
+    ///         let _ = pool.task().priority(priority).submit(move |_| started.lock().unwrap().push(name));
+    ///     }
+    ///     pool.resume();
+    /// })?;
+    /// assert_eq!(*started.lock().unwrap(), ["first", "second", "low", "third"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn ageing(mut self, submissions: u64) -> Self {
         self.rules.ageing = submissions;
         self
@@ -67,6 +84,20 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
 
     /// Lets at most `tasks`, at least 1, wait for each [key](super::TaskOptions::key); the one whose turn it is does not count. A submission
     /// beyond that finds the pool full. By default a quarter of the queue's bound, so that one busy key leaves places to others.
+    ///
+    /// ```
+    /// use gristmill::{Refusal, ThreadPool};
+    ///
+    /// let pool = ThreadPool::builder().key_bound(1).build()?;
+    /// pool.pause();
+    /// let turn = pool.task().key("tenant 7").try_submit(|_| 1)?;
+    /// let waits = pool.task().key("tenant 7").try_submit(|_| 2)?;
+    /// let refused = pool.task().key("tenant 7").try_submit(|_| 3).unwrap_err();
+    /// assert!(matches!(refused.refusal(), Refusal::KeyFull));
+    /// let other = pool.task().key("tenant 8").try_submit(|_| 4)?; // has places of its own
+    /// pool.resume();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn key_bound(mut self, tasks: usize) -> Self {
         self.rules.key_bound = Some(tasks);
         self
@@ -74,13 +105,27 @@ impl<'env, S: 'static> ThreadPoolBuilder<'env, S> {
 
     /// What happens to the tasks that wait for a key when the one before them fails: panics, or, if it was submitted as
     /// [fallible](super::TaskOptions::fallible), returns an `Err`.
+    ///
+    /// ```
+    /// use gristmill::{KeyFailed, KeyFailure, TaskError, ThreadPool};
+    ///
+    /// let pool = ThreadPool::builder().on_key_failure(KeyFailure::DropRest).build()?;
+    /// pool.pause();
+    /// let first = pool.task().key("order 7").fallible().submit(|_| "x".parse::<u32>())?;
+    /// let second = pool.task().key("order 7").submit(|_| ())?;
+    /// pool.resume();
+    /// assert!(first.wait()?.is_err());
+    /// let Err(TaskError::Cancelled { cause, .. }) = second.wait() else { unreachable!("it is dropped") };
+    /// assert!(cause.cause().is_some_and(|why| why.is::<KeyFailed>()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_key_failure(mut self, then: KeyFailure) -> Self {
         self.rules.on_key_failure = then;
         self
     }
 
     /// Lets tasks start no faster than `limiter` allows, those included that a submitter or a waiting task runs itself. The same limiter may
-    /// serve several pools, and anything else; they share its rate.
+    /// serve several pools, and anything else; they share its rate. Of a [group](crate::ErrorGroup) on the pool, it is the runners that start by it, and not each task.
     ///
     /// Nobody is blocked meanwhile but the workers: they sleep, the queue fills, and submitters are slowed down by its bound. For a limit on some
     /// tasks only, give them a [rate](super::TaskOptions::rate) of their own.

@@ -12,6 +12,18 @@ use crate::panics::Panic;
 pub(super) const UNNAMED: &str = "task";
 
 /// Why a task gave no value.
+///
+/// ```
+/// use gristmill::{TaskError, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// let task = pool.task().name("parse").submit(|_| -> u32 { panic!("no digits") })?;
+/// match task.wait().unwrap_err() {
+///     TaskError::Panicked(panic) => assert_eq!((panic.name(), panic.message()), ("parse", "no digits")),
+///     other => unreachable!("{other}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
@@ -68,6 +80,18 @@ impl TaskError {
 pub struct KeyFailed;
 
 /// Why a submission was refused.
+///
+/// ```
+/// use gristmill::{Refusal, ThreadPool};
+///
+/// let pool = ThreadPool::builder().queue_bound(1).build()?;
+/// pool.pause();
+/// let first = pool.try_submit(|| 1)?;
+/// let refused = pool.try_submit(|| 2).unwrap_err();
+/// assert!(matches!(refused.refusal(), Refusal::Full));
+/// pool.resume();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -88,7 +112,8 @@ pub enum Refusal {
         "there is no space, and the submitter holds a permit for which the task, or those before it, may wait"
     )]
     PermitHeld,
-    /// There was no space, in the queue or for the task's key, until the time was over.
+    /// There was no space, in the queue or for the task's key, until the time was over. In a worker, which runs such a task itself: its rate
+    /// gave it no turn in that time.
     #[error("there was still no space when the time was over")]
     TimedOut,
     /// The pool is closed.
@@ -100,6 +125,18 @@ pub enum Refusal {
 }
 
 /// A task that was not accepted, and why. The task is unchanged: [`into_task`](Self::into_task) gives it back.
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::new()?;
+/// pool.close();
+/// let error = pool.submit(|| 6 * 7).unwrap_err();
+/// assert!(error.is_closed());
+/// let task = error.into_task();
+/// assert_eq!(task(), 42); // nothing is lost: here it runs where it is
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "the task that was refused is in here"]
 pub struct SubmitError<F> {
     task: F,
@@ -185,6 +222,19 @@ pub enum WaitError {
 }
 
 /// A wait that a token ended; the handle is given back.
+///
+/// ```
+/// use gristmill::{CancellationToken, ThreadPool};
+///
+/// let (pool, impatient) = (ThreadPool::new()?, CancellationToken::new());
+/// pool.pause();
+/// let task = pool.submit(|| 6 * 7)?;
+/// impatient.cancel();
+/// let error = task.wait_with(&impatient).unwrap_err();
+/// pool.resume();
+/// assert_eq!(error.into_handle().wait()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct WaitCancelled<H> {
     handle: H,
     cause: Cancelled,
@@ -225,6 +275,13 @@ impl<H> std::error::Error for WaitCancelled<H> {
 }
 
 /// Why a pool could not be built. Nothing of it is left: threads that had started have been joined.
+///
+/// ```
+/// use gristmill::{BuildError, ThreadPool};
+///
+/// let error = ThreadPool::builder().workers(0).build().unwrap_err();
+/// assert!(matches!(error, BuildError::Workers { workers: 0 }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -290,7 +347,7 @@ pub enum BuildError {
         source: io::Error,
     },
     /// A worker's state could not be made: its constructor panicked.
-    #[error("the state of worker {worker} could not be made")]
+    #[error("the state of worker {worker} could not be made: {}", source.message())]
     State {
         /// The index of the worker, from 0.
         worker: usize,
@@ -323,7 +380,7 @@ pub enum ResizeError {
         source: io::Error,
     },
     /// A worker's state could not be made: its constructor panicked. The pool goes on with the workers that it has.
-    #[error("the state of worker {worker} could not be made")]
+    #[error("the state of worker {worker} could not be made: {}", source.message())]
     State {
         /// The index of the worker, from 0.
         worker: usize,

@@ -24,7 +24,7 @@ use super::quiet::Quiet;
 use super::running::Running;
 use super::space::Space;
 use crate::cancel::{CancellationToken, Cancelled};
-use crate::panics::{self, Panic};
+use crate::panics::Panic;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::time::{self, Instant};
@@ -249,11 +249,7 @@ impl Gate {
             return;
         }
         noted.more += 1;
-        drop(noted);
-        // The payload is the user's: its drop may panic, and so may what comes out of that.
-        if let Err(again) = panics::catch(|| "panic hook", || drop(panic)) {
-            mem::forget(again);
-        }
+        drop(noted); // before `panic`: its payload is the user's
     }
 
     /// How many there were since a report took them, and the first.

@@ -14,12 +14,26 @@ use super::options::TaskOptions;
 use super::seat::Seat;
 use super::submitter::Patience;
 use super::task::Work;
-use crate::policy::{Attempt, Policy, PolicyError};
+use crate::policy::{self, Attempt, Policy, PolicyError};
 
 /// A task about to be submitted whose closure runs under a policy; made by [`TaskOptions::under`].
 ///
 /// The policy runs on the worker, within the task: its waits occupy the worker, and end when the task's token is cancelled. For a rate alone,
 /// [`TaskOptions::rate`] occupies none.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Backoff, Retry, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// let retry = Retry::builder().attempts(3).backoff(Backoff::Constant(Duration::ZERO)).build()?;
+/// let task = pool.task().name("fetch").under(retry).submit(|_context, attempt| match attempt.number() {
+///     1 => "busy".parse::<u32>(),
+///     _ => "42".parse(),
+/// })?;
+/// assert_eq!(task.wait()??, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "options do nothing until a task is submitted with them"]
 pub struct GuardedTaskOptions<'pool, 'env, S, Q> {
     options: TaskOptions<'pool, 'env, S, ErrFails>,
@@ -37,7 +51,8 @@ impl<'pool, 'env, S: 'static, J: 'static> TaskOptions<'pool, 'env, S, J> {
     ///
     /// Within a bulkhead, a task that submits another one under a policy neither runs it itself nor waits without end when there is no space, as
     /// it would for a plain one: it might wait for its own permit. It is refused then
-    /// ([`Refusal::PermitHeld`](super::Refusal::PermitHeld)).
+    /// ([`Refusal::PermitHeld`](super::Refusal::PermitHeld)). Nor does it run one itself for which it [waits](super::ScopedTaskHandle::wait), if that would
+    /// wait for a permit that the waiting task holds: see [`Policy::would_wait_for_itself`].
     ///
     /// ```
     /// use gristmill::{Semaphore, ThreadPool};
@@ -144,6 +159,10 @@ where
     type Output = Result<T, PolicyError<E>>;
 
     const MAY_WAIT: bool = true;
+
+    fn would_wait_for_itself(&self) -> bool {
+        policy::would_wait_for_itself(&self.policy)
+    }
 
     fn is_failure(result: &Self::Output) -> bool {
         result.is_err()

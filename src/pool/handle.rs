@@ -14,18 +14,44 @@ use super::seat::Seat;
 use super::task::{Join, cancel_cause, name_of, own_token};
 use super::waiter::Waiter;
 use crate::cancel::{CancellationToken, Registration};
+use crate::sync::atomic::Ordering;
 use crate::sync::time::Instant;
 use crate::sync::{hint, thread};
 
 /// How long a waiter looks before it parks: most tasks that a batch waits for are done or about to be.
 const SPINS: u32 = 64;
 const YIELDS: u32 = 4;
+/// After so many waits in a row that ended only when the waiter gave its core away, it and the worker are taken to be on the same one.
+const YIELDED: u32 = 64;
 
 /// A task that borrows nothing, as submitted to a [`ThreadPool`](super::ThreadPool).
+///
+/// ```
+/// use gristmill::{TaskHandle, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// let tasks: Vec<TaskHandle<u64>> = (1..4).map(|n| pool.submit(move || n * n)).collect::<Result<_, _>>()?;
+/// let squares: Vec<u64> = tasks.into_iter().map(TaskHandle::wait).collect::<Result<_, _>>()?;
+/// assert_eq!(squares, [1, 4, 9]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type TaskHandle<T> = ScopedTaskHandle<'static, T>;
 
 /// What [`cancel`](ScopedTaskHandle::cancel) did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use gristmill::{CancelOutcome, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// pool.pause();
+/// let task = pool.submit(|| 42)?;
+/// assert_eq!(task.cancel(), CancelOutcome::Prevented);
+/// assert_eq!(task.cancel(), CancelOutcome::Finished);
+/// assert!(task.wait().is_err_and(|error| error.is_cancelled()));
+/// pool.resume();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelOutcome {
     /// The task had not started and never will. Its closure is dropped; its handle gives [`TaskError::Cancelled`].
@@ -43,11 +69,12 @@ pub enum CancelOutcome {
 /// For several of them at once, in whatever way, there is [`combine`](crate::combine).
 ///
 /// Dropping the handle detaches the task: it runs all the same, its result is dropped, and a panic in it is counted by the
-/// pool and seen by nobody else.
+/// pool and seen by nobody else. Of a task that has ended, the result is dropped with the handle; if that panics, so does the drop of the handle.
 ///
 /// # Waiting from a task
 /// A task may wait for another task of its own pool. If that one has not started, the waiting worker runs it itself, and
-/// it never runs any other, but for those that are ahead in the line of its [key](super::TaskOptions::key): so one worker and a queue of one are enough for
+/// it never runs any other (nor that one, if it is under a [policy](super::TaskOptions::under) that would wait for a permit which the
+/// waiting task holds itself), but for those that are ahead in the line of its [key](super::TaskOptions::key): so one worker and a queue of one are enough for
 /// any nesting (with the queue full, up to 64 submissions deep on one thread: see [`submit`](super::Submitter::submit)), and no lock that the
 /// waiting task holds can be needed by a stranger. The stack grows with the depth of nesting: by the waiting task's frames plus under a
 /// kilobyte of the pool's own for each level; give the pool a `stack_size` to match if the depth is in the thousands. A time-out
@@ -95,6 +122,19 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     }
 
     /// The result, if the task has ended; the handle, if not.
+    ///
+    /// ```
+    /// use gristmill::ThreadPool;
+    ///
+    /// let pool = ThreadPool::new()?;
+    /// pool.pause();
+    /// let task = pool.submit(|| 42)?;
+    /// let task = task.try_wait().unwrap_err(); // not yet: the handle comes back
+    /// pool.resume();
+    /// pool.wait()?;
+    /// assert_eq!(task.try_wait().expect("it has ended")?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The task has not ended.
@@ -223,7 +263,7 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
     /// Runs the task on the worker that waits for it, if it is not running, its turn has come, and its rate allows.
     fn run_it_here(&self, seat: &Seat) -> Result<bool, NotYet> {
         let slot = self.task.control().and_then(Control::key);
-        if self.task.is_over() || !slot.is_none_or(KeySlot::is_granted) {
+        if self.task.is_over() || !slot.is_none_or(KeySlot::is_granted) || self.task.would_wait_for_itself() {
             return Ok(false);
         }
         if !self.core.is_rated(self.task.control()) {
@@ -258,17 +298,29 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         if cfg!(any(gristmill_shuttle, gristmill_loom)) {
             return false; // it would only add schedules that differ in nothing
         }
+        let yielded = &self.core.yielded;
         for _ in 0..SPINS {
             if self.task.is_over() {
+                if yielded.load(Ordering::Relaxed) != 0 {
+                    yielded.store(0, Ordering::Relaxed);
+                }
                 return true;
             }
             hint::spin_loop();
         }
+        let waits = yielded.load(Ordering::Relaxed);
+        if waits >= YIELDED && waits.is_power_of_two() {
+            // Threads that only yield to each other stay where they are until the system balances its cores, milliseconds later; one that
+            // parks is woken on an idle core. If there is none it has cost a wake-up, so it is tried more and more rarely.
+            yielded.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
         for _ in 0..YIELDS {
+            thread::yield_now();
             if self.task.is_over() {
+                yielded.fetch_add(1, Ordering::Relaxed);
                 return true;
             }
-            thread::yield_now();
         }
         false
     }

@@ -43,6 +43,20 @@ impl<'env, S: 'static> Submitter<'env, S> {
 
     /// Takes what waits for a held key, oldest first; the key is idle then, and its next task runs. Empty if it is not held.
     ///
+    /// ```
+    /// use gristmill::{KeyFailure, ThreadPool};
+    ///
+    /// let pool = ThreadPool::builder().on_key_failure(KeyFailure::Hold).build()?;
+    /// let first = pool.task().key(7).fallible().submit(|_| "x".parse::<u32>())?;
+    /// assert!(first.wait()?.is_err());
+    /// let rest = pool.task().key(7).name("step 2").submit(|_| ())?;
+    /// let taken = pool.take_key(7);
+    /// assert_eq!((taken.len(), &*taken[0].name()), (1, "step 2"));
+    /// assert!(rest.wait().is_err_and(|error| error.is_returned()));
+    /// assert!(pool.held_keys().is_empty()); // the next task of the key runs
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Panics
     /// If the key's `Hash` or `Eq` does; then nothing has changed.
     pub fn take_key<K: Hash + Eq + Send + Sync + 'static>(&self, key: K) -> Vec<ReturnedTask<'env>> {

@@ -269,7 +269,7 @@ impl<'env> Core<'env> {
         self.register_helper();
         let line = *slot.line.lock(); // let go of before the table's lock, which comes first
         let ahead = line.and_then(|line| self.keys.table.lock().current(line));
-        let Some(ahead) = ahead else { return Ok(false) };
+        let Some(ahead) = ahead.filter(|ahead| !ahead.would_wait_for_itself()) else { return Ok(false) };
         // What is cancelled starts nothing, and needs no permit.
         if self.is_rated(ahead.control()) && cancel_cause(ahead.control(), &self.gate).is_none() {
             if !ahead.is_queued() {

@@ -9,7 +9,9 @@
 //!   comes back in the [`SubmitError`].
 //! * Every wait can be ended, by a time-out and by a token.
 //! * Tasks may submit to their own pool and wait: that cannot deadlock, with one worker and a queue of one either. (Circles of
-//!   waits can, as with threads: through another pool, or through a [key](TaskOptions::key).)
+//!   waits can, as with threads: through another pool, through a [key](TaskOptions::key), or through threads that a task starts and waits for. Those of a
+//!   [pipeline](crate::Pipeline) that a task runs are such threads: if a stage waits for tasks of the same pool, and all workers run such pipelines, nobody is
+//!   left. Give the pipeline one worker, which is the task's own, or the stage another pool.)
 //!
 //! # What can be chosen
 //! | question | where |

@@ -63,6 +63,7 @@ impl<S: 'static> ThreadPool<S> {
     /// assert_eq!((report.submitted(), report.succeeded()), (100, 100));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn shutdown(&self, mode: Shutdown) -> ShutdownReport<'static> {
         self.threads.shutdown(self.submitter.core(), mode)
     }

@@ -115,20 +115,28 @@ impl<'env> Core<'env> {
         None
     }
 
-    /// Waits until a task may start that does not go through the queue.
+    /// Waits, at most until `deadline`, until a task may start that does not go through the queue. Dropping the permits gives them back: it
+    /// may be refused yet, also by the second limiter when the first has let it pass.
     #[cold]
-    pub(super) fn wait_to_start(&self, task: &(impl Run + ?Sized)) -> Result<(), Refusal> {
+    pub(super) fn wait_to_start(
+        &self,
+        task: &(impl Run + ?Sized),
+        deadline: Option<Instant>,
+    ) -> Result<[Option<Reservation>; 2], Refusal> {
         let control = task.control();
         let own = control.and_then(Control::rate);
         // Its own token, which the pool's stop cancels too, only if somebody can cancel it besides.
         let given = control.filter(|control| control.given().is_some());
         let token = given.map_or_else(|| self.gate.stop.clone(), |control| control.token(&self.gate));
-        for limiter in own.into_iter().chain(&self.rate) {
-            if let Err(RateLimited::Cancelled(_)) = limiter.acquire_with(&token) {
-                return Err(cancel_cause(control, &self.gate).map_or(Refusal::Closed, Refusal::Cancelled));
-            }
-        }
-        Ok(())
+        let wait = |limiter: &RateLimiter| {
+            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(time::now()));
+            limiter.reserve_within(left, &token).map_err(|limited| match limited {
+                RateLimited::TimedOut { .. } => Refusal::TimedOut,
+                _ => cancel_cause(control, &self.gate).map_or(Refusal::Closed, Refusal::Cancelled),
+            })
+        };
+        let own = own.map(wait).transpose()?;
+        Ok([own, self.rate.as_ref().map(wait).transpose()?])
     }
 
     /// When to ask again, on the clock that workers sleep by.

@@ -14,6 +14,18 @@ use crate::panics::Panic;
 /// The counts close: `submitted` is the sum of `succeeded`, `failed`, `panicked`, `cancelled`, `returned` and `pending`, and
 /// `pending` is 0 unless tasks would not stop. A task that returns an `Err` has succeeded, as far as the pool is concerned,
 /// unless it was submitted as [fallible](super::TaskOptions::fallible): what a result means is up to whoever holds the handle.
+///
+/// ```
+/// use gristmill::{Shutdown, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// drop(pool.submit(|| 42)?);
+/// drop(pool.task().fallible().submit(|_| "x".parse::<u32>())?);
+/// let report = pool.shutdown(Shutdown::Drain);
+/// assert!(report.is_complete());
+/// assert_eq!((report.submitted(), report.succeeded(), report.failed()), (2, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a report may hold tasks that never started, and name tasks that are still running"]
 pub struct ShutdownReport<'env> {
@@ -126,7 +138,23 @@ impl fmt::Display for ShutdownReport<'_> {
 }
 
 /// A task that was running when a shutdown stopped waiting for it, on a worker or on the thread that submitted it.
-#[derive(Clone, Debug)]
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+/// use gristmill::{Shutdown, ThreadPool};
+///
+/// let pool = ThreadPool::builder().stop_grace(Duration::ZERO).build()?;
+/// let (started, starts) = mpsc::channel();
+/// let (release, released) = mpsc::channel::<()>();
+/// let task = pool.task().name("deaf").submit(move |_| (started.send(()), released.recv()))?;
+/// starts.recv()?;
+/// let report = pool.shutdown(Shutdown::Abort);
+/// assert_eq!(report.stuck()[0].name(), "deaf");
+/// drop(release); // from here on it can end
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StuckTask {
     pub(super) name: Arc<str>,
     pub(super) worker: Option<usize>,
@@ -167,6 +195,23 @@ impl fmt::Display for StuckTask {
 ///
 /// Its handle has already ended with [`TaskError::Returned`](super::TaskError::Returned). Run it here, submit
 /// `move || returned.run()` to another pool, or drop it.
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::new()?;
+/// pool.pause();
+/// let (sender, results) = std::sync::mpsc::channel();
+/// let task = pool.task().name("later").submit(move |_| sender.send(42))?;
+/// for returned in pool.purge() {
+///     assert_eq!(&*returned.name(), "later");
+///     returned.run()?; // here and now
+/// }
+/// assert!(task.wait().is_err_and(|error| error.is_returned()));
+/// assert_eq!(results.recv()?, 42);
+/// # pool.resume();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping it drops a task that never ran"]
 pub struct ReturnedTask<'env> {
     task: Option<Queued<'env>>,

@@ -4,7 +4,21 @@
 ///
 /// `try_submit` and `submit_timeout` say themselves what they do, and a worker that submits to its own full pool runs the task at
 /// once, whatever is chosen here: it would wait for itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// ```
+/// use std::thread;
+/// use gristmill::{Saturation, ThreadPool};
+///
+/// let pool = ThreadPool::builder().queue_bound(1).saturation(Saturation::CallerRuns).build()?;
+/// pool.pause();
+/// let queued = pool.submit(|| thread::current().id())?;
+/// let run_here = pool.submit(|| thread::current().id())?;
+/// assert_eq!(run_here.wait()?, thread::current().id());
+/// pool.resume();
+/// assert_ne!(queued.wait()?, thread::current().id());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Saturation {
     /// Waits for space: the producer is slowed down to what the workers can do.

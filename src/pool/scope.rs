@@ -14,6 +14,18 @@ use super::threads::Threads;
 /// It does what [`ThreadPool`](super::ThreadPool) does; its tasks may borrow for `'env`, whatever outlives the scope. Submitting and
 /// waiting are methods of [`Submitter`], to which this dereferences. A task that submits to the same pool takes a clone of the
 /// submitter along, since the pool itself does not outlive the scope.
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let text = String::from("one two three");
+/// let words = ThreadPool::scope(|pool| {
+///     let count = pool.submit(|| text.split(' ').count()).ok()?; // borrows
+///     count.wait().ok()
+/// })?;
+/// assert_eq!(words, Some(3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ScopedPool<'scope, 'env, S: 'static = ()> {
     pub(super) submitter: Submitter<'env, S>,
     pub(super) threads: Arc<Threads<'scope>>,
@@ -30,6 +42,7 @@ impl<'scope, 'env, S: 'static> ScopedPool<'scope, 'env, S> {
     }
 
     /// As [`ThreadPool::shutdown`](super::ThreadPool::shutdown). Whatever the report says, the scope itself does not end before every thread has.
+    #[track_caller]
     pub fn shutdown(&self, mode: Shutdown) -> ShutdownReport<'env> {
         self.threads.shutdown(self.submitter.core(), mode)
     }

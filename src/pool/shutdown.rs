@@ -12,7 +12,19 @@ use super::seat;
 use super::threads::Threads;
 
 /// How a pool ends. All ways close it first: nothing more is accepted, from its own tasks either. A paused pool is resumed, for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use gristmill::{Shutdown, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// pool.pause();
+/// let task = pool.submit(|| 42)?;
+/// let report = pool.shutdown(Shutdown::Abort); // what has not started is handed back
+/// assert_eq!((report.succeeded(), report.returned()), (0, 1));
+/// assert!(task.wait().is_err_and(|error| error.is_returned()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Shutdown {
     /// Every accepted task runs; waits without limit.
@@ -27,6 +39,7 @@ pub enum Shutdown {
 
 impl Threads<'_> {
     /// Ends the pool in the given way and says what became of its tasks.
+    #[track_caller]
     pub(super) fn shutdown<'env>(&self, core: &Core<'env>, mode: Shutdown) -> ShutdownReport<'env> {
         let gate = &*core.gate;
         core.advance(Phase::Closed);
@@ -61,6 +74,7 @@ impl Threads<'_> {
 }
 
 /// Makes the pool hand back what has not started, and asks what runs to stop.
+#[track_caller]
 fn stop(core: &Core<'_>) {
     // The phase first: a worker that takes a task from now on hands it back, and does not run it under a dead token.
     core.advance(Phase::Stopping);

@@ -18,7 +18,21 @@ use crate::sync::time::{self, Instant};
 /// The counts close: `submitted` is the sum of `succeeded`, `failed`, `panicked`, `cancelled`, `returned`, `queued` and `running`. They
 /// are read one after the other while the pool works, in an order in which none can come out too large: a task that moves on meanwhile is seen
 /// where it was or where it went, never twice and never nowhere.
-#[derive(Clone, Debug)]
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::builder().workers(2).build()?;
+/// let before = pool.snapshot();
+/// pool.task().fallible().submit(|_| "x".parse::<u32>())?.wait()?.unwrap_err();
+/// pool.submit(|| 42)?.wait()?;
+/// pool.wait()?;
+/// let now = pool.snapshot();
+/// assert_eq!((now.submitted(), now.succeeded(), now.failed(), now.queued()), (2, 1, 1, 0));
+/// assert_eq!(now.error_rate_since(&before), 0.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     at: Instant,
     totals: Totals,
@@ -141,7 +155,19 @@ impl fmt::Display for Snapshot {
 }
 
 /// One worker in a [`Snapshot`].
-#[derive(Clone, Debug)]
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::builder().workers(2).build()?;
+/// pool.submit(|| 42)?.wait()?;
+/// pool.wait()?;
+/// let now = pool.snapshot();
+/// assert_eq!(now.workers().iter().map(|worker| worker.started()).sum::<u64>(), 1);
+/// assert!(now.workers().iter().all(|worker| worker.running().is_none()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerSnapshot {
     worker: usize,
     started: u64,
@@ -207,7 +233,23 @@ impl fmt::Display for WorkerSnapshot {
 }
 
 /// A task that runs at the moment, on a worker or on the thread that submitted it.
-#[derive(Clone, Debug)]
+///
+/// ```
+/// use std::sync::mpsc;
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::builder().workers(1).build()?;
+/// let (started, starts) = mpsc::channel();
+/// let (release, released) = mpsc::channel::<()>();
+/// let task = pool.task().name("resize").submit(move |_| (started.send(()), released.recv()))?;
+/// starts.recv()?;
+/// let now = pool.snapshot();
+/// let running = now.workers()[0].running().expect("it waits for its release");
+/// assert_eq!((running.name(), running.worker()), ("resize", Some(0)));
+/// drop(release);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningTask {
     pub(super) name: Arc<str>,
     pub(super) worker: Option<usize>,

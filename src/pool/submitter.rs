@@ -50,6 +50,13 @@ pub(super) enum Patience {
     AsChosen,
 }
 
+impl Patience {
+    /// When a wait ends, where there is one that ends.
+    pub(super) fn deadline(self) -> Option<Instant> {
+        if let Self::Until(until) = self { until } else { None }
+    }
+}
+
 impl<'env, S: 'static> Submitter<'env, S> {
     pub(super) fn new(core: Arc<Core<'env>>) -> Self {
         Self { core, state: PhantomData }
@@ -114,8 +121,11 @@ impl<'env, S: 'static> Submitter<'env, S> {
 
     /// Submits a task; waits at most `timeout` while the queue is full. `Duration::MAX` waits without limit.
     ///
+    /// Where a worker runs the task at once, as for [`submit`](Self::submit), and there is a rate, the time is for the wait for its turn.
+    ///
     /// # Errors
-    /// As for [`submit`](Self::submit), and if the queue was full all the time. The task is in the error, unchanged.
+    /// As for [`submit`](Self::submit), and if the queue was full all the time; in a worker also, at once, if the rate leaves no turn for the
+    /// task within `timeout` ([`Refusal::TimedOut`]). The task is in the error, unchanged.
     pub fn submit_timeout<F, T>(
         &self,
         task: F,
@@ -190,11 +200,10 @@ impl<'env, S: 'static> Submitter<'env, S> {
             Err(NotIn::Refused(refusal)) => return Err(refusal),
             Err(NotIn::Full(task, refusal)) => (task, refusal),
         };
-        let until = match patience {
-            Patience::None => return Err(refusal),
-            Patience::Until(until) => until,
-            Patience::AsChosen => None,
-        };
+        if let Patience::None = patience {
+            return Err(refusal);
+        }
+        let until = patience.deadline();
         if must_queue {
             // Nor may it wait for room without end: the workers may be waiting for that permit.
             return match until {
@@ -203,7 +212,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
             };
         }
         if let Some(seat) = Seat::current_of(&core.gate) {
-            return core.run_inline(&task, Some(&seat));
+            return core.run_inline(&task, Some(&seat), until);
         }
         if let Patience::AsChosen = patience {
             match core.saturation {
@@ -211,7 +220,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
                 Saturation::Reject => return Err(refusal),
                 Saturation::CallerRuns => {
                     if task.control().is_none_or(|control| control.key().is_none()) {
-                        return core.run_inline(&task, None);
+                        return core.run_inline(&task, None, until);
                     }
                 }
             }
@@ -260,6 +269,20 @@ impl<'env, S: 'static> Submitter<'env, S> {
 
     /// As [`wait`](Self::wait), until `token` is cancelled.
     ///
+    /// ```
+    /// use gristmill::{CancellationToken, ThreadPool, WaitError};
+    ///
+    /// let (pool, stop) = (ThreadPool::new()?, CancellationToken::new());
+    /// pool.pause();
+    /// let task = pool.submit(|| 42)?;
+    /// stop.cancel();
+    /// assert!(matches!(pool.wait_with(&stop), Err(WaitError::Cancelled(_))));
+    /// pool.resume();
+    /// pool.wait()?;
+    /// assert!(task.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`wait`](Self::wait), and if `token` was cancelled first.
     ///
@@ -267,7 +290,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
     /// Only the wait ends; the tasks go on.
     pub fn wait_with(&self, token: &CancellationToken) -> Result<(), WaitError> {
         let gate = Arc::clone(&self.core.gate);
-        let _registration = token.on_cancel(move |_| gate.recheck_quiet());
+        let _registration = token.wake_on_cancel(move || gate.recheck_quiet());
         self.wait_until(None, Some(token))
     }
 
@@ -283,13 +306,13 @@ impl<'env, S: 'static> Submitter<'env, S> {
         // The pool's owner sees to that, too, but may have let go of it.
         let _registration = gate.token.as_ref().map(|token| {
             let gate = Arc::clone(&self.core.gate);
-            token.on_cancel(move |_| gate.recheck_quiet())
+            token.wake_on_cancel(move || gate.recheck_quiet())
         });
-        let cancelled =
-            || -> Option<Cancelled> { gate.cancelled().or_else(|| token.and_then(CancellationToken::cause)) };
+        let tokens = || [gate.token.as_ref(), token].into_iter().flatten();
+        let cancelled = || -> Option<Cancelled> { tokens().find_map(CancellationToken::seen_cause) };
         loop {
-            let tokens = [gate.token.as_ref(), token].into_iter().flatten();
-            let until = tokens.filter_map(CancellationToken::wake_at).chain(deadline).min();
+            let until = tokens().filter_map(CancellationToken::wake_at).chain(deadline).min();
+            tokens().for_each(|token| _ = token.is_cancelled()); // see `seen_cause`
             if let Some(result) = gate.wait_quiet(until, cancelled) {
                 return result.map_err(WaitError::Cancelled);
             }

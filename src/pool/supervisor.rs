@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::adaptive::{AdaptiveSize, Controller, Measurement};
+use super::adaptive::{AdaptiveSize, Controller, Sample};
 use super::core::Core;
 use super::seat::Guest;
 use super::snapshot::RunningTask;
@@ -47,7 +47,7 @@ impl Watch<'_> {
 /// The whole life of the supervisor. `workers`: how many the pool was built with; it may have been resized since.
 pub(super) fn supervise(core: &Core<'_>, threads: &Threads<'_>, watch: &Watch<'_>, workers: usize) {
     let controller = watch.size.and_then(|size| Controller::new(size).ok()).map(|mut controller| {
-        controller.decide(&Measurement { workers, ..Measurement::default() });
+        controller.decide(&Sample { workers, ..Sample::default() });
         controller
     });
     let mut sizing = controller.map(|controller| Sizing::new(core, controller));
@@ -118,7 +118,7 @@ impl Sizing {
     }
 
     /// What happened since the last time.
-    fn measure(&mut self, core: &Core<'_>) -> Measurement {
+    fn measure(&mut self, core: &Core<'_>) -> Sample {
         let now = time::now();
         let elapsed = now.saturating_duration_since(self.at);
         let (there, idle) = core.gate.meters.sums(core.gate.running.now());
@@ -126,7 +126,7 @@ impl Sizing {
         // Workers that left took their times along: what is missing then counts as not busy.
         let busy = there.saturating_sub(self.there).saturating_sub(idle.saturating_sub(self.idle));
         let busy_milli = busy.as_nanos() * 1000 / elapsed.as_nanos().max(1);
-        let measurement = Measurement {
+        let measurement = Sample {
             elapsed,
             workers: core.workers(),
             queued: core.takeable(),

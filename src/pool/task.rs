@@ -24,6 +24,7 @@ use super::waiter::Waiter;
 use crate::cancel::{CancellationToken, Cancelled};
 pub(crate) use crate::panics::drop_quietly;
 use crate::panics::{self, Panic};
+use crate::policy;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::trace::{TaskEnd, TaskSpan};
@@ -34,6 +35,11 @@ pub(super) trait Work: Send {
 
     /// Whether it may wait for permits, some of which its submitter may hold.
     const MAY_WAIT: bool = false;
+
+    /// Whether it would wait for permits that the calling thread holds.
+    fn would_wait_for_itself(&self) -> bool {
+        false
+    }
 
     /// Whether that result counts as a failure.
     fn is_failure(_result: &Self::Output) -> bool {
@@ -74,6 +80,10 @@ pub(super) trait Run: Send + Sync {
     fn is_queued(&self) -> bool;
     /// Whether that worker, of the task's pool, is running it.
     fn runs_on(&self, worker: usize) -> bool;
+    /// Whether the calling thread would wait for itself if it ran the task now.
+    fn would_wait_for_itself(&self) -> bool {
+        false
+    }
 }
 
 /// A task in the queue.
@@ -270,6 +280,12 @@ impl<W: Work> Run for Task<W> {
 
     fn control(&self) -> Option<&Control> {
         self.control.as_deref()
+    }
+
+    fn would_wait_for_itself(&self) -> bool {
+        W::MAY_WAIT
+            && policy::holds_permits()
+            && matches!(&*self.body.lock(), Body::Queued { work, .. } if work.would_wait_for_itself())
     }
 
     fn runs_on(&self, index: usize) -> bool {

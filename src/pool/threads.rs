@@ -96,7 +96,7 @@ impl<'scope> Threads<'scope> {
         let gate = &core.gate;
         let cancelled = gate.token.as_ref().map(|token| {
             let gate = Arc::downgrade(gate);
-            token.on_cancel(move |_| gate.upgrade().iter().for_each(|gate| gate.wake_everybody()))
+            token.wake_on_cancel(move || gate.upgrade().iter().for_each(|gate| gate.wake_everybody()))
         });
         let (core, start) = (Arc::clone(core), Arc::clone(&spawn));
         let hire = move |worker, states: Option<Sender<Made>>| {

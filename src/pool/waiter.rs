@@ -21,7 +21,7 @@ impl Waiter {
     pub(super) fn signal<'a>(signal: Signal, tokens: impl Iterator<Item = &'a CancellationToken>) -> Self {
         let looks = tokens.map(|token| {
             let nudge = signal.nudge();
-            token.on_cancel(move |_| nudge.send())
+            token.wake_on_cancel(move || nudge.send())
         });
         Self::Signal { _looks: looks.collect(), signal }
     }

@@ -56,6 +56,17 @@ impl<T, E> ObjectPoolBuilder<T, E> {
     /// may be, unless it is set.
     ///
     /// Not asked of objects that were just made. One whose check panics is dropped, too.
+    ///
+    /// ```
+    /// use gristmill::ObjectPool;
+    ///
+    /// // A connection may break while it is idle.
+    /// let connections = ObjectPool::builder(1, || Some("connected")).check(|connection| connection.is_some()).build()?;
+    /// *connections.take()? = None;
+    /// assert_eq!(*connections.take()?, Some("connected")); // a new one
+    /// assert_eq!(connections.report().discarded.failed_check, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn check(mut self, check: impl Fn(&mut T) -> bool + Send + Sync + 'static) -> Self {
         self.hooks.check = Some(Box::new(check));
         self
@@ -72,6 +83,18 @@ impl<T, E> ObjectPoolBuilder<T, E> {
     /// Ends an object that the pool gives up, for whatever reason; it is dropped, unless this is set.
     ///
     /// Not run for objects that were [detached](super::Pooled::detach).
+    ///
+    /// ```
+    /// use gristmill::ObjectPool;
+    ///
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let files = ObjectPool::builder(1, || "spool file").dispose(move |file| tell.send(file).unwrap()).build()?;
+    /// drop(files.take()?); // comes back
+    /// assert!(told.try_recv().is_err());
+    /// files.clear();
+    /// assert_eq!(told.try_recv()?, "spool file");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn dispose(mut self, dispose: impl Fn(T) + Send + Sync + 'static) -> Self {
         self.hooks.dispose = Some(Box::new(dispose));
         self

@@ -7,6 +7,13 @@ use crate::panics::Panic;
 use crate::semaphore::AcquireError;
 
 /// Why the settings of an object pool were refused; nothing was made.
+///
+/// ```
+/// use gristmill::{ObjectPool, ObjectPoolError};
+///
+/// let error = ObjectPool::builder(0, Vec::<u8>::new).build().unwrap_err();
+/// assert!(matches!(error, ObjectPoolError::ZeroCapacity));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ObjectPoolError {
@@ -18,6 +25,21 @@ pub enum ObjectPoolError {
 /// Why no object was given. Whatever it says: the caller holds nothing, and its place is free for others.
 ///
 /// `E` is what the create hook fails with; for hooks that do not fail it is [`Infallible`](std::convert::Infallible).
+///
+/// ```
+/// use gristmill::{ObjectPool, TakeError};
+///
+/// let buffers = ObjectPool::builder(1, Vec::<u8>::new).build()?;
+/// let held = buffers.take()?;
+/// assert!(buffers.try_take().unwrap_err().is_not_now());
+/// drop(held);
+/// let numbers = ObjectPool::try_builder(1, || "x".parse::<u32>()).build()?;
+/// match numbers.take().unwrap_err() {
+///     TakeError::Create(error) => assert_eq!(error.to_string(), "invalid digit found in string"),
+///     other => unreachable!("{other}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TakeError<E> {

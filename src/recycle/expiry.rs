@@ -22,8 +22,9 @@ impl Expiry {
         Self { start: clock.now(), clock, max_idle, next_sweep: AtomicU64::new(max_idle) }
     }
 
+    /// Never as late as an idle time is long that is for ever.
     pub(super) fn now(&self) -> u64 {
-        nanos(self.clock.now().saturating_duration_since(self.start))
+        nanos(self.clock.now().saturating_duration_since(self.start)).min(u64::MAX - 1)
     }
 
     pub(super) fn is_over(&self, since: u64, now: u64) -> bool {

@@ -29,8 +29,7 @@ impl<T> Hooks<T> {
         match &self.dispose {
             None => drop_quietly(object),
             Some(dispose) => {
-                let disposed = panics::catch(|| "the dispose hook of an object pool", || dispose(object));
-                drop_quietly(disposed);
+                let _ = panics::catch(|| "the dispose hook of an object pool", || dispose(object));
             }
         }
     }
@@ -39,8 +38,5 @@ impl<T> Hooks<T> {
 #[inline]
 fn judge<T>(name: &'static str, hook: Option<&Judge<T>>, object: &mut T) -> bool {
     let Some(hook) = hook else { return true };
-    panics::catch(|| name, || hook(object)).unwrap_or_else(|panic| {
-        drop_quietly(panic);
-        false
-    })
+    panics::catch(|| name, || hook(object)).unwrap_or(false)
 }

@@ -126,6 +126,19 @@ impl<T, E> ObjectPool<T, E> {
     /// Gives out nothing from now on, refuses those who wait, and drops the idle objects; `true` if this call did it.
     ///
     /// Objects that are held stay valid, and are dropped when they come back. It cannot be opened again. Dropping the pool does the same.
+    ///
+    /// ```
+    /// use gristmill::ObjectPool;
+    ///
+    /// let buffers = ObjectPool::builder(2, Vec::<u8>::new).build()?;
+    /// let held = buffers.take()?;
+    /// assert!(buffers.close());
+    /// assert!(buffers.take().unwrap_err().is_closed());
+    /// assert_eq!(held.len(), 0); // stays valid
+    /// drop(held);
+    /// assert_eq!(buffers.report().idle, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) -> bool {
         self.store.close()
     }

@@ -85,6 +85,18 @@ impl<'a, T> Pooled<'a, T> {
     }
 
     /// Takes the object out of the pool for good; its place is free, without a call of any hook.
+    ///
+    /// ```
+    /// use gristmill::{ObjectPool, Pooled};
+    ///
+    /// let buffers = ObjectPool::builder(1, Vec::<u8>::new).build()?;
+    /// let mut buffer = buffers.take()?;
+    /// buffer.extend(b"flour");
+    /// let page: Vec<u8> = Pooled::detach(buffer); // to be kept
+    /// assert!(buffers.try_take().is_ok_and(|buffer| buffer.is_empty())); // another one
+    /// assert_eq!(page, b"flour");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn detach(mut this: Self) -> T {
         let lease = this.take_lease();
         this.store.get().detach(lease)

@@ -6,6 +6,19 @@ use crate::sync::time::Duration;
 ///
 /// The parts are read one after the other, so while others take and return, sums may be off by what they do meanwhile. When nothing
 /// moves, `created` is `in_use + idle + detached + discarded.total()`.
+///
+/// ```
+/// use gristmill::ObjectPool;
+///
+/// let buffers = ObjectPool::builder(4, Vec::<u8>::new).build()?;
+/// drop(buffers.take()?);
+/// let held = buffers.take()?;
+/// let report = buffers.report();
+/// assert_eq!((report.created, report.reused, report.in_use), (1, 1, 1));
+/// assert_eq!(report.utilisation(), 0.25);
+/// # drop(held);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectPoolReport {
@@ -42,6 +55,17 @@ pub struct ObjectPoolReport {
 }
 
 /// Objects that an [`ObjectPool`](super::ObjectPool) dropped, each counted for one reason.
+///
+/// ```
+/// use gristmill::{ObjectPool, Pooled};
+///
+/// let buffers = ObjectPool::builder(4, Vec::<u8>::new).reset(|buffer| buffer.capacity() < 1000).build()?;
+/// buffers.take()?.reserve(5000); // too large to be kept
+/// Pooled::discard(buffers.take()?);
+/// let discarded = buffers.report().discarded;
+/// assert_eq!((discarded.failed_reset, discarded.by_holder, discarded.total()), (1, 1, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Discarded {

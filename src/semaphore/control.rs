@@ -64,6 +64,18 @@ pub struct Semaphore {
 }
 
 /// What a [`Semaphore`] said at one moment.
+///
+/// ```
+/// use gristmill::Semaphore;
+///
+/// let semaphore = Semaphore::new(4);
+/// let permit = semaphore.acquire_many(3)?;
+/// let now = semaphore.snapshot();
+/// assert_eq!((now.capacity, now.held, now.available, now.waiting), (4, 3, 1, 0));
+/// assert_eq!(now.utilisation(), 0.75);
+/// # drop(permit);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SemaphoreSnapshot {
@@ -158,6 +170,17 @@ impl Semaphore {
     /// Refuses everybody from now on, those who wait included; `true` if this call did it, `false` if it was closed before.
     ///
     /// Permits that are held stay so, and may be given back at any time. It cannot be opened again.
+    ///
+    /// ```
+    /// use gristmill::Semaphore;
+    ///
+    /// let semaphore = Semaphore::new(1);
+    /// let permit = semaphore.acquire()?;
+    /// assert!(semaphore.close());
+    /// assert!(semaphore.acquire().unwrap_err().is_closed());
+    /// drop(permit); // may be given back at any time
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) -> bool {
         self.core.close()
     }

@@ -179,7 +179,7 @@ impl Core {
         }
         let _registration = limit.token.map(|token| {
             let me = waiter.thread().clone();
-            token.on_cancel(move |_| me.unpark())
+            token.wake_on_cancel(move || me.unpark())
         });
         waiter.parks();
         loop {

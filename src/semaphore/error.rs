@@ -5,6 +5,18 @@ use crate::cancel::Cancelled;
 /// Why permits were not given.
 ///
 /// Whatever it says: none was taken, the caller is not in the queue any more, and those who were behind it there have moved up.
+///
+/// ```
+/// use gristmill::{AcquireError, Semaphore};
+///
+/// let semaphore = Semaphore::new(4);
+/// match semaphore.try_acquire_many(5).unwrap_err() {
+///     AcquireError::ExceedsCapacity { permits, capacity } => assert_eq!((permits, capacity), (5, 4)),
+///     other => unreachable!("{other}"),
+/// }
+/// semaphore.close();
+/// assert!(semaphore.acquire().unwrap_err().is_closed());
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcquireError {

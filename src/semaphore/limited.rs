@@ -15,11 +15,23 @@ use crate::panics::{self, Panic, drop_quietly};
 /// dropped, and so have the items that were not started. A drop that panics, of an item, a result, a later error or the function
 /// itself, goes to the panic hook and does not change the answer. To keep results, let the function put them where they stay, or let
 /// each item have an answer of its own: `map` with a function that returns a `Result` does not end early.
+///
+/// ```
+/// use gristmill::{LimitedError, Semaphore};
+///
+/// let outcome = Semaphore::new(2).try_map(["12", "oops", "7"], str::parse::<u8>);
+/// match outcome.unwrap_err() {
+///     LimitedError::Failed { index, source } => {
+///         assert_eq!((index, source.to_string().as_str()), (1, "invalid digit found in string"));
+///     }
+///     other => unreachable!("{other}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitedError<E = Infallible> {
     /// The function returned an error. Of several this is the one with the lowest index among those that came before all had stopped.
-    #[error("item {index} failed")]
+    #[error("item {index} failed: {source}")]
     Failed {
         /// The index of the item, from 0.
         index: usize,
@@ -28,7 +40,7 @@ pub enum LimitedError<E = Infallible> {
         source: E,
     },
     /// The function panicked; chosen as for [`Failed`](Self::Failed).
-    #[error("item {index} panicked")]
+    #[error("item {index} panicked: {}", source.message())]
     Panicked {
         /// The index of the item, from 0.
         index: usize,
@@ -69,6 +81,9 @@ impl Semaphore {
     /// with the calling thread alone; so items must not wait for each other. For a loop over many short items, or one of many loops, a
     /// [pool](crate::pool::ThreadPool) starts its threads once.
     ///
+    /// The items are taken out of their iterator before the first is started, since their number says how many threads there are to be, and
+    /// all are there at once. For a source without end, or one that waits or computes, there is a [pipeline](crate::Pipeline), whose window bounds what is there.
+    ///
     /// It waits for a permit only with an item in hand: once the last has been given out, other users of the semaphore cannot delay
     /// the end. A caller that holds permits while it calls leaves fewer to the loop; one that holds all of them waits for ever.
     ///
@@ -107,7 +122,8 @@ impl Semaphore {
     /// As [`map`](Self::map) does.
     ///
     /// # Cancellation
-    /// No further item is started; those that had been end by themselves, which is quick if they look at the token too.
+    /// No further item is started, and none is taken out of the iterator, whose `next` is not interrupted; those that had been started end by themselves,
+    /// which is quick if they look at the token too.
     pub fn map_with<T: Send, R: Send>(
         &self,
         token: &CancellationToken,
@@ -124,7 +140,7 @@ impl Semaphore {
     /// use gristmill::Semaphore;
     ///
     /// let parsed = Semaphore::new(2).try_map(["12", "oops", "7"], str::parse::<u8>);
-    /// assert_eq!(parsed.unwrap_err().to_string(), "item 1 failed");
+    /// assert_eq!(parsed.unwrap_err().to_string(), "item 1 failed: invalid digit found in string");
     /// ```
     ///
     /// # Errors
@@ -171,7 +187,12 @@ impl Semaphore {
         run: impl Fn(T) -> Result<R, E> + Sync,
     ) -> Result<Vec<R>, LimitedError<E>> {
         let mut given = Given(Vec::new());
-        given.0.extend(items);
+        for item in items {
+            given.0.push(item);
+            if let Some(source) = token.and_then(CancellationToken::cause) {
+                return Err(LimitedError::Cancelled { done: 0, source });
+            }
+        }
         let count = given.0.len();
         panics::note_locations();
         let looped = Loop::new(self, token, mem::take(&mut given.0), run);

@@ -18,4 +18,4 @@ mod word;
 pub use control::{Semaphore, SemaphoreSnapshot};
 pub use error::AcquireError;
 pub use limited::LimitedError;
-pub use permit::{MergeError, OwnedPermit, Permit};
+pub use permit::{OwnedPermit, Permit, PermitMergeError};

@@ -34,6 +34,21 @@ pub struct Permit<S: Borrow<Semaphore>> {
 }
 
 /// A permit that may outlive the borrow of its semaphore, which it keeps alive.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gristmill::{OwnedPermit, Semaphore};
+///
+/// struct Connection {
+///     _permit: OwnedPermit, // as long as the connection lives
+/// }
+/// let connections = Arc::new(Semaphore::new(2));
+/// let connection = Connection { _permit: connections.acquire_owned(1)? };
+/// assert_eq!(connections.available(), 1);
+/// drop(connection);
+/// assert_eq!(connections.available(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type OwnedPermit = Permit<Arc<Semaphore>>;
 
 impl<S: Borrow<Semaphore>> Permit<S> {
@@ -57,6 +72,17 @@ impl<S: Borrow<Semaphore>> Permit<S> {
     ///
     /// So a request that could never be granted after it is refused and does not wait for ever; see
     /// [Capacity](Semaphore#capacity). [`raise_capacity`](Semaphore::raise_capacity) is the way back.
+    ///
+    /// ```
+    /// use gristmill::Semaphore;
+    ///
+    /// let machines = Semaphore::new(3);
+    /// machines.acquire()?.forget(); // this one burnt down
+    /// assert_eq!((machines.capacity(), machines.available()), (2, 2));
+    /// machines.raise_capacity(1);
+    /// assert_eq!(machines.available(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn forget(mut self) {
         let permits = mem::take(&mut self.permits);
         if permits > 0 {
@@ -80,9 +106,9 @@ impl<S: Borrow<Semaphore>> Permit<S> {
     ///
     /// # Errors
     /// The other one is of another semaphore. Nothing changes, and the error has it.
-    pub fn merge(&mut self, mut other: Self) -> Result<(), MergeError<S>> {
+    pub fn merge(&mut self, mut other: Self) -> Result<(), PermitMergeError<S>> {
         if !std::ptr::eq(self.semaphore(), other.semaphore()) {
-            return Err(MergeError { permit: other });
+            return Err(PermitMergeError { permit: other });
         }
         self.permits += mem::take(&mut other.permits);
         Ok(())
@@ -107,13 +133,23 @@ impl<S: Borrow<Semaphore>> fmt::Debug for Permit<S> {
 /// Two permits could not be merged because they are of different semaphores.
 ///
 /// Dropping it drops the permit that was to be added, and so gives that back.
+///
+/// ```
+/// use gristmill::Semaphore;
+///
+/// let (memory, disk) = (Semaphore::new(4), Semaphore::new(4));
+/// let mut permit = memory.acquire()?;
+/// let error = permit.merge(disk.acquire_many(3)?).unwrap_err();
+/// assert_eq!(error.into_permit().permits(), 3); // the other one, as it was
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("permits of different semaphores cannot be merged")]
-pub struct MergeError<S: Borrow<Semaphore>> {
+pub struct PermitMergeError<S: Borrow<Semaphore>> {
     permit: Permit<S>,
 }
 
-impl<S: Borrow<Semaphore>> MergeError<S> {
+impl<S: Borrow<Semaphore>> PermitMergeError<S> {
     /// The permit that was to be added, unchanged.
     pub fn into_permit(self) -> Permit<S> {
         self.permit

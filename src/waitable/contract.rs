@@ -6,7 +6,15 @@ use super::inbox::Signal;
 use crate::sync::time::Instant;
 
 /// What [`Waitable::help`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use gristmill::waitable::ready;
+/// use gristmill::{Help, Waitable};
+///
+/// let done = ready(42);
+/// assert!(matches!(done.help(), Help::Nothing)); // nothing that a waiter could run
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Help {
     /// Something, which may have ended it. Ask again.
@@ -166,6 +174,18 @@ impl<W: Waitable + ?Sized> Waitable for Box<W> {
 }
 
 /// A waitable with its output put through a function: what [`Waitable::map`] gives.
+///
+/// ```
+/// use gristmill::{ThreadPool, Waitable};
+/// use gristmill::combine::wait_all;
+///
+/// let pool = ThreadPool::new()?;
+/// let text = pool.submit(|| 42)?.map(|end| end.map(|n| n.to_string()));
+/// let other = pool.submit(|| "43")?.map(|end| end.map(str::to_owned));
+/// assert_eq!(text.into_inner().wait()?, 42); // the handle as it was
+/// assert_eq!(wait_all([other]).remove(0)?, "43");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping it drops the handle in it"]
 pub struct Mapped<W, F> {
     inner: W,

@@ -218,4 +218,14 @@ mod tests {
         let state = state.lock();
         assert!(state.arrived.is_empty() && state.nudged.is_empty());
     }
+
+    #[test]
+    fn one_that_has_stopped_listening_is_not_kept_and_one_that_finds_something_does_not_listen() {
+        let inbox = Inbox::default();
+        assert!(inbox.listen() && inbox.state.lock().listener.is_some());
+        inbox.stop_listening();
+        assert!(inbox.state.lock().listener.is_none());
+        inbox.signal(0).send();
+        assert!(!inbox.listen() && inbox.state.lock().listener.is_none());
+    }
 }

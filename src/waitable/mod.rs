@@ -12,3 +12,6 @@ pub use contract::{Help, Mapped, Waitable};
 pub(crate) use inbox::{Arrival, Inbox};
 pub use inbox::{Nudge, Signal};
 pub use ready::{Ready, ready};
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests;

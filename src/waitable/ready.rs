@@ -4,6 +4,21 @@ use super::contract::Waitable;
 use super::inbox::Signal;
 
 /// A waitable that has ended already: what [`ready`] gives.
+///
+/// ```
+/// use gristmill::combine::wait_all;
+/// use gristmill::waitable::ready;
+/// use gristmill::{TaskError, ThreadPool, Waitable};
+///
+/// type Sum = Box<dyn Waitable<Output = Result<u32, TaskError>>>;
+///
+/// let pool = ThreadPool::new()?;
+/// let known: Sum = Box::new(ready(Ok(1)));
+/// let computed: Sum = Box::new(pool.submit(|| 41)?);
+/// let sum: u32 = wait_all([known, computed]).into_iter().sum::<Result<_, _>>()?;
+/// assert_eq!(sum, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Ready<T>(Option<T>);
 

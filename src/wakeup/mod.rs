@@ -166,3 +166,6 @@ impl WakeUp {
 
 #[cfg(all(test, gristmill_loom))]
 mod model;
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests;

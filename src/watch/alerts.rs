@@ -22,6 +22,23 @@ use crate::sync::time::{Duration, Instant};
 const KEPT: usize = 1000;
 
 /// Told to the callback of a rule: what happened, and what was seen.
+///
+/// ```
+/// use gristmill::watch::{Alerts, Threshold};
+/// use gristmill::{Semaphore, SemaphoreSnapshot};
+///
+/// let (tell, told) = std::sync::mpsc::channel();
+/// let alerts = Alerts::<SemaphoreSnapshot>::new();
+/// alerts.rule("busy", |look| look.now().utilisation(), Threshold::above(0.4), move |alert| {
+///     let _ = tell.send(format!("{}: {} held, {}", alert.name, alert.snapshot.held, alert.value));
+/// })?;
+/// let semaphore = Semaphore::new(4);
+/// let permits = semaphore.acquire_many(2)?;
+/// alerts.check(&semaphore.snapshot());
+/// assert_eq!(told.recv()?, "busy: 2 held, 0.5");
+/// # drop(permits);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Alert<'a, S> {
@@ -212,6 +229,16 @@ impl<S> Alerts<S> {
     }
 
     /// The panics of closures since this was last asked, at most 1000.
+    ///
+    /// ```
+    /// use gristmill::watch::{Alerts, Threshold};
+    ///
+    /// let alerts = Alerts::<f64>::new();
+    /// alerts.rule("load", |look| *look.now(), Threshold::above(0.9), |_| panic!("no pager"))?;
+    /// alerts.check(&1.0);
+    /// assert_eq!(alerts.take_panics()[0].message(), "no pager");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn take_panics(&self) -> Vec<Panic> {
         mem::take(&mut self.0.state.lock().panics)
     }
@@ -259,7 +286,7 @@ impl<S: Clone> Alerts<S> {
         let too_many = panics.split_off(room.min(panics.len()));
         state.panics.append(&mut panics);
         drop(state);
-        panics::drop_quietly(too_many);
+        drop(too_many);
         Some(crossings)
     }
 

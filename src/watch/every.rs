@@ -19,6 +19,14 @@ use crate::sync::{Condvar, Mutex};
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why nothing is watched; the closure has been dropped without a call.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Watch, WatchError};
+///
+/// let error = Watch::every(Duration::ZERO, || ()).unwrap_err();
+/// assert!(matches!(error, WatchError::ZeroInterval));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
@@ -161,7 +169,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        panics::drop_quietly(self.end());
+        drop(self.end());
     }
 }
 

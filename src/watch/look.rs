@@ -3,6 +3,22 @@
 use std::time::Duration;
 
 /// A snapshot, and the one that the same [`Alerts`](super::Alerts) were shown before it.
+///
+/// ```
+/// use gristmill::watch::{Alerts, Threshold};
+///
+/// // Failed and all items so far; the share of failures since the last look.
+/// let (tell, told) = std::sync::mpsc::channel();
+/// let alerts = Alerts::<(f64, f64)>::new();
+/// let failing = Threshold::above(0.1);
+/// alerts.rule("failing", |look| look.share(|s| s.0, |s| s.1), failing, move |alert| {
+///     let _ = tell.send(alert.value);
+/// })?;
+/// alerts.check(&(0.0, 100.0)); // nothing to compare with
+/// alerts.check(&(5.0, 110.0));
+/// assert_eq!(told.recv()?, 0.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Look<'a, S> {
     now: &'a S,

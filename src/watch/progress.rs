@@ -128,9 +128,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Err(panic) = self.end() {
-            crate::panics::drop_quietly(panic);
-        }
+        let _ = self.end();
     }
 }
 

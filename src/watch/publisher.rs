@@ -14,6 +14,16 @@ use crate::sync::time::Duration;
 static FROM: Metadata<'static> = Metadata::new("gristmill", Level::INFO, None);
 
 /// Why labels were refused; nothing was made.
+///
+/// ```
+/// use gristmill::watch::{LabelError, Publisher};
+///
+/// let error = Publisher::new([("pool", "a"), ("pool", "b")]).unwrap_err();
+/// match error {
+///     LabelError::Twice { label } => assert_eq!(label, "pool"),
+///     other => unreachable!("{other}"),
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabelError {

@@ -3,6 +3,15 @@
 use std::time::Duration;
 
 /// Why a threshold was refused; no rule was made.
+///
+/// ```
+/// use gristmill::watch::{Alerts, Threshold, ThresholdError};
+///
+/// let alerts = Alerts::<f64>::new();
+/// let never_clears = Threshold::above(0.5).clears_below(0.9);
+/// let error = alerts.rule("load", |look| *look.now(), never_clears, |_| ()).unwrap_err();
+/// assert!(matches!(error, ThresholdError::ClearBeyondRaise { .. }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ThresholdError {

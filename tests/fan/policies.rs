@@ -268,6 +268,9 @@ fn every_form_of_receiving_from_a_lane_has_its_end() {
         assert!(lane.recv_with(&token).unwrap_err().is_cancelled());
         send_all(&router, [1]);
         assert!(lane.recv_with(&token).unwrap_err().is_cancelled(), "though an item is there");
+        assert_eq!(lane.until(&token).next(), None);
+        assert_eq!(lane.until(&CancellationToken::new()).next(), Some(1));
+        send_all(&router, [1]);
         assert_eq!(lane.recv_timeout(std::time::Duration::MAX).unwrap(), 1);
         let receiver = spawn(move || lane.recv());
         router.send(2).unwrap();

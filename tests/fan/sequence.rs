@@ -56,6 +56,24 @@ fn window_of_zero_counts_as_one_and_a_huge_one_as_endless() {
 }
 
 #[test]
+fn last_number_of_all_comes_once_and_what_comes_after_it_is_late() {
+    let (sender, receiver) = bounded(4);
+    for number in [u64::MAX, u64::MAX, 7, u64::MAX] {
+        sender.send(number).unwrap();
+    }
+    let mut merge = by_number([receiver], 4);
+    merge.skip_to(u64::MAX);
+    assert_eq!(merge.recv().unwrap(), u64::MAX);
+    for late in [u64::MAX, 7, u64::MAX] {
+        let error = merge.recv().unwrap_err();
+        assert!(matches!(error, ReceiveError::Late { number } if number == late), "{error}");
+        assert_eq!(merge.take_late(), Some(late));
+    }
+    drop(sender);
+    assert_ended(merge.recv());
+}
+
+#[test]
 fn number_that_may_still_come_is_waited_for() {
     let (sender, receiver) = bounded(2);
     let mut merge = by_number([ended([1]), receiver], 4);

@@ -190,7 +190,7 @@ fn damaged_payload_is_named_and_costs_one_record() {
     let verification = Journal::verify_file(&path).unwrap();
     assert_eq!(verification.entries, 59);
     let [damage] = verification.damages.as_slice() else { panic!("{verification}") };
-    assert_eq!((damage.seq, damage.key.as_deref()), (Some(task.seq), Some(task.key.as_str())));
+    assert_eq!((damage.sequence, damage.key.as_deref()), (Some(task.seq), Some(task.key.as_str())));
     let salvaged = Journal::salvage(&path, &new).unwrap();
     assert_eq!((salvaged.entries, &salvaged.found), (59, &verification));
     let rest: Vec<Task> = sample.last.iter().filter(|other| **other != task).cloned().collect();
@@ -213,13 +213,18 @@ fn damaged_payload_is_an_error_in_its_place_and_can_be_forgotten() {
             Ok(entry) => assert_eq!(entry.payload(), Some(&*expected.payload)),
             Err(error) => {
                 assert_eq!(*expected, task);
-                assert_eq!((error.kind(), error.seq()), (JournalErrorKind::Damaged, Some(task.seq)));
+                assert_eq!((error.kind(), error.sequence()), (JournalErrorKind::Damaged, Some(task.seq)));
                 assert_eq!(error.key(), Some(task.key.as_str()));
             }
         }
     }
     assert_eq!(entries.iter().filter(|entry| entry.is_err()).count(), 1);
-    assert_eq!(journal.verify().unwrap().damages.len(), 1);
+    let mut verification = journal.verify().unwrap();
+    assert_eq!(verification.damages.len(), 1);
+    assert!(verification.to_string().ends_with("; 1 damage"), "{verification}");
+    verification.further_damages = 2;
+    let text = verification.to_string();
+    assert!(text.contains("\nand 2 damages more\n") && text.ends_with("; 3 damages"), "{text}");
     assert_eq!(journal.entries(&Selection::all()).flatten().count(), 60, "heads are whole");
     let forgotten = journal.forget(&Selection::all().key(task.key.as_str())).unwrap();
     assert_eq!(forgotten.entries, 1);
@@ -236,7 +241,7 @@ fn damaged_head_is_refused_at_the_opening_and_salvaged() {
     assert_eq!(Journal::open(&path).unwrap_err().kind(), JournalErrorKind::Damaged);
     let salvaged = Journal::salvage(&path, &new).unwrap();
     assert_eq!((salvaged.entries, salvaged.found.is_sound()), (59, false));
-    assert_eq!(salvaged.found.damages[0].seq, Some(task.seq));
+    assert_eq!(salvaged.found.damages[0].sequence, Some(task.seq));
 }
 
 #[test]

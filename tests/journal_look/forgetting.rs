@@ -130,7 +130,8 @@ fn key_that_somebody_works_on_is_left_alone() {
     assert_eq!(contents(&journal), tasks[..1]);
     probe.record(work, b"anew".to_vec());
     first.seq = probe.told().outcome.unwrap().0;
-    let entries: Vec<u64> = journal.entries(&Selection::all()).map(|entry| entry.unwrap().seq()).collect();
+    let entries: Vec<u64> =
+        journal.entries(&Selection::all()).map(|entry| entry.unwrap().sequence()).collect();
     assert_eq!(entries, [first.seq]);
     assert_eq!(journal.forget(&Selection::all()).unwrap().entries, 1, "nobody works on it any more");
     tasks.clear();

@@ -6,7 +6,9 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use gristmill::journal::probe::{Claimed, Probe};
-use gristmill::journal::{EntryKind, ExportError, JournalErrorKind, Keep, Selection, Statistics};
+use gristmill::journal::{
+    EntryCounts, EntryKind, ExportError, JournalErrorKind, Keep, Selection, Statistics,
+};
 
 use crate::support::{KINDS, Task, all_seen, contents, filled, open, place, record, run, task};
 
@@ -154,6 +156,16 @@ fn statistics_count_what_is_there() {
         assert_eq!(counts.took, own.iter().map(|task| Duration::from_micros(task.took)).sum());
     }
     assert_eq!(statistics.total().entries(), tasks.len() as u64);
+    let total = statistics.total();
+    let sum =
+        |part: fn(&EntryCounts) -> u64| statistics.jobs.iter().map(|job| part(&job.counts)).sum::<u64>();
+    assert_eq!((total.values, total.failed), (sum(|it| it.values), sum(|it| it.failed)));
+    assert_eq!((total.panicked, total.crash_loops), (sum(|it| it.panicked), sum(|it| it.crash_loops)));
+    assert_eq!((total.timers, total.key_bytes), (sum(|it| it.timers), sum(|it| it.key_bytes)));
+    assert_eq!(
+        (total.payload_bytes, total.failures()),
+        (sum(|it| it.payload_bytes), sum(EntryCounts::failures))
+    );
     check_table(&statistics);
 }
 
@@ -261,7 +273,7 @@ fn running_batch_can_be_looked_at_and_the_walk_ends() {
     // For each entry that is looked at, another is recorded: a walk to the end of the journal would never get there.
     let mut shown = Vec::new();
     for entry in journal.entries(&Selection::all()) {
-        shown.push(entry.unwrap().seq());
+        shown.push(entry.unwrap().sequence());
         record_one();
     }
     assert_eq!(shown, (1..=600).collect::<Vec<u64>>());
@@ -325,4 +337,30 @@ fn kinds_have_the_names_of_the_export() {
         EntryKind::TimerFired,
     ];
     assert_eq!(kinds.map(|kind| kind.to_string()), KINDS);
+}
+
+#[test]
+fn entry_gives_its_payload_away_if_it_was_asked_for() {
+    let (_folder, path) = place();
+    let (journal, tasks) = filled(&path);
+    for (entry, task) in journal.entries_with_payload(&Selection::all()).zip(&tasks) {
+        assert_eq!(entry.unwrap().into_payload().as_ref(), Some(&task.payload));
+    }
+    let first = journal.entries(&Selection::all()).next().unwrap();
+    assert_eq!(first.unwrap().into_payload(), None);
+}
+
+#[test]
+fn what_is_older_is_what_ended_before_that() {
+    let (_folder, path) = place();
+    let (journal, tasks) = filled(&path);
+    let old = |age| journal.entries(&Selection::all().older_than(age)).count();
+    assert_eq!(old(Duration::from_secs(3600)), 0);
+    assert_eq!(old(Duration::MAX), 0, "since before the clock began");
+    let last = journal.entries(&Selection::all()).last().unwrap().unwrap().ended();
+    // To the millisecond: what ended in this one has not ended before it.
+    while SystemTime::now().duration_since(last).unwrap_or_default() < Duration::from_millis(2) {
+        std::thread::yield_now();
+    }
+    assert_eq!(old(Duration::ZERO), tasks.len());
 }

@@ -92,7 +92,7 @@ pub(crate) fn filled(path: &Path) -> (Journal, Vec<Task>) {
 pub(crate) fn seen(entry: &JournalEntry) -> Task {
     let kind = KINDS.iter().position(|name| *name == entry.kind().name()).expect("a kind");
     Task {
-        seq: entry.seq(),
+        seq: entry.sequence(),
         scope: entry.scope().to_owned(),
         handler: entry.handler().to_owned(),
         version: entry.version(),

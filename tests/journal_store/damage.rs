@@ -79,6 +79,8 @@ fn look(folder: &Path, what: &str, fates: &mut Fates) {
         Ok(journal) => journal,
         Err(error) => {
             assert!(matches!(error.kind(), Damaged | Io | NewerFormat | NotAJournal), "{what}: {error}");
+            // What can be forgotten is a record, and is named.
+            assert_eq!(error.cure().contains("forget"), error.sequence().is_some(), "{what}: {error}");
             fates.refused += 1;
             return;
         }

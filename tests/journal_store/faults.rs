@@ -13,7 +13,8 @@ fn keys() -> Vec<String> {
 
 /// Records all keys, one after the other and then several at once; the keys that were told to be recorded, in order.
 fn batch(memory: &Memory) -> Result<Vec<String>, String> {
-    let journal = probe::open(Journal::builder().queue(4), memory).map_err(|error| error.to_string())?;
+    let journal =
+        probe::open(Journal::builder().queue_bound(4), memory).map_err(|error| error.to_string())?;
     let probe = run(&journal);
     let mut recorded = Vec::new();
     let (mut has_failed, mut was_told) = (false, false);

@@ -30,7 +30,7 @@ fn child() {
     let Some(path) = std::env::var_os("GRISTMILL_JOURNAL") else { return };
     let path = Path::new(&path);
     let size = std::env::var("GRISTMILL_PAYLOAD").map_or(0, |size| size.parse().expect("a number"));
-    let journal = match Journal::builder().queue(QUEUE).open(path) {
+    let journal = match Journal::builder().queue_bound(QUEUE).open(path) {
         Ok(journal) => journal,
         Err(error) => return say(&format!("refused {error}")),
     };

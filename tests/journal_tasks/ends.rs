@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use gristmill::journal::{CallRefusal, DurableErrorKind, HandlerError, Journal, JournalErrorKind};
-use gristmill::{CancelOutcome, CancellationToken, Refusal, Shutdown, ThreadPool};
+use gristmill::{CancelOutcome, CancellationToken, Refusal, Shutdown, TaskError, ThreadPool};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +23,14 @@ fn key_is_used_once_in_a_run_and_the_input_comes_back() {
     for _ in 0..2 {
         let refused = handler.submit(&pool, "key", 4).unwrap_err();
         assert!(matches!(refused.refusal(), CallRefusal::Duplicate), "{refused}");
+        assert!(refused.to_string().contains(&refused.refusal().to_string()), "{refused}");
+        assert!(refused.refusal().to_string().contains("used"), "{refused}");
         assert_eq!(refused.key(), "key");
         assert_eq!(refused.into_input(), 4);
     }
     gate.open();
     assert_eq!(first.wait().unwrap(), 9);
+    assert_eq!((handler.name(), handler.version()), ("square", 1));
     assert!(matches!(handler.submit(&pool, "key", 3).unwrap_err().refusal(), CallRefusal::Duplicate));
     assert_eq!(runs.since(), 1);
 }
@@ -109,9 +112,14 @@ fn cancelled_tasks_are_not_recorded() {
         let (handler, runs) = square(&scope, 1);
         let (gate, _running) = occupy(&pool);
         let queued = handler.submit(&pool, "queued", 3).unwrap();
+        let line = line!() + 1;
         assert_eq!(queued.cancel(), CancelOutcome::Prevented);
         let error = queued.wait().unwrap_err();
-        assert!(matches!(error.kind(), DurableErrorKind::NotRun(_)) && error.is_cancelled(), "{error}");
+        let DurableErrorKind::NotRun(TaskError::Cancelled { cause, .. }) = error.kind() else {
+            panic!("{error}")
+        };
+        assert_eq!((cause.location().file(), cause.location().line()), (file!(), line));
+        assert!(error.is_cancelled());
         // By a token, though no worker is free.
         let token = CancellationToken::new();
         let queued = handler.submit_with(pool.task().token(&token), "by token", 3).unwrap();
@@ -134,6 +142,8 @@ fn cancelled_tasks_are_not_recorded() {
         gate.open();
         let error = running.wait().unwrap_err();
         assert!(matches!(error.kind(), DurableErrorKind::Cancelled(_)) && error.is_cancelled(), "{error}");
+        let source = std::error::Error::source(&error).expect("who cancelled it");
+        assert!(source.downcast_ref::<gristmill::Cancelled>().is_some(), "{error:?}");
         // The keys are free again.
         assert_eq!(handler.submit(&pool, "queued", 3).unwrap().wait().unwrap(), 9);
     }
@@ -144,6 +154,28 @@ fn cancelled_tasks_are_not_recorded() {
     assert!(!by_token.is_replayed());
     by_token.wait().unwrap();
     assert_eq!(runs.since(), 1);
+}
+
+#[test]
+fn task_that_ends_after_the_journal_was_closed_is_counted_as_not_recorded() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let scope = journal.scope("s");
+    let (gate, pass) = Gate::new();
+    let pass = std::sync::Mutex::new(Some(pass));
+    let handler = scope.handler("late", 1, move |_, (): &()| {
+        let pass = pass.lock().unwrap().take().expect("once");
+        pass();
+        Ok(())
+    });
+    let running = handler.submit(&pool, "key", ()).unwrap();
+    gate.wait();
+    journal.close().unwrap();
+    gate.open();
+    let error = running.wait().unwrap_err();
+    assert!(matches!(error.kind(), DurableErrorKind::Journal(_)) && !error.is_recorded(), "{error}");
+    let report = scope.report();
+    assert_eq!((report.replayed, report.run, report.unrecorded), (0, 0, 1));
 }
 
 #[test]
@@ -353,6 +385,32 @@ fn whoever_closes_a_journal_that_is_being_closed_waits_for_it_too() {
     Journal::open(place.path()).unwrap();
 }
 
+#[test]
+fn flush_ends_with_its_time_while_the_journal_is_held_up() {
+    for bound in [1, 256] {
+        let place = Place::new();
+        let journal = Journal::builder().queue_bound(bound).open(place.path()).unwrap();
+        let (gate, pass) = Gate::new();
+        let pass: Pass = Arc::new(Mutex::new(Some(Box::new(pass))));
+        let handler = journal
+            .scope("s")
+            .handler("slow", 1, move |_, (): &()| Ok(Slow { pass: Some(Arc::clone(&pass)) }));
+        drop(handler.run("key", ()).unwrap());
+        gate.wait();
+        // With the bound of 1 the first of them finds room at most, and the others wait for that.
+        for timeout in [Duration::ZERO, Duration::from_millis(5), Duration::from_millis(5)] {
+            assert!(journal.flush_timeout(timeout).is_none());
+        }
+        gate.open();
+        journal.flush_timeout(Duration::MAX).expect("no end of time").expect("it is well");
+        journal.flush_timeout(LONG).expect("it goes on").expect("it is well");
+        let other = journal.clone();
+        journal.close().unwrap();
+        let closed = other.flush_timeout(LONG).expect("it is told at once");
+        assert_eq!(closed.unwrap_err().kind(), JournalErrorKind::Closed);
+    }
+}
+
 type Pass = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
 /// A value whose drop takes its time.
@@ -411,4 +469,31 @@ fn drop_of_a_result_on_the_thread_of_the_journal_cannot_wait_for_it_and_panics_i
     assert!(inner.submit(&pool, "in the drop", 3).is_err(), "the key was used in this run");
     journal.close().unwrap();
     assert_eq!(place.open().opening().records, 2);
+}
+
+/// A value and a payload whose drops panic, as long as nothing else does.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Grenade;
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::panic::panic_any(Self);
+        }
+    }
+}
+
+#[test]
+fn journal_outlives_a_value_whose_drop_panics_with_what_panics_in_its_drop() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = place.open();
+    let scope = journal.scope("s");
+    let handler = scope.handler("grenade", 1, |_, (): &()| Ok(Grenade));
+    pool.pause();
+    drop(handler.submit(&pool, "nobody wants it", ()).unwrap());
+    pool.resume();
+    let (square, _) = square(&scope, 1);
+    assert_eq!(square.submit(&pool, "next", 3).unwrap().wait().unwrap(), 9);
+    journal.flush().unwrap();
+    assert_eq!(journal.statistics().unwrap().total().values, 2);
 }

@@ -15,7 +15,7 @@ const EACH: u64 = 6;
 const ALL: usize = 19;
 
 fn open(memory: &Memory) -> Result<Journal, JournalError> {
-    probe::open(Journal::builder().queue(4), memory)
+    probe::open(Journal::builder().queue_bound(4), memory)
 }
 
 /// It says where and what helps, in one line.

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gristmill::combine::{as_completed, first_ok, wait_first};
 use gristmill::journal::{
-    CallRefusal, ChangedInput, DurableErrorKind, HandlerError, HandlerOptions, Journal, JournalErrorKind,
+    CallError, CallRefusal, ChangedInput, DurableErrorKind, HandlerError, HandlerOptions, Journal,
+    JournalErrorKind,
 };
-use gristmill::{Retry, ThreadPool, Waitable};
+use gristmill::{CancellationToken, Retry, ThreadPool, Waitable};
 
 use crate::{Place, Runs, batch, pool, square};
 
@@ -240,8 +241,35 @@ fn retries_are_made_by_the_handlers_rule_and_counted() {
     assert_eq!(handler.submit(&pool, "good", 3).unwrap().wait().unwrap(), 3);
     let error = handler.submit(&pool, "bad", 4).unwrap().wait().unwrap_err();
     assert!(matches!(error.kind(), DurableErrorKind::Retryable { attempts: 3, .. }), "{error}");
-    let stopped = handler.submit(&pool, "terminal", 9);
-    assert!(stopped.unwrap().wait().is_err());
+}
+
+#[test]
+fn what_is_final_is_not_tried_again_by_the_rule_for_retries() {
+    let place = Place::new();
+    let journal = place.open();
+    let attempts = Runs::default();
+    let counter = attempts.clone();
+    let options = HandlerOptions::new().retry(Retry::builder().attempts(3).build().unwrap());
+    let handler = journal.scope("s").handler_with(options, "ends", 1, move |_, panics: &bool| {
+        counter.add();
+        assert!(!panics, "for good");
+        Err::<(), _>(HandlerError::terminal("for good"))
+    });
+    for (key, panics) in [("failed", false), ("panicked", true)] {
+        let error = handler.run(key, panics).unwrap().wait().unwrap_err();
+        assert!(error.is_recorded(), "{error}");
+        assert!(error.to_string().contains("for good"), "{error}");
+        assert_eq!(attempts.since(), 1, "{key}");
+    }
+    // Nor one that is cancelled before it begins.
+    let token = CancellationToken::new();
+    token.cancel();
+    let error = handler.call_with(&token, "cancelled", false).unwrap_err();
+    assert!(
+        matches!(&error, CallError::Ended(error) if matches!(error.kind(), DurableErrorKind::Cancelled(_))),
+        "{error}"
+    );
+    assert_eq!(attempts.since(), 0);
 }
 
 #[test]
@@ -290,6 +318,18 @@ fn result_that_is_too_large_is_not_recorded_and_says_so() {
     );
     assert!(!error.is_recorded());
     assert_eq!(journal.scope("s").report(), gristmill::journal::ScopeReport::default());
+}
+
+#[test]
+fn report_of_a_scope_tells_what_left_no_record_only_if_something_did() {
+    let (place, pool) = (Place::new(), pool(1));
+    let journal = Journal::builder().longest_payload(1000).open(place.path()).unwrap();
+    let scope = journal.scope("s");
+    let handler = scope.handler("bytes", 1, |_, count: &usize| Ok(vec![7_u8; *count]));
+    handler.submit(&pool, "small", 900).unwrap().wait().unwrap();
+    assert_eq!(scope.report().to_string(), "0 replayed, 1 run");
+    handler.submit(&pool, "large", 2000).unwrap().wait().unwrap_err();
+    assert_eq!(scope.report().to_string(), "0 replayed, 1 run, 1 not recorded");
 }
 
 /// A value of many kinds.

@@ -50,7 +50,7 @@ type Error = CallError<u64>;
 /// One run of a form, in a child.
 pub(crate) fn run(form: &str, stop: u64, place: &Path) {
     let side = place.with_extension("executed");
-    let journal = Journal::builder().queue(8).open(place).expect("it opens");
+    let journal = Journal::builder().queue_bound(8).open(place).expect("it opens");
     let handler = journal.scope("resumed").handler("square", 1, move |_, number: &u64| {
         // In one write each, so that lines of two workers do not mix.
         let mut side = OpenOptions::new().create(true).append(true).open(&side)?;

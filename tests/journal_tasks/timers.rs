@@ -72,8 +72,11 @@ fn timer_that_is_cancelled_goes_on_the_next_time() {
     let token = CancellationToken::new();
     token.cancel();
     let timer = timer.wait_with(&token).unwrap_err().into_handle();
+    let line = line!() + 1;
     assert!(timer.cancel() && timer.is_finished() && !timer.cancel());
-    assert!(matches!(timer.wait().unwrap_err().kind(), DurableErrorKind::Cancelled(_)));
+    let error = timer.wait().unwrap_err();
+    let DurableErrorKind::Cancelled(cause) = error.kind() else { panic!("{error}") };
+    assert_eq!((cause.location().file(), cause.location().line()), (file!(), line));
     let again = journal.scope("s").after("hour", Duration::ZERO).unwrap();
     assert!(again.is_replayed() && !again.is_finished());
 }

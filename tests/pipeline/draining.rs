@@ -106,6 +106,33 @@ fn idle_pipeline_ends_when_another_thread_closes_it() {
 }
 
 #[test]
+fn control_goes_on_with_the_runs_that_are_left_when_one_has_ended() {
+    within_limit(|| {
+        let control = PipelineControl::new();
+        let start = || {
+            let (sender, receiver) = crossbeam_channel::bounded(1);
+            let (seen, arrived) = crossbeam_channel::bounded(1);
+            let pipeline = Pipeline::from_receiver(receiver).controlled_by(&control).workers(1);
+            let run = std::thread::Builder::new().spawn(move || {
+                let told = pipeline.inspect("tell", |_| seen.send(()).unwrap()).for_each("drop", drop);
+                told.run(&CancellationToken::new()).unwrap().finished()
+            });
+            sender.send(1).unwrap();
+            arrived.recv().unwrap();
+            (sender, run.unwrap())
+        };
+        let ((first, ends), (kept, goes_on)) = (start(), start());
+        drop(first);
+        assert_eq!(ends.join().unwrap(), 1);
+        assert!(format!("{control:?}").contains("runs: 1"), "{control:?}");
+        control.close();
+        assert_eq!(goes_on.join().unwrap(), 1);
+        assert!(format!("{control:?}").contains("runs: 0"), "{control:?}");
+        drop(kept);
+    });
+}
+
+#[test]
 fn control_that_is_closed_already_lets_nothing_be_read() {
     let control = PipelineControl::new();
     control.close();

@@ -72,7 +72,9 @@ fn skipped_items_are_counted_and_the_others_keep_their_order_at_every_place() {
         let mut owned = source().try_map("map", check).collect_errors(&log).into_iter_with(&token).unwrap();
         let seen = owned.by_ref().map(Result::unwrap).collect();
         all(owned.finish().map(|report| (seen, report)), "map");
+        assert_eq!((log.len(), log.is_empty()), (torn().len(), false));
         assert!(log.take().into_iter().map(|failed| failed.index).eq(torn()));
+        assert_eq!((log.len(), log.is_empty()), (0, true));
     }
 }
 

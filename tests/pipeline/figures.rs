@@ -113,6 +113,25 @@ fn item_that_is_called_for_in_parts_is_one_measurement() {
 }
 
 #[test]
+fn results_of_items_that_become_many_stand_for_no_more_than_there_are() {
+    let report = Pipeline::from_iter(0..30_u64)
+        .workers(1)
+        .flat_map("hundred", |number| (0..100).map(move |part| number + part))
+        .map("first", |number| number + 1)
+        .flat_map("fifty", |number| (0..50).map(move |part| number ^ part))
+        .map("second", |number| number + 1)
+        .for_each("sink", drop)
+        .run(&CancellationToken::new())
+        .unwrap();
+    check(&report);
+    for (name, items) in [("hundred", 30), ("first", 3_000), ("fifty", 3_000), ("second", 150_000)] {
+        let stage = report.stage(name).unwrap();
+        assert_eq!(stage.items_in(), items);
+        assert!((1..=items).contains(&stage.latency().count()), "{report}");
+    }
+}
+
+#[test]
 fn slow_source_starves_every_stage_and_blocks_none() {
     let report = Pipeline::from_iter(vague(0..200_u64).inspect(|_| _ = spin(HEAVY)))
         .workers(2)

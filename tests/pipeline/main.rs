@@ -25,6 +25,7 @@ mod lone;
 mod model;
 mod monitor;
 mod panics;
+mod parents;
 mod sources;
 mod state;
 mod support;

@@ -1,6 +1,7 @@
 //! Panics: whoever they come from, the run ends with an error that says where, the payload is kept, and every item is dropped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use gristmill::{CancellationToken, Pipeline, PipelineError, PipelineErrorKind, Report};
 
@@ -264,6 +265,51 @@ fn source_that_lies_about_its_length_does_no_harm() {
             }
         }
     }
+}
+
+#[test]
+fn panic_of_a_source_that_is_asked_for_its_length_is_an_error() {
+    /// Says once how long it is.
+    struct Shy(AtomicU32, Fragile);
+    impl Iterator for Shy {
+        type Item = u64;
+        fn next(&mut self) -> Option<u64> {
+            assert!(!self.1.0, "it is not read");
+            None
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            crack(self.0.fetch_add(1, Ordering::Relaxed) > 0, 0);
+            (0, Some(0))
+        }
+    }
+    for (workers, window) in grid() {
+        let shy = Shy(AtomicU32::new(0), Fragile(true));
+        let error = Pipeline::from_iter(shy)
+            .workers(workers)
+            .window(window)
+            .for_each("sink", drop)
+            .run(&CancellationToken::new())
+            .unwrap_err();
+        assert_eq!((error.stage(), error.index(), error.report().read()), (Some("source"), Some(0), 1));
+        let PipelineErrorKind::Panicked { panic, .. } = error.into_kind() else { panic!("no panic") };
+        assert_eq!(panic.into_payload().downcast_ref(), Some(&Stone(0)));
+    }
+}
+
+#[test]
+fn panic_in_the_drop_of_a_pipeline_whose_setting_is_refused_stays_inside() {
+    let (source, map, sink) = (Fragile(true), Fragile(true), Fragile(true));
+    let pipeline = Pipeline::from_iter((0..10).inspect(move |_| _ = &source)).workers(0);
+    let pipeline = pipeline.map("map", move |number| {
+        _ = &map;
+        number
+    });
+    let error = pipeline.for_each("sink", move |_| _ = &sink).run(&CancellationToken::new()).unwrap_err();
+    assert!(matches!(error.kind(), PipelineErrorKind::InvalidSetting { setting: "workers" }), "{error}");
+    let sink = Fragile(true);
+    let local = Pipeline::from_iter(0..10).window(0).for_each_local("sink", move |_| _ = &sink);
+    let error = local.run(&CancellationToken::new()).unwrap_err();
+    assert!(matches!(error.kind(), PipelineErrorKind::InvalidSetting { setting: "window" }), "{error}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gristmill::Report;
 
 /// So long that only a hang reaches it.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs `body` on a thread of its own; panics if it hangs.
 #[track_caller]

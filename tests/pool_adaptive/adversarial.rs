@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gristmill::AdaptiveSize;
 use gristmill::pool::MAX_WORKERS;
-use gristmill::pool::adaptive::Measurement;
+use gristmill::pool::adaptive::Sample;
 
 use crate::support::{TICK, backlog, controller, nothing, steps, turns};
 
@@ -52,9 +52,9 @@ fn square_wave_of_any_period_turns_the_size_at_most_twice_a_period() {
 fn spike_in_one_measurement_moves_nothing_however_large_or_late() {
     let spikes = [
         backlog(4),
-        Measurement { queued: usize::MAX, started: u64::MAX, ..backlog(4) },
-        Measurement { elapsed: Duration::from_secs(3600), ..backlog(4) },
-        Measurement { elapsed: Duration::MAX, ..backlog(4) },
+        Sample { queued: usize::MAX, started: u64::MAX, ..backlog(4) },
+        Sample { elapsed: Duration::from_secs(3600), ..backlog(4) },
+        Sample { elapsed: Duration::MAX, ..backlog(4) },
     ];
     for spike in spikes {
         let mut controller = controller(AdaptiveSize::between(1, 64));
@@ -70,7 +70,7 @@ fn spike_in_one_measurement_moves_nothing_however_large_or_late() {
 #[test]
 fn late_measurement_of_nothing_is_no_lasting_idleness() {
     let mut controller = controller(AdaptiveSize::between(1, 64));
-    let late = Measurement { elapsed: Duration::from_secs(3600), ..nothing(4) };
+    let late = Sample { elapsed: Duration::from_secs(3600), ..nothing(4) };
     for _ in 0..24 {
         assert_eq!(controller.decide(&late), 4);
     }
@@ -80,7 +80,7 @@ fn late_measurement_of_nothing_is_no_lasting_idleness() {
 #[test]
 fn busiest_moment_decides_how_far_to_shrink() {
     let mut controller = controller(AdaptiveSize::between(1, 64));
-    let busy = |busy_milli, workers| Measurement { busy_milli, started: 10, ..nothing(workers) };
+    let busy = |busy_milli, workers| Sample { busy_milli, started: 10, ..nothing(workers) };
     let mut size = 16;
     for tick in 0..1_000 {
         size = controller.decide(&busy(if tick % 40 == 0 { 5_900 } else { 10 }, size));
@@ -96,7 +96,7 @@ fn tasks_that_are_queued_but_cannot_run_keep_no_workers() {
     let mut size = 32;
     for _ in 0..600 {
         let was = size;
-        size = controller.decide(&Measurement { queued: 1000, ..nothing(size) });
+        size = controller.decide(&Sample { queued: 1000, ..nothing(size) });
         assert!(size <= was);
     }
     assert_eq!(size, 1);
@@ -139,7 +139,7 @@ fn workers_that_are_still_busy_are_waited_for() {
 #[test]
 fn first_tasks_of_new_workers_do_not_make_a_growth_look_useful() {
     // Tasks on four cores, which eight workers do not speed up.
-    let on_cores = |workers, started| Measurement { started, ..backlog(workers) };
+    let on_cores = |workers, started| Sample { started, ..backlog(workers) };
     for is_late in [false, true] {
         let mut controller = controller(AdaptiveSize::between(1, 64));
         assert_eq!(controller.decide(&on_cores(4, 40)), 4);
@@ -169,7 +169,7 @@ fn second_try_has_to_bring_more_than_chance_explains() {
     let mut first = controller(settings);
     let mut size = 4;
     for _ in 0..100 {
-        size = first.decide(&Measurement { started: tasks(size, 10), ..backlog(size) });
+        size = first.decide(&Sample { started: tasks(size, 10), ..backlog(size) });
     }
     assert_eq!(size, 8);
     // After one in vain, with some hundred tasks to compare, a quarter may be chance; double is not.
@@ -178,7 +178,7 @@ fn second_try_has_to_bring_more_than_chance_explains() {
         let (mut size, mut sizes) = (4, Vec::new());
         for tick in 0..40 {
             let started = tasks(size, if tick < 10 { 0 } else { gain });
-            size = second.decide(&Measurement { started, ..backlog(size) });
+            size = second.decide(&Sample { started, ..backlog(size) });
             sizes.push(size);
         }
         assert_eq!(steps(&sizes), expected);
@@ -201,7 +201,7 @@ fn largest_pool_grows_without_overflow() {
     let mut size = 1;
     for _ in 0..200 {
         let busy = 1000 * size as u64;
-        let measured = Measurement { queued: usize::MAX, busy_milli: busy, started: busy, ..backlog(size) };
+        let measured = Sample { queued: usize::MAX, busy_milli: busy, started: busy, ..backlog(size) };
         size = controller.decide(&measured);
     }
     assert_eq!(size, MAX_WORKERS);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gristmill::AdaptiveSize;
-use gristmill::pool::adaptive::Measurement;
+use gristmill::pool::adaptive::Sample;
 use proptest::prelude::*;
 
 use crate::support::{TICK, controller};
@@ -18,11 +18,11 @@ fn durations() -> impl Strategy<Value = Duration> {
     ]
 }
 
-fn anything() -> impl Strategy<Value = Measurement> {
+fn anything() -> impl Strategy<Value = Sample> {
     let sizes = || prop_oneof![4 => 0..80_usize, 1 => any::<usize>()];
     let numbers = || prop_oneof![4 => 0..100_000_u64, 1 => any::<u64>()];
     (durations(), sizes(), sizes(), numbers(), numbers()).prop_map(
-        |(elapsed, workers, queued, busy_milli, started)| Measurement {
+        |(elapsed, workers, queued, busy_milli, started)| Sample {
             elapsed,
             workers,
             queued,
@@ -84,7 +84,7 @@ proptest! {
         for (at, (measured, empty)) in measurements.iter().enumerate() {
             // The first of all says where the size starts.
             if let Some(empty) = empty.filter(|_| at > 0) {
-                disturbed.decide(&Measurement { elapsed: Duration::ZERO, ..empty });
+                disturbed.decide(&Sample { elapsed: Duration::ZERO, ..empty });
             }
             prop_assert_eq!(disturbed.decide(measured), other.decide(measured));
         }
@@ -98,7 +98,7 @@ proptest! {
         for Moment { is_long, queued, busy_percent, started } in moments {
             let elapsed = if is_long { 3 * TICK } else { TICK };
             let busy_milli = size as u64 * 10 * busy_percent;
-            let measured = Measurement { elapsed, workers: size, queued, busy_milli, started };
+            let measured = Sample { elapsed, workers: size, queued, busy_milli, started };
             // The model: how long each has lasted, with two ticks at most for a measurement.
             let counted = elapsed.min(2 * TICK);
             backlog = if queued > 0 && busy_percent >= 90 { backlog + counted } else { Duration::ZERO };

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use gristmill::AdaptiveSize;
-use gristmill::pool::adaptive::Measurement;
+use gristmill::pool::adaptive::Sample;
 
 use crate::support::{TICK, controller};
 
@@ -71,7 +71,7 @@ impl Simulator {
     }
 
     /// One tick with `rate` arrivals a second.
-    pub(crate) fn tick(&mut self, rate: f64) -> Measurement {
+    pub(crate) fn tick(&mut self, rate: f64) -> Sample {
         let step = TICK.as_secs_f64() / f64::from(self.steps);
         let (mut busy, mut started) = (0.0, 0);
         for _ in 0..self.steps {
@@ -110,7 +110,7 @@ impl Simulator {
             }
         }
         let busy_milli = (busy / TICK.as_secs_f64() * 1000.0) as u64;
-        Measurement { elapsed: TICK, workers: self.workers.len(), queued: self.queued, busy_milli, started }
+        Sample { elapsed: TICK, workers: self.workers.len(), queued: self.queued, busy_milli, started }
     }
 }
 

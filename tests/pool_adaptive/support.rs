@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gristmill::AdaptiveSize;
-use gristmill::pool::adaptive::{Controller, Measurement};
+use gristmill::pool::adaptive::{Controller, Sample};
 
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
@@ -12,14 +12,14 @@ pub(crate) fn controller(settings: AdaptiveSize) -> Controller {
 }
 
 /// All workers busy with tasks of 10 ms, and more queued.
-pub(crate) fn backlog(workers: usize) -> Measurement {
+pub(crate) fn backlog(workers: usize) -> Sample {
     let (busy_milli, started) = (1000 * workers as u64, 10 * workers as u64);
-    Measurement { elapsed: TICK, workers, queued: 1000, busy_milli, started }
+    Sample { elapsed: TICK, workers, queued: 1000, busy_milli, started }
 }
 
 /// Nothing to do.
-pub(crate) fn nothing(workers: usize) -> Measurement {
-    Measurement { elapsed: TICK, workers, ..Measurement::default() }
+pub(crate) fn nothing(workers: usize) -> Sample {
+    Sample { elapsed: TICK, workers, ..Sample::default() }
 }
 
 /// How often a series of sizes goes the other way than its change before.

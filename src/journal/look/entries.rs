@@ -13,6 +13,26 @@ use crate::journal::builder::Journal;
 use crate::journal::error::JournalError;
 
 /// The entries of a journal in the order of completion; see [`Journal::entries`].
+///
+/// ```
+/// use gristmill::journal::{Journal, Selection};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// let scope = journal.scope("squares");
+/// let square = scope.handler("square", 1, |_, number: &u64| Ok(number * number));
+/// for number in [3, 1, 2] {
+///     square.call(number, number)?;
+/// }
+/// let mut keys = Vec::new();
+/// for entry in journal.entries(&Selection::all()) {
+///     keys.push(entry?.key().to_owned());
+/// }
+/// assert_eq!(keys, ["3", "1", "2"]); // as they ended
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "entries are read one after the other as they are asked for"]
 pub struct Entries<'journal> {
     journal: &'journal Journal,
     with_payload: bool,

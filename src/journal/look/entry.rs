@@ -6,6 +6,22 @@ use crate::journal::record::{Head, Job, Kind};
 use crate::sync::time::{Duration, TimeOfDay};
 
 /// How a task ended, as its journal says.
+///
+/// ```
+/// use gristmill::journal::{EntryKind, HandlerError, Journal, Selection};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("parse.journal");
+/// let journal = Journal::open(path)?;
+/// let scope = journal.scope("parse");
+/// let parse = scope.handler("parse", 1, |_, text: &String| {
+///     text.parse::<u32>().map_err(|error| HandlerError::terminal(error.to_string()))
+/// });
+/// assert!(parse.call("first", "x".to_owned()).is_err());
+/// let entry = journal.entries(&Selection::all().failed()).next().expect("it is recorded")?;
+/// assert_eq!((entry.kind(), entry.kind().name()), (EntryKind::Failed, "failed"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum EntryKind {
@@ -62,6 +78,20 @@ impl fmt::Display for EntryKind {
 }
 
 /// One entry of a journal: a task that ended, and how; see [`Journal::entries`](crate::journal::Journal::entries).
+///
+/// ```
+/// use gristmill::journal::{EntryKind, Journal, Selection};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// let square = journal.scope("squares").handler("square", 1, |_, number: &u64| Ok(number * number));
+/// square.call("seven", 7)?;
+/// let entry = journal.entries(&Selection::all().key("seven")).next().expect("it is recorded")?;
+/// assert_eq!((entry.scope(), entry.handler(), entry.version()), ("squares", "square", 1));
+/// assert_eq!((entry.kind(), entry.sequence(), entry.attempts()), (EntryKind::Value, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct JournalEntry {
     pub(super) job: Job,
@@ -71,7 +101,7 @@ pub struct JournalEntry {
 
 impl JournalEntry {
     /// Its place in the order of completion, from 1. No number is ever used again, so what was replaced or forgotten leaves a gap.
-    pub fn seq(&self) -> u64 {
+    pub fn sequence(&self) -> u64 {
         self.head.seq
     }
 

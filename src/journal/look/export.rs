@@ -11,6 +11,21 @@ use crate::journal::builder::Journal;
 use crate::journal::error::JournalError;
 
 /// Why an export ended early; what was written before are whole lines, or the first part of one.
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use gristmill::journal::{ExportError, Journal, Selection};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// let scope = journal.scope("squares");
+/// scope.handler("square", 1, |_, number: &u64| Ok(number * number)).call("seven", 7)?;
+/// let mut too_small = [0; 8];
+/// let error = journal.export(&Selection::all(), &mut too_small[..]).unwrap_err();
+/// assert!(matches!(error, ExportError::Write(why) if why.kind() == ErrorKind::WriteZero));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
@@ -69,7 +84,7 @@ fn write_lines<W: Write>(
     for entry in entries {
         let entry = entry?;
         let line = Line {
-            seq: entry.seq(),
+            seq: entry.sequence(),
             scope: entry.scope(),
             handler: entry.handler(),
             version: entry.version(),

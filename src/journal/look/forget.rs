@@ -23,6 +23,20 @@ use crate::journal::record::{Head, Identity};
 use crate::journal::store::{Change, StoreError};
 
 /// What was forgotten.
+///
+/// ```
+/// use gristmill::journal::{Journal, Selection};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// let square = journal.scope("squares").handler("square", 1, |_, number: &u64| Ok(number * number));
+/// square.call("seven", 7)?;
+/// square.call("eight", 8)?;
+/// let forgotten = journal.forget(&Selection::all().key("seven"))?;
+/// assert_eq!((forgotten.entries, forgotten.in_use), (1, 0)); // "seven" runs again, "eight" does not
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Forgotten {

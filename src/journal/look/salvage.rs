@@ -24,6 +24,21 @@ const RECORDS: usize = 1024;
 const BYTES: usize = 16 << 20;
 
 /// What was copied of a damaged journal and what was not; see [`Journal::salvage`].
+///
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let (old, new) = (folder.path().join("old.journal"), folder.path().join("new.journal"));
+/// let journal = Journal::open(&old)?;
+/// let square = journal.scope("squares").handler("square", 1, |_, number: &u64| Ok(number * number));
+/// square.call("seven", 7)?;
+/// journal.close()?;
+/// let salvaged = Journal::salvage(&old, &new)?; // what is whole, into a new one
+/// assert_eq!(salvaged.entries, 1);
+/// assert!(salvaged.found.is_sound());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Salvaged {

@@ -5,6 +5,19 @@ use std::fmt;
 use crate::sync::time::Duration;
 
 /// How many entries of each kind there are, what they take and how long they took.
+///
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// let square = journal.scope("squares").handler("square", 1, |_, number: &u64| Ok(number * number));
+/// square.call("seven", 7)?;
+/// let counts = journal.statistics()?.total();
+/// assert_eq!((counts.entries(), counts.values, counts.failures()), (1, 1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntryCounts {
@@ -51,6 +64,22 @@ impl EntryCounts {
 }
 
 /// The entries of one version of a handler in a scope.
+///
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// for version in [1, 2] {
+///     let square = journal.scope("squares").handler("square", version, |_, number: &u64| Ok(number * number));
+///     square.call("seven", 7)?;
+/// }
+/// let statistics = journal.statistics()?;
+/// let jobs: Vec<_> = statistics.jobs.iter().map(|job| (&*job.handler, job.version, job.counts.values)).collect();
+/// assert_eq!(jobs, [("square", 1, 1), ("square", 2, 1)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobStatistics {
@@ -67,6 +96,20 @@ pub struct JobStatistics {
 /// What is in a journal, by scope, handler and version; printed, it is a table.
 ///
 /// Counted page by page, so while a batch runs the jobs are those of slightly different moments.
+///
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// let square = journal.scope("squares").handler("square", 1, |_, number: &u64| Ok(number * number));
+/// square.call("seven", 7)?;
+/// let statistics = journal.statistics()?;
+/// assert_eq!((statistics.jobs.len(), statistics.total().values, statistics.crashed), (1, 1, 0));
+/// println!("{statistics}"); // a table
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {

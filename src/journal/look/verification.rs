@@ -8,11 +8,24 @@ use crate::journal::store::Damage;
 const TOLD: usize = 1000;
 
 /// Something in a journal that is not what was written.
+///
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(&path)?;
+/// for damage in journal.verify()?.damages {
+///     let key = damage.key.as_deref().unwrap_or("a key that cannot be read");
+///     eprintln!("{key}: {}", damage.what);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalDamage {
     /// The number of the entry, if it is about one.
-    pub seq: Option<u64>,
+    pub sequence: Option<u64>,
     /// The key of the entry, if it is about one whose key can be read. A damaged key is a help, not the truth.
     pub key: Option<String>,
     /// What is the matter.
@@ -22,7 +35,7 @@ pub struct JournalDamage {
 impl fmt::Display for JournalDamage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        if let Some(seq) = self.seq {
+        if let Some(seq) = self.sequence {
             write!(f, ", record {seq}")?;
         }
         if let Some(key) = &self.key {
@@ -35,6 +48,20 @@ impl fmt::Display for JournalDamage {
 /// What checking every entry of a journal came to; see [`Journal::verify`](crate::journal::Journal::verify).
 ///
 /// Printed, it is a line for each damage, and one that sums up.
+///
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(&path)?;
+/// let square = journal.scope("squares").handler("square", 1, |_, number: &u64| Ok(number * number));
+/// square.call("seven", 7)?;
+/// let verification = journal.verify()?;
+/// assert!(verification.is_sound());
+/// assert_eq!((verification.entries, verification.damages.len()), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
@@ -62,7 +89,7 @@ impl Verification {
         }
         let Damage { seq, key, what } = damage;
         self.damages.push(JournalDamage {
-            seq: (seq > 0).then_some(seq),
+            sequence: (seq > 0).then_some(seq),
             key: key.as_deref().map(str::to_owned),
             what,
         });

@@ -4,6 +4,19 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why an output file was not written, or does not count as written.
+///
+/// ```
+/// use gristmill::journal::{OutputError, OutputFile};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("report.txt");
+/// let written = OutputFile::create(&path)?.finish()?;
+/// std::fs::remove_file(&path)?;
+/// let error = written.check().unwrap_err();
+/// assert!(matches!(error, OutputError::Missing { .. }));
+/// assert_eq!((error.path(), error.is_changed()), (&*path, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutputError {

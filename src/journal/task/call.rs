@@ -16,6 +16,22 @@ use super::text::text;
 use crate::cancel::CancellationToken;
 
 /// Why a call gave no value: it was not taken, or the task ended without one.
+///
+/// ```
+/// use gristmill::journal::{CallError, CallRefusal, Journal};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// let scope = journal.scope("squares");
+/// let square = scope.handler("square", 1, |_, number: &u64| Ok(number * number));
+/// assert_eq!(square.call("seven", 7)?, 49);
+/// match square.call("seven", 7).unwrap_err() {
+///     CallError::Refused(call) => assert!(matches!(call.refusal(), CallRefusal::Duplicate)),
+///     other => unreachable!("{other}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[non_exhaustive]
 pub enum CallError<I> {
     /// It was not taken; the input is in here.

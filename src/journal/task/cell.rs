@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::error::DurableErrorKind;
 use crate::journal::core::{Delivered, Delivery};
+use crate::journal::counts::Counts;
 use crate::journal::record::Row;
 use crate::sync::Mutex;
 use crate::waitable::Signal;
@@ -23,6 +24,8 @@ pub(super) type Outcome<T> = Result<T, DurableErrorKind>;
 
 pub(super) struct Cell<T> {
     state: Mutex<State<T>>,
+    /// Where it is counted when its record is told, or that there is none.
+    counts: Option<Arc<Counts>>,
 }
 
 struct State<T> {
@@ -54,16 +57,21 @@ pub(super) enum Ended<T> {
 impl<T> Cell<T> {
     /// `stamp`: the number of the record that is going to be read.
     pub(super) fn new(stamp: Option<u64>) -> Arc<Self> {
-        Self::in_phase(Phase::Open, stamp)
+        Self::in_phase(Phase::Open, stamp, None)
+    }
+
+    /// One of a task that is to run, and to be counted.
+    pub(super) fn counted(counts: &Arc<Counts>) -> Arc<Self> {
+        Self::in_phase(Phase::Open, None, Some(Arc::clone(counts)))
     }
 
     /// One that has ended already.
     pub(super) fn ended(outcome: Outcome<T>, stamp: u64) -> Arc<Self> {
-        Self::in_phase(Phase::Over(Ended::Here(outcome)), Some(stamp))
+        Self::in_phase(Phase::Over(Ended::Here(outcome)), Some(stamp), None)
     }
 
-    fn in_phase(phase: Phase<T>, stamp: Option<u64>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { phase, stamp, signal: None, is_awaited: false }) })
+    fn in_phase(phase: Phase<T>, stamp: Option<u64>, counts: Option<Arc<Counts>>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State { phase, stamp, signal: None, is_awaited: false }), counts })
     }
 
     /// Keeps what came out until it is recorded; whether that is awaited.
@@ -80,6 +88,20 @@ impl<T> Cell<T> {
         let mut state = self.state.lock();
         state.is_awaited = true;
         matches!(state.phase, Phase::Ran(_))
+    }
+
+    /// Counts one that ran: before its end is told, so that the counts are right for whoever hears of that. Also where the handle was
+    /// ended before.
+    fn count(&self, is_recorded: bool) {
+        if let Some(counts) = &self.counts {
+            counts.count_run(is_recorded);
+        }
+    }
+
+    /// Ends one that ran and has nothing to be recorded.
+    pub(super) fn end_unrecorded(&self, why: DurableErrorKind) {
+        self.count(false);
+        self.end(Ended::Here(Err(why)));
     }
 
     /// Ends it, with nothing recorded.
@@ -148,6 +170,11 @@ impl<T> Cell<T> {
 
 impl<T: Send> Delivery for Cell<T> {
     fn deliver(self: Arc<Self>, delivered: Delivered) {
+        match delivered {
+            Delivered::Recorded { .. } => self.count(true),
+            Delivered::Failed(_) => self.count(false),
+            Delivered::Read(_) => {}
+        }
         // What ran and cannot be told is dropped outside of the lock: that is code of the user.
         let mut untold = None;
         self.end_by(|ran| match delivered {

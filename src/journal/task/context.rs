@@ -6,6 +6,21 @@ use std::fmt;
 use crate::cancel::{CancellationToken, Cancelled};
 
 /// The context of one call of a handler.
+///
+/// ```
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("pages.journal");
+/// let journal = Journal::open(path)?;
+/// let scope = journal.scope("pages");
+/// let name = scope.handler("name", 1, |context, (): &()| {
+///     context.token().check()?; // told to stop?
+///     Ok(format!("{}, attempt {}", context.key(), context.attempt()))
+/// });
+/// assert_eq!(name.call("page 7", ())?, "page 7, attempt 1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct CallContext<'call> {
     key: &'call str,
     attempt: u32,

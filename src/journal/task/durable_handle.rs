@@ -16,6 +16,22 @@ use crate::pool::{self, CancelOutcome, JobEnd, ScopedTaskHandle, TaskError, Wait
 use crate::waitable::{Help, Signal, Waitable};
 
 /// A durable task that borrows nothing.
+///
+/// ```
+/// use gristmill::ThreadPool;
+/// use gristmill::journal::{DurableHandle, Journal};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let (journal, pool) = (Journal::open(path)?, ThreadPool::new()?);
+/// let scope = journal.scope("squares");
+/// let square = scope.handler("square", 1, |_, number: &u64| Ok(number * number));
+/// let handles: Vec<DurableHandle<u64>> =
+///     (1..4).map(|number| square.submit(&pool, number, number)).collect::<Result<_, _>>()?;
+/// let squares: Vec<u64> = handles.into_iter().map(DurableHandle::wait).collect::<Result<_, _>>()?;
+/// assert_eq!(squares, [1, 4, 9]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type DurableHandle<T> = ScopedDurableHandle<'static, T>;
 
 /// The handle of a durable task, and the only way to its result. It ends when the result is in the journal, and not before.
@@ -23,7 +39,24 @@ pub type DurableHandle<T> = ScopedDurableHandle<'static, T>;
 /// It can be waited for alone, and with others by everything in [`combine`]: there those that were recorded come in the order in
 /// which they were recorded, in this run or an earlier one, so that what is told first stays first after a restart.
 ///
-/// Dropping it detaches the task: it runs all the same, and is recorded.
+/// Dropping it detaches the task: it runs all the same, and is recorded. Of one that has ended, the value is dropped with the handle; if that
+/// panics, so does the drop of the handle.
+///
+/// ```
+/// use gristmill::ThreadPool;
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let (journal, pool) = (Journal::open(path)?, ThreadPool::new()?);
+/// let scope = journal.scope("squares");
+/// let square = scope.handler("square", 1, |_, number: &u64| Ok(number * number));
+/// let handle = square.submit(&pool, "seven", 7)?;
+/// assert_eq!((handle.handler(), handle.key()), ("square", "seven"));
+/// assert!(!handle.is_replayed()); // not yet: it is after a restart
+/// assert_eq!(handle.wait()?, 49);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping the handle detaches the task; say `drop(handle)` if that is meant"]
 pub struct ScopedDurableHandle<'env, T> {
     core: Arc<Core>,
@@ -88,7 +121,11 @@ impl<'env, T> ScopedDurableHandle<'env, T> {
     /// before is not undone: [`CancelOutcome::Finished`].
     #[track_caller]
     pub fn cancel(&self) -> CancelOutcome {
-        self.task.as_ref().map_or(CancelOutcome::Finished, ScopedTaskHandle::cancel)
+        // Not by a function that is handed over: the record would name the one who calls that.
+        match &self.task {
+            Some(task) => task.cancel(),
+            None => CancelOutcome::Finished,
+        }
     }
 }
 

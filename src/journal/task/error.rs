@@ -9,6 +9,21 @@ use crate::journal::error::JournalError;
 use crate::pool::TaskError;
 
 /// Why a durable task gave no value: which task, and why.
+///
+/// ```
+/// use gristmill::ThreadPool;
+/// use gristmill::journal::{HandlerError, Journal};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("pages.journal");
+/// let (journal, pool) = (Journal::open(path)?, ThreadPool::new()?);
+/// let scope = journal.scope("pages");
+/// let fetch = scope.handler("fetch", 1, |_, (): &()| Err::<(), _>(HandlerError::retryable("the server is down")));
+/// let error = fetch.submit(&pool, "page 7", ())?.wait().unwrap_err();
+/// assert_eq!((error.handler(), error.key()), ("fetch", "page 7"));
+/// assert!(!error.is_recorded()); // the next run of the program tries again
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct DurableError(Box<Inner>);
 
 struct Inner {
@@ -18,6 +33,23 @@ struct Inner {
 }
 
 /// What ended a durable task without a value. Whether it is recorded, and so told again after a restart, is said at each.
+///
+/// ```
+/// use gristmill::ThreadPool;
+/// use gristmill::journal::{DurableErrorKind, HandlerError, Journal};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("pages.journal");
+/// let (journal, pool) = (Journal::open(path)?, ThreadPool::new()?);
+/// let scope = journal.scope("pages");
+/// let fetch = scope.handler("fetch", 1, |_, (): &()| Err::<(), _>(HandlerError::terminal_with_code(404, "no page")));
+/// let error = fetch.submit(&pool, "page 7", ())?.wait().unwrap_err();
+/// match error.into_kind() {
+///     DurableErrorKind::Failed { code, message } => assert_eq!((code, message.as_str()), (404, "no page")),
+///     other => unreachable!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DurableErrorKind {

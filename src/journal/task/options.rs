@@ -6,7 +6,23 @@ use std::num::NonZeroU32;
 use crate::policy::Retry;
 
 /// What to do with a task whose input is not the one that its record was made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// ```
+/// use gristmill::journal::{CallError, CallRefusal, ChangedInput, HandlerOptions, Journal};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("squares.journal");
+/// let journal = Journal::open(path)?;
+/// let square = || {
+///     let options = HandlerOptions::new().changed_input(ChangedInput::Refuse);
+///     journal.scope("squares").handler_with(options, "square", 1, |_, number: &u64| Ok(number * number))
+/// };
+/// assert_eq!(square().call("first", 7)?, 49);
+/// let Err(CallError::Refused(call)) = square().call("first", 8) else { unreachable!("it was 7") };
+/// assert!(matches!(call.refusal(), CallRefusal::InputChanged));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChangedInput {
     /// Run it; its new record takes the place of the old one.

@@ -8,6 +8,22 @@ use crate::journal::error::JournalError;
 use crate::pool::Refusal;
 
 /// A call that was not taken. The input is in it, as it was handed in; nothing was run, and the key is free.
+///
+/// ```
+/// use gristmill::ThreadPool;
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("lengths.journal");
+/// let (journal, pool) = (Journal::open(path)?, ThreadPool::new()?);
+/// let scope = journal.scope("lengths");
+/// let length = scope.handler("length", 1, |_, word: &String| Ok(word.len()));
+/// pool.close();
+/// let refused = length.submit(&pool, "first", "grist".to_owned()).unwrap_err();
+/// assert_eq!(refused.key(), "first");
+/// assert_eq!(refused.into_input(), "grist"); // nothing is lost
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct RefusedCall<I> {
     handler: Arc<str>,
     key: Arc<str>,
@@ -16,6 +32,22 @@ pub struct RefusedCall<I> {
 }
 
 /// Why a call was not taken.
+///
+/// ```
+/// use gristmill::ThreadPool;
+/// use gristmill::journal::{CallRefusal, Journal};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("lengths.journal");
+/// let (journal, pool) = (Journal::open(path)?, ThreadPool::new()?);
+/// let scope = journal.scope("lengths");
+/// let length = scope.handler("length", 1, |_, word: &String| Ok(word.len()));
+/// let handle = length.submit(&pool, "first", "grist".to_owned())?;
+/// let refused = length.submit(&pool, "first", "mill".to_owned()).unwrap_err();
+/// assert!(matches!(refused.refusal(), CallRefusal::Duplicate));
+/// assert_eq!(handle.wait()?, 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CallRefusal {

@@ -125,13 +125,9 @@ impl<I, T: Serialize> Shared<I, T> {
 fn failed<T>(error: PolicyError<Failure>, attempts: u32, token: &LazyToken<'_>) -> Ran<T> {
     let failure = match error.into_work() {
         Ok(failure) => failure,
-        Err(error) => {
-            // The rule for retries ended it without an attempt that failed: its token was cancelled.
-            return Ran::Loose(match token.cause() {
-                Some(cause) => DurableErrorKind::Cancelled(cause),
-                None => DurableErrorKind::Retryable { message: describe(&error), attempts },
-            });
-        }
+        // Without an attempt that failed, a rule for retries ends by its token alone.
+        Err(PolicyError::Cancelled(cause)) => return Ran::Loose(DurableErrorKind::Cancelled(cause)),
+        Err(_) => unreachable!("no other policy is applied"),
     };
     match failure {
         Failure::Said(error) if error.is_terminal() => {
@@ -143,7 +139,6 @@ fn failed<T>(error: PolicyError<Failure>, attempts: u32, token: &LazyToken<'_>) 
         Failure::Said(error) => Ran::Loose(not_this_time(token.cause(), &error, attempts)),
         Failure::Panicked(panic) => {
             let message = panic.message().to_owned();
-            drop_quietly(panic);
             let payload = message.clone().into_bytes();
             Ran::Whole { kind: Kind::Panicked, payload, outcome: Err(DurableErrorKind::Panicked { message }) }
         }
@@ -155,12 +150,5 @@ fn not_this_time(cause: Option<Cancelled>, error: &HandlerError, attempts: u32) 
     match cause {
         Some(cause) => DurableErrorKind::Cancelled(cause),
         None => DurableErrorKind::Retryable { message: error.message().to_owned(), attempts },
-    }
-}
-
-fn describe(error: &PolicyError<Failure>) -> String {
-    match error {
-        PolicyError::TimedOut { .. } => "no time is left for another attempt".to_owned(),
-        _ => "it was given up".to_owned(),
     }
 }

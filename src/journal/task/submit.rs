@@ -21,7 +21,7 @@ use super::text::text;
 use super::work::Work;
 use crate::journal::core::{Claim, ClaimRefusal, Order, Recorded};
 use crate::journal::record::{InputHash, input_hash};
-use crate::pool::{JobPatience, Submitter, TaskOptions};
+use crate::pool::{JobPatience, Submitter, TaskOptions, drop_quietly};
 
 /// What a call has to do.
 pub(super) enum Begun<'env, I, T> {
@@ -126,10 +126,17 @@ where
     pub(super) fn begin<'env>(&self, key: Arc<str>, input: I) -> Result<Begun<'env, I, T>, RefusedCall<I>> {
         let shared = &self.shared;
         match claim(shared, &key, &input) {
-            Ok(Claimed::Before(recorded)) => Ok(Begun::Replay(self.replay(&recorded, &key))),
-            Ok(Claimed::Looked(cell)) => Ok(Begun::Replay(self.handle(cell, &key).replayed())),
+            Ok(Claimed::Before(recorded)) => {
+                // The key is taken: a panic of the user's code would lose the handle.
+                drop_quietly(input);
+                Ok(Begun::Replay(self.replay(&recorded, &key)))
+            }
+            Ok(Claimed::Looked(cell)) => {
+                drop_quietly(input);
+                Ok(Begun::Replay(self.handle(cell, &key).replayed()))
+            }
             Ok(Claimed::New(order)) => {
-                let cell = Cell::new(None);
+                let cell = Cell::counted(&shared.scope.counts);
                 let work = Work::new(Arc::clone(shared), order, input, Arc::clone(&cell));
                 Ok(Begun::Run(work, self.handle(cell, &key)))
             }

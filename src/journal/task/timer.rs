@@ -40,6 +40,22 @@ const INPUT: InputHash = [0; 16];
 ///
 /// It fires when somebody waits for it or looks at it and the instant has come; the firing is recorded first. Dropping it forgets nothing: the next run
 /// of the program waits for what remains.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::journal::Journal;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("reminders.journal");
+/// let journal = Journal::open(path)?;
+/// for is_first in [true, false] {
+///     let scope = journal.scope("reminders"); // another run, as after a restart
+///     let timer = scope.after("first", Duration::ZERO)?;
+///     assert_eq!(timer.is_replayed(), !is_first); // it does not wait again
+///     timer.wait()?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a timer does nothing unless it is waited for"]
 pub struct DurableTimer {
     core: Arc<Core>,
@@ -109,7 +125,11 @@ impl DurableTimer {
     /// Cancels it for this run; true if that kept it from firing. The next run of the program waits for what remains.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        let is_prevented = self.pending.lock().as_ref().is_some_and(|pending| pending.timer.cancel());
+        // Not in a closure: the record would name that.
+        let is_prevented = match self.pending.lock().as_ref() {
+            Some(pending) => pending.timer.cancel(),
+            None => false,
+        };
         self.look();
         is_prevented
     }
@@ -117,7 +137,7 @@ impl DurableTimer {
     /// Waits until it has fired and that is recorded.
     ///
     /// # Errors
-    /// It was cancelled, or the journal has failed.
+    /// It was cancelled; or the journal has failed or been closed, which it hears of at its instant and not before.
     pub fn wait(self) -> Result<(), DurableError> {
         combine::wait_all([self]).pop().unwrap_or_else(|| unreachable!("one was waited for"))
     }

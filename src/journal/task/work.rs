@@ -66,7 +66,6 @@ impl<I, T: Serialize + Send + 'static> Inside<I, T> {
         let took = time::now().saturating_duration_since(started);
         shared.pace.note(took);
         drop_quietly(input);
-        shared.scope.counts.count_run(matches!(ran, Ran::Whole { .. }));
         match ran {
             Ran::Whole { kind, payload, outcome } => {
                 let end = if outcome.is_ok() { Ok(()) } else { Err(JobFailed) };
@@ -77,7 +76,7 @@ impl<I, T: Serialize + Send + 'static> Inside<I, T> {
             }
             Ran::Loose(kind) => {
                 drop(order); // before anybody hears of the end and hands the key in again
-                cell.end(Ended::Here(Err(kind)));
+                cell.end_unrecorded(kind);
                 Err(JobFailed)
             }
         }

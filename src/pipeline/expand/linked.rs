@@ -4,8 +4,8 @@
 //! 1. Nobody waits for `current`: workers only try its lock, and whoever has it gives one chunk. So results are given in order.
 //! 2. A result is counted as out before it leaves `current`, and at most as many are given as there is room for.
 //! 3. The stage stays busy once it has given a failure: a chunk after that would have the same place.
-//! 4. A chunk in which no item ends has no credit of a source item, and a piece stands for it. What an item had goes with the chunk in which it ends; if
-//!    that is empty, it is released: the pieces of the others keep the run from being finished.
+//! 4. A chunk in which no item ends has no credit of a source item, and a piece stands for it. What an item had goes with the chunk in which it ends, even if
+//!    that is empty: what the item gave, and what was cut from the same chunk as the item, may still be on the way.
 //!
 //! Lock order: `current`, then the lineup's `state`. The user's closure and iterators run under `current` alone.
 
@@ -43,8 +43,6 @@ struct Current<F, I> {
     panicked: u64,
     busy: Duration,
     pulse: Pulse,
-    /// What went on last may be a piece whose credit is still to come.
-    is_cut: bool,
 }
 
 /// What is given of one chunk.
@@ -79,7 +77,7 @@ pub struct Expanding<P, S, T, U, F, I: IntoIterator, E> {
 impl<P, S, T, U, F, I: IntoIterator, E> Expanding<P, S, T, U, F, I, E> {
     pub(super) fn new(segment: Segment<P, S, Lineup<U, E>, T, U, E>, call: F) -> Self {
         let (open, busy, pulse) = (None, Duration::ZERO, Pulse::default());
-        let current = Current { call, open, begun: 0, given: 0, panicked: 0, busy, pulse, is_cut: false };
+        let current = Current { call, open, begun: 0, given: 0, panicked: 0, busy, pulse };
         Self { segment, current: Padded(Mutex::new(current)), next: AtomicUsize::new(0) }
     }
 }
@@ -141,7 +139,7 @@ where
                         given.read = given.read.or(Some(open.read));
                         given.items.push(result);
                         given.indices.push(at);
-                        if run.wants_attention() {
+                        if run.attention().is_wanted() {
                             return None;
                         }
                     } else if let Some(Open { results, credit, .. }) = current.open.take() {
@@ -195,8 +193,8 @@ where
         let span = given.items.len();
         current.given += span as u64;
         bound.give(span);
-        let (is_open, failed) = (current.open.is_some(), failure.is_some());
-        let chunk = self.chunk(run, (is_open, &mut current.is_cut), given, failure, (start, me.now));
+        let failed = failure.is_some();
+        let chunk = self.chunk(run, given, failure, (start, me.now));
         if !failed {
             bound.set_busy(false);
         }
@@ -213,7 +211,6 @@ where
     fn chunk(
         &self,
         run: &Run<E>,
-        (is_open, is_cut): (bool, &mut bool),
         given: Given<I::Item>,
         failure: Option<Box<Failure<E>>>,
         (start, now): (Instant, Instant),
@@ -225,13 +222,10 @@ where
         run.free(Credit { items: 0, weight: 0, ..ended });
         let credit = Credit { expanded: span, expansion: lineup.expansion, ..ended };
         let credit_only = span == 0 && failure.is_none();
-        let goes_on = !credit_only || *is_cut && !ended.is_none();
+        let goes_on = !credit_only || ended.items > 0;
         let first =
             self.next.fetch_add(if credit_only { usize::from(goes_on) } else { span }, Ordering::SeqCst);
         run.expansions[lineup.expansion].end(count);
-        if goes_on {
-            *is_cut = is_open || credit.items == 0;
-        }
         if goes_on && credit.items == 0 {
             // One of theirs, or one of its own.
             match pieces {
@@ -239,9 +233,7 @@ where
                 _ => pieces -= 1,
             }
         }
-        if !goes_on && ended.items > 0 {
-            run.release(Credit { expanded: 0, ..credit });
-        } else if !goes_on {
+        if !goes_on {
             run.free(credit);
         }
         for _ in 0..pieces {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::super::reorder::Entry;
 use super::super::run::Run;
+use crate::panics;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, Padded};
 
@@ -28,6 +29,14 @@ struct State<U> {
 #[derive(Debug)]
 pub(super) struct Line<U> {
     state: Mutex<State<U>>,
+}
+
+/// What was never run, once the run is over.
+impl<U> Drop for Line<U> {
+    fn drop(&mut self) {
+        let waiting = std::mem::take(&mut self.state.lock().waiting);
+        panics::drop_each_quietly(waiting);
+    }
 }
 
 impl<U> Line<U> {

@@ -16,6 +16,7 @@ use super::super::run::Run;
 use super::super::step::Hashed;
 use super::line::{Line, Place, ReadyLines};
 use crate::fan;
+use crate::panics;
 
 /// Idle lines that are not worth a sweep.
 const KEPT: usize = 1024;
@@ -41,6 +42,12 @@ pub(super) struct Lines<K, U> {
     sweep_at: usize,
     /// Lines that were idle, and have to be made ready.
     woken: Vec<Place<U>>,
+}
+
+impl<K, U> Drop for Lines<K, U> {
+    fn drop(&mut self) {
+        panics::drop_each_quietly(self.by_key.drain());
+    }
 }
 
 impl<K, U> Lines<K, U> {

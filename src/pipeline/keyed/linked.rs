@@ -33,6 +33,13 @@ pub struct KeyedLocal<L, U, V, E> {
     plain: usize,
 }
 
+/// What ended behind a failure, or when the run was over.
+impl<L, U, V, E> Drop for KeyedLocal<L, U, V, E> {
+    fn drop(&mut self) {
+        panics::drop_each_quietly(self.ended.drain(..));
+    }
+}
+
 type Local<P, S, U, G, E> = KeyedLocal<
     SegmentLocal<<P as Upstream<E>>::Local, <S as Step<<P as Upstream<E>>::Item, E>>::Local, Item<S, P, E>>,
     U,
@@ -121,13 +128,13 @@ where
         let mut is_dead = line.take(want, entries);
         let (taken, mut current, mut back) = (entries.len(), None, Vec::new());
         queued.sub(taken);
+        let mut rest = entries.drain(..);
         let inside = me.step.spans.enter(outlet.stage);
         let outcome = panics::catch(
             || me.stage_name(outlet.stage),
             || {
-                let mut entries = entries.drain(..);
-                while let Some(Entry { place, index, share, since, read, item }) = entries.next() {
-                    if outlet.is_cut(place) || run.wants_attention() && run.stopped() {
+                while let Some(Entry { place, index, share, since, read, item }) = rest.next() {
+                    if outlet.is_cut(place) || run.attention().is_wanted() && run.stopped() {
                         break;
                     }
                     counts.waiting += me.now.saturating_duration_since(since);
@@ -152,7 +159,7 @@ where
                         && run.hungry.load(Ordering::Relaxed)
                         && run.hungry.swap(false, Ordering::Relaxed)
                     {
-                        back.extend(entries);
+                        back.extend(rest.by_ref());
                         return true;
                     }
                 }
@@ -160,6 +167,7 @@ where
             },
         );
         inside.leave();
+        panics::drop_each_quietly(rest);
         if let Ok(true) = outcome {
             queued.add(back.len());
             line.put_back(back);
@@ -171,7 +179,6 @@ where
                 ended.push(Ended { place, index, share: Share::One, read, end });
             }
         }
-        entries.clear();
         want - taken
     }
 

@@ -2,6 +2,8 @@
 //!
 //! # Invariants
 //! 1. Items enter the queue in the order of their places, because only the worker whose turn it is runs this.
+//! 2. Credit that comes without items has a place too, and has ended as it comes: so where order is kept it passes nothing that came before it, be that in
+//!    the queue, in a call, or in the outlet.
 //!
 //! Lock order: `state`, which is taken by whoever has the turn and so never contended, then those of the queue, then that of the outlet.
 
@@ -42,8 +44,10 @@ pub(in super::super) trait Queue<I>: Send + Sync {
 
 struct State<S> {
     queue: S,
-    /// The chunk that is coming in pieces; a piece of the run stands for it.
+    /// What is coming in pieces until the credit of its source items is there; a piece of the run stands for it.
     open: Option<Arc<Whole>>,
+    /// The part of it whose credit is still to come.
+    part: Option<Arc<Whole>>,
     /// The place of the next item.
     next: usize,
     panicked: u64,
@@ -52,24 +56,32 @@ struct State<S> {
 }
 
 impl<S> State<S> {
-    /// What the items of a chunk, or of a piece of one, belong to, `None` if there are none: an empty one may be the last piece. And whether its
-    /// credit goes on alone, because all of them are through.
-    fn whole<E>(&mut self, run: &Run<E>, items: usize, credit: Credit) -> (Option<Arc<Whole>>, bool) {
+    /// What the items of a chunk, or of a piece of one, belong to; or its credit, if there are none: one item more, which has ended. `None` if there is neither: an
+    /// empty one may be the last piece.
+    fn part<E>(&mut self, run: &Run<E>, items: usize, credit: Credit) -> Option<Arc<Whole>> {
         if credit.is_none() && items == 0 {
             run.release(Credit::NONE);
-            return (None, false);
+            return None;
         }
         let is_next = self.open.is_some();
         let whole = self.open.get_or_insert_with(Whole::open);
-        whole.add(items);
-        let kept = (items > 0).then(|| Arc::clone(whole));
-        let is_last = !credit.is_none();
-        let alone = is_last && self.open.take().is_some_and(|whole| whole.close(credit));
+        let part = Arc::clone(self.part.get_or_insert_with(|| whole.part()));
+        part.add(items.max(1));
+        // Neither is through by this: the items are not.
+        if !credit.is_none() {
+            self.part = None;
+            part.close(credit.beside_items());
+        }
+        if credit.items > 0 {
+            if let Some(whole) = self.open.take() {
+                whole.close(credit.minus(credit.beside_items()));
+            }
+        }
         // One piece of the run stands for all that came without credit, until the credit is there.
         if is_next {
             run.release(Credit::NONE);
         }
-        (kept, alone)
+        Some(part)
     }
 }
 
@@ -94,6 +106,7 @@ impl<Q, S, V, E> Inlet<Q, S, V, E> {
         let empty = State {
             queue: entering,
             open: None,
+            part: None,
             next: 0,
             panicked: 0,
             busy: Duration::ZERO,
@@ -125,9 +138,12 @@ where
         let mut state = self.state.lock();
         let state = &mut *state;
         let own_credit = chunk.origin.is_dense() && chunk.credit == Credit::of(count);
-        let (whole, alone) = if own_credit { (None, false) } else { state.whole(run, count, chunk.credit) };
-        if alone {
-            self.outlet.put_credit(run, chunk.credit, (me.now, chunk.read));
+        let part = if own_credit { None } else { state.part(run, count, chunk.credit) };
+        if let (Some(part), 0) = (&part, count) {
+            let (place, index, share) = (state.next, chunk.origin.index(0), Share::Part(Arc::clone(part)));
+            state.next += 1;
+            self.outlet
+                .end(run, &mut vec![Ended { place, index, share, read: chunk.read, end: End::Dropped }]);
         }
         if count == 0 && chunk.failure.is_none() {
             return true;
@@ -143,7 +159,7 @@ where
                 while !run.stopped() {
                     let Some(item) = rest.next() else { break };
                     let (place, index) = (state.next, chunk.origin.index(entered));
-                    let share = whole.as_ref().map_or(Share::One, |whole| Share::Part(Arc::clone(whole)));
+                    let share = part.as_ref().map_or(Share::One, |part| Share::Part(Arc::clone(part)));
                     let entry = Entry { place, index, share, since: me.now, read: chunk.read, item };
                     self.queue.enter(&mut state.queue, entry);
                     state.next += 1;
@@ -180,7 +196,11 @@ where
     }
 
     fn flush(&self, run: &Run<E>) -> bool {
-        let Some(open) = self.state.lock().open.take() else { return false };
+        let mut state = self.state.lock();
+        let Some(open) = state.open.take() else { return false };
+        if let Some(part) = state.part.take() {
+            part.close(Credit::NONE);
+        }
         if open.close(Credit::NONE) {
             let now = time::now();
             self.outlet.put_credit(run, Credit::NONE, (now, now));

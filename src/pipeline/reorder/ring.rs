@@ -1,12 +1,13 @@
 //! Results that come one by one and in any order, put back in order.
 //!
-//! A plain value: its owner holds it in a lock. Nothing of the user's is dropped in here.
+//! A plain value: its owner holds it in a lock. Nothing of the user's is dropped in here, but with the ring itself.
 
 use std::collections::VecDeque;
 
 use super::super::chunk::Origin;
 use super::super::error::Failure;
 use super::share::{Credits, Share};
+use crate::panics;
 use crate::sync::time::Instant;
 
 /// An item that waits for its stage.
@@ -111,6 +112,13 @@ pub(in super::super) struct Ring<V, E> {
     is_cut: bool,
     /// A failure has: nothing may come after it.
     over: bool,
+}
+
+/// What waits behind a place that was never filled, once the run is over.
+impl<V, E> Drop for Ring<V, E> {
+    fn drop(&mut self) {
+        panics::drop_each_quietly(self.slots.drain(..));
+    }
 }
 
 impl<V, E> Ring<V, E> {

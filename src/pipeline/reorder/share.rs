@@ -4,6 +4,8 @@
 //! 1. While an item of a chunk is on its way the run is not finished: its own credit is out, or that of its chunk, or a piece stands for it.
 //! 2. The credit of a chunk whose items do not each stand for one source item leaves with the last of them, whatever their order, so
 //!    that the window does not count too few while the others are on their way.
+//! 3. Of a source item that became many, what its chunks took up of the bound of that stage leaves chunk by chunk, since there may be more of them than the bound
+//!    has room for; the credit of the item itself leaves with the last of them all.
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,20 +22,28 @@ pub(in super::super) enum Share {
     Part(Arc<Whole>),
 }
 
-/// The credit of a chunk, which its last item takes along. A chunk that was cut comes in pieces, one behind the other, of which only the last
-/// has credit: all of them are one whole.
+/// Credit that the last of some items takes along. A chunk that was cut comes in pieces, one behind the other, of which only the last has credit: all
+/// of them are one whole. So are the chunks that one source item became, of which only the last has that item's credit; each of them is a part with what
+/// credit it has.
 #[derive(Debug)]
 pub(in super::super) struct Whole {
-    /// Items on their way, and one more while pieces may still come.
+    /// Items on their way, or parts, and one more while others may still come.
     left: AtomicUsize,
-    /// Of no source item: a piece of the run stands for it.
     credit: OnceLock<Credit>,
+    /// What it is a part of; if it is none, and its credit is of no source item, a piece of the run stands for it.
+    within: Option<Arc<Self>>,
 }
 
 impl Whole {
     /// Without items yet, and open to more.
     pub(in super::super) fn open() -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(1), credit: OnceLock::new() })
+        Arc::new(Self { left: AtomicUsize::new(1), credit: OnceLock::new(), within: None })
+    }
+
+    /// A part of it, open as well.
+    pub(in super::super) fn part(self: &Arc<Self>) -> Arc<Self> {
+        self.add(1);
+        Arc::new(Self { left: AtomicUsize::new(1), credit: OnceLock::new(), within: Some(Arc::clone(self)) })
     }
 
     /// More items, before the first of them goes on its way.
@@ -41,10 +51,14 @@ impl Whole {
         self.left.fetch_add(items, Ordering::Relaxed);
     }
 
-    /// No more items come; with them the credit came. True if all of them are through already.
+    /// No more items come; with them the credit came. True if all of them are through already, those of other parts included.
     pub(in super::super) fn close(&self, credit: Credit) -> bool {
         _ = self.credit.set(credit);
-        // Whoever takes the last one off sees the credit.
+        self.is_last() && self.within.as_ref().is_none_or(|whole| whole.is_last())
+    }
+
+    /// Takes one off. Whoever takes the last one off sees the credit, and nothing of what the others did but that they are through.
+    fn is_last(&self) -> bool {
         self.left.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
@@ -72,13 +86,14 @@ impl Credits {
     pub(in super::super) fn add(&mut self, share: &Share) {
         match share {
             Share::One => self.credit.items += 1,
-            Share::Part(whole) => {
+            Share::Part(part) => {
                 self.is_cut = true;
-                // The last one has to see nothing of what the others did but that they are through.
-                if whole.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                let mut next = Some(part);
+                while let Some(whole) = next.take_if(|whole| whole.is_last()) {
                     let credit = whole.credit.get().copied().unwrap_or(Credit::NONE);
                     self.credit = self.credit.plus(credit);
-                    self.pieces += usize::from(credit.items == 0);
+                    self.pieces += usize::from(whole.within.is_none() && credit.items == 0);
+                    next = whole.within.as_ref();
                 }
             }
         }

@@ -15,6 +15,7 @@ use super::run_end::RunEnd;
 use super::tally::Tally;
 use super::timed::Calls;
 
+mod draws;
 mod init;
 mod judged;
 mod key;
@@ -37,7 +38,9 @@ pub struct StepContext {
     /// The calls that were timed, by stage.
     pub(super) timed: RefCell<Vec<Calls>>,
     /// How many items the one stands for that is being timed.
-    pub(super) stands_for: Cell<u64>,
+    stands_for: Cell<u64>,
+    /// Whether what is being worked on is timed: not so most results of a timed item that becomes many.
+    is_timed: Cell<bool>,
     /// For a step that may go on for long inside one item.
     end: RunEnd,
     /// The spans of the stages: a worker is in one for as long as it runs the stage's code.
@@ -63,9 +66,17 @@ impl StepContext {
             index: Cell::new(0),
             timed: RefCell::new(vec![Calls::default(); stages]),
             stands_for: Cell::new(1),
+            is_timed: Cell::new(false),
             end,
             spans,
         }
+    }
+
+    /// The next item is timed, and stands for so many.
+    #[inline]
+    pub(super) fn time_next(&self, stands_for: u64) {
+        self.stands_for.set(stands_for);
+        self.is_timed.set(true);
     }
 
     /// Runs a stage's closure on one item.
@@ -80,14 +91,14 @@ impl StepContext {
     /// An item comes for which the stage's code is called several times: each with [`part`](Self::part), then [`close`](Self::close).
     #[inline]
     fn open<const SAMPLED: bool>(&self, stage: usize) {
-        if SAMPLED {
+        if SAMPLED && self.is_timed.get() {
             self.timed.borrow_mut()[stage].open();
         }
     }
 
     #[inline]
     fn close<const SAMPLED: bool>(&self, stage: usize) {
-        if SAMPLED {
+        if SAMPLED && self.is_timed.get() {
             self.timed.borrow_mut()[stage].close(self.stands_for.get());
         }
     }
@@ -95,7 +106,7 @@ impl StepContext {
     /// Runs a part of what a stage does with one item.
     #[inline]
     fn part<const SAMPLED: bool, R>(&self, stage: usize, body: impl FnOnce() -> R) -> R {
-        let start = SAMPLED.then(time::now);
+        let start = (SAMPLED && self.is_timed.get()).then(time::now);
         let guard = OnUnwind { context: self, stage };
         let value = self.spans.within(stage, body);
         std::mem::forget(guard);

@@ -1,5 +1,6 @@
 //! Steps that drop items or make several of one: `filter`, `filter_map`, `flat_map`.
 
+use super::draws::{Draws, Turns};
 use super::{Passed, Step, StepContext, Tally};
 
 /// Keeps the items for which the closure is true.
@@ -101,38 +102,48 @@ where
     F: Fn(T) -> I + Send + Sync,
 {
     type Out = I::Item;
-    // How many came out.
-    type Local = u64;
+    // How many came out, and which of them are timed.
+    type Local = (u64, Draws);
     const ONE_TO_ONE: bool = false;
 
-    fn local(&self) -> u64 {
-        0
+    fn local(&self) -> Self::Local {
+        (0, Draws::default())
     }
 
     #[inline]
     fn apply<const SAMPLED: bool>(
         &self,
         context: &StepContext,
-        emitted: &mut u64,
+        (emitted, results): &mut Self::Local,
         item: T,
         next: &mut impl FnMut(I::Item) -> Passed<E>,
     ) -> Passed<E> {
         // The iterator is user code too: `next` and its drop run inside `call`.
         context.open::<SAMPLED>(self.stage);
         let mut items = context.part::<SAMPLED, _>(self.stage, || (self.call)(item).into_iter());
-        while let Some(value) = context.part::<SAMPLED, _>(self.stage, || items.next()) {
+        let mut turns = (SAMPLED && context.is_timed.get()).then(|| Turns::new(context, self.stage, results));
+        while let Some(value) = match &mut turns {
+            None => context.part::<false, _>(self.stage, || items.next()),
+            Some(turns) => turns.pull(context, || items.next()),
+        } {
             *emitted += 1;
             next(value)?;
+            if let Some(turns) = &mut turns {
+                turns.through(context);
+            }
             if context.end.has_come() {
                 break; // the run is over, and nobody wants the rest
             }
+        }
+        if let Some(turns) = turns {
+            turns.end(context);
         }
         context.part::<SAMPLED, _>(self.stage, || drop(items));
         context.close::<SAMPLED>(self.stage);
         Ok(())
     }
 
-    fn settle(&self, emitted: &u64, entered: u64, tally: &mut Tally) -> u64 {
+    fn settle(&self, (emitted, _): &Self::Local, entered: u64, tally: &mut Tally) -> u64 {
         tally.multiplying(self.stage, entered, *emitted)
     }
 }

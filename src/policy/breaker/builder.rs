@@ -20,6 +20,25 @@ impl CircuitBreaker {
 /// Builds a [`CircuitBreaker`]; made by [`CircuitBreaker::builder`].
 ///
 /// What is not set is as in resilience4j, but for the minimum of calls, which is Hystrix's 20.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{BreakerState, CircuitBreaker, ManualClock};
+///
+/// let clock = ManualClock::new();
+/// let breaker = CircuitBreaker::builder()
+///     .count_window(10)
+///     .minimum_calls(2)
+///     .open_time(Duration::from_secs(30))
+///     .clock(clock.clone())
+///     .build()?;
+/// breaker.try_acquire()?.failure();
+/// breaker.try_acquire()?.failure();
+/// assert_eq!(breaker.state(), BreakerState::Open);
+/// clock.advance(Duration::from_secs(30));
+/// assert!(breaker.try_acquire().is_ok()); // a probe
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct CircuitBreakerBuilder {

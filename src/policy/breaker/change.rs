@@ -8,6 +8,20 @@ use crate::panics;
 use crate::sync::time::Instant;
 
 /// A change of a [`CircuitBreaker`](super::CircuitBreaker)'s state.
+///
+/// ```
+/// use gristmill::{BreakerState, CircuitBreaker};
+///
+/// let (tell, told) = std::sync::mpsc::channel();
+/// let breaker = CircuitBreaker::builder()
+///     .on_change(move |change| {
+///         let _ = tell.send((change.from, change.to));
+///     })
+///     .build()?;
+/// breaker.force_open();
+/// assert_eq!(told.recv()?, (BreakerState::Closed, BreakerState::ForcedOpen));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BreakerChange {
@@ -30,9 +44,7 @@ impl OnChange {
 
     /// Calls it; its panic goes to the panic hook and no further.
     pub(super) fn call(&self, change: &BreakerChange) {
-        if let Err(panic) = panics::catch(|| "on_change of a circuit breaker", || (self.0)(change)) {
-            panics::drop_quietly(panic);
-        }
+        let _ = panics::catch(|| "on_change of a circuit breaker", || (self.0)(change));
     }
 }
 

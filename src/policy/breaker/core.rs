@@ -340,10 +340,10 @@ impl Core {
         self.nanoseconds(self.clock.now())
     }
 
-    /// From the start to `at`.
+    /// From the start to `at`; never as late as never is.
     #[inline]
     fn nanoseconds(&self, at: Instant) -> u64 {
-        nanoseconds(at.saturating_duration_since(self.start))
+        nanoseconds(at.saturating_duration_since(self.start)).min(u64::MAX - 1)
     }
 }
 

@@ -30,6 +30,17 @@ impl CircuitBreaker {
 /// A [`CircuitBreaker`] for calls with errors of one type, of which some are no failures; made by [`counting`](CircuitBreaker::counting).
 ///
 /// It is the same breaker: calls made by it and by others count together.
+///
+/// ```
+/// use gristmill::{CircuitBreaker, Policy};
+///
+/// let breaker = CircuitBreaker::new();
+/// let pages = breaker.counting(|status: &u16| *status >= 500);
+/// assert!(pages.call(|_| Err::<(), _>(404)).is_err()); // the page is missing, the server is well
+/// assert!(pages.call(|_| Err::<(), _>(503)).is_err());
+/// let report = pages.breaker().report();
+/// assert_eq!((report.successes, report.failures), (1, 1));
+/// ```
 #[derive(Clone)]
 pub struct CountingBreaker<P> {
     breaker: CircuitBreaker,

@@ -6,6 +6,13 @@ use super::state::BreakerState;
 use crate::sync::time::{Duration, Instant};
 
 /// Why a breaker was not made.
+///
+/// ```
+/// use gristmill::{BreakerError, CircuitBreaker};
+///
+/// let error = CircuitBreaker::builder().count_window(10).minimum_calls(20).build().unwrap_err();
+/// assert!(matches!(error, BreakerError::MinimumAboveWindow { minimum: 20, window: 10 }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BreakerError {
@@ -82,6 +89,19 @@ pub enum BreakerError {
 ///
 /// A [`Retry`](crate::Retry) around it pauses until [`not_before`](Self::not_before), and does not ask again where neither time nor probes can
 /// change the state.
+///
+/// ```
+/// use gristmill::{BreakerState, CircuitBreaker, Policy, PolicyError};
+///
+/// let breaker = CircuitBreaker::new();
+/// breaker.force_open();
+/// match breaker.call(|_| "42".parse::<u32>()) {
+///     Err(PolicyError::Open(open)) => {
+///         assert_eq!((open.state(), open.wait()), (BreakerState::ForcedOpen, None)); // time changes nothing
+///     }
+///     other => unreachable!("{other:?}"),
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerOpen {
     state: BreakerState,

@@ -14,6 +14,19 @@ use crate::sync::time::Duration;
 ///
 /// Not needed for a call that is a closure: [`Policy::call`](crate::policy::Policy::call) does all of it, and counts panics, too, which a
 /// permit that is dropped by one does not.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::CircuitBreaker;
+///
+/// let breaker = CircuitBreaker::builder().slow_calls(Duration::from_secs(1), 0.5).build()?;
+/// let permit = breaker.try_acquire()?;
+/// permit.took(Duration::from_secs(3)).success(); // what the call itself took
+/// breaker.try_acquire()?.failure();
+/// let report = breaker.report();
+/// assert_eq!((report.successes, report.failures, report.slow), (1, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropped, it counts as nothing"]
 pub struct BreakerPermit {
     core: Arc<Core>,

@@ -6,6 +6,18 @@ use crate::sync::time::Instant;
 /// What a [`CircuitBreaker`](super::CircuitBreaker) did so far, read in one step (but for [`refused`](Self::refused)); calls are counted when they end.
 ///
 /// Calls that were let through while the breaker was disabled are not counted.
+///
+/// ```
+/// use gristmill::{CircuitBreaker, Policy};
+///
+/// let breaker = CircuitBreaker::new();
+/// for text in ["1", "2", "three", "4"] {
+///     let _ = breaker.call(|_| text.parse::<u32>());
+/// }
+/// let report = breaker.report();
+/// assert_eq!((report.calls, report.successes, report.failures), (4, 3, 1));
+/// assert_eq!(report.error_rate(), 0.25);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BreakerReport {

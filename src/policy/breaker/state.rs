@@ -3,6 +3,17 @@
 use std::fmt;
 
 /// What a [`CircuitBreaker`](super::CircuitBreaker) does with calls.
+///
+/// ```
+/// use gristmill::{BreakerState, CircuitBreaker};
+///
+/// let breaker = CircuitBreaker::new();
+/// assert_eq!(breaker.state(), BreakerState::Closed);
+/// breaker.force_open();
+/// assert_eq!(breaker.state(), BreakerState::ForcedOpen);
+/// breaker.reset();
+/// assert_eq!(breaker.state(), BreakerState::Closed);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BreakerState {

@@ -23,6 +23,19 @@ impl RateLimiter {
 }
 
 /// Builds a [`RateLimiter`]; made by [`RateLimiter::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{ManualClock, RateLimiter};
+///
+/// let clock = ManualClock::new();
+/// let limiter = RateLimiter::builder(10, Duration::from_secs(1)).burst(2).clock(clock.clone()).build()?;
+/// limiter.try_acquire_many(2)?;
+/// assert!(limiter.try_acquire().is_err());
+/// clock.advance(Duration::from_millis(100)); // one permit's time
+/// limiter.try_acquire()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct RateLimiterBuilder {

@@ -108,24 +108,26 @@ impl Core {
         }
     }
 
-    /// Takes permits; waits for them until `limit` (`None`: no limit) or until `token` is cancelled.
-    pub(super) fn take(
+    /// Takes permits; waits for them until `limit` (`None`: no limit) or until `token` is cancelled. `keep`: what to make of where they
+    /// stand in the schedule, which is for giving them back.
+    pub(super) fn take<R>(
         &self,
         permits: u32,
         limit: Option<Instant>,
         token: Option<&CancellationToken>,
-    ) -> Result<(), RateLimited> {
+        keep: impl Fn(Option<Slot>) -> R,
+    ) -> Result<R, RateLimited> {
         if let Some(cause) = token.and_then(CancellationToken::cause) {
             self.state.lock().report.cancelled += 1;
             return Err(RateLimited::Cancelled(cause));
         }
         if permits == 0 {
-            return Ok(());
+            return Ok(keep(None));
         }
         let now = self.time.now();
         let mut state = self.state.lock();
-        if state.take_unless_queued(permits, now).is_some() {
-            return Ok(());
+        if let Some(slot) = state.take_unless_queued(permits, now) {
+            return Ok(keep(Some(slot)));
         }
         check_weight(state.scale.rate(), permits)?;
         let (not_before, far) = state.line.earliest(&state.scale, permits, now);
@@ -150,7 +152,7 @@ impl Core {
                     if let Some(next) = next {
                         next.unpark();
                     }
-                    Ok(result)
+                    Ok(result.map(|slot| keep(Some(slot))))
                 }
             }
         })

@@ -4,6 +4,14 @@ use crate::cancel::Cancelled;
 use crate::sync::time::{Duration, Instant};
 
 /// Why a rate was refused; nothing was made or changed.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{RateError, RateLimiter};
+///
+/// let error = RateLimiter::new(10, Duration::ZERO).unwrap_err();
+/// assert!(matches!(error, RateError::ZeroPeriod));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RateError {
@@ -46,6 +54,22 @@ pub enum RateError {
 }
 
 /// Why permits were not given. None was taken, and nobody else's turn is later for it.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{ManualClock, RateLimited, RateLimiter};
+///
+/// let clock = ManualClock::new();
+/// let limiter = RateLimiter::builder(1, Duration::from_secs(1)).burst(2).clock(clock.clone()).build()?;
+/// limiter.try_acquire_many(2)?;
+/// match limiter.try_acquire() {
+///     Err(RateLimited::NotYet { wait, .. }) => clock.advance(wait),
+///     other => unreachable!("{other:?}"),
+/// }
+/// assert!(limiter.try_acquire().is_ok());
+/// assert!(limiter.try_acquire_many(3).unwrap_err().is_exceeds_burst());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RateLimited {

@@ -108,7 +108,7 @@ impl RateLimiter {
 
     /// Takes a permit; waits for its turn.
     pub fn acquire(&self) {
-        if let Err(error) = self.core.take(1, None, None) {
+        if let Err(error) = self.core.take(1, None, None, drop) {
             unreachable!(
                 "one permit is within every burst, and neither time nor token ends the wait: {error}"
             );
@@ -120,7 +120,7 @@ impl RateLimiter {
     /// # Errors
     /// [`RateLimited::ExceedsBurst`], at once, or when the burst is lowered during the wait.
     pub fn acquire_many(&self, permits: u32) -> Result<(), RateLimited> {
-        self.core.take(permits, None, None)
+        self.core.take(permits, None, None, drop)
     }
 
     /// Takes a permit; waits at most `timeout`. `Duration::MAX` waits without limit.
@@ -147,7 +147,18 @@ impl RateLimiter {
         timeout: Duration,
         token: Option<&CancellationToken>,
     ) -> Result<(), RateLimited> {
-        self.core.take(permits, self.core.now().checked_add(timeout), token)
+        self.core.take(permits, self.core.now().checked_add(timeout), token, drop)
+    }
+
+    /// Takes a permit as [`acquire_many_within`](Self::acquire_many_within) does, in a form that gives it back.
+    pub(crate) fn reserve_within(
+        &self,
+        timeout: Duration,
+        token: &CancellationToken,
+    ) -> Result<Reservation, RateLimited> {
+        let limit = self.core.now().checked_add(timeout);
+        let keep = |slot| Reservation::new(Arc::<Core>::clone(&self.core), 0, 1, slot);
+        self.core.take(1, limit, Some(token), keep)
     }
 
     /// Takes a permit; waits until `token` is cancelled.
@@ -169,7 +180,7 @@ impl RateLimiter {
     /// # Cancellation
     /// No permit is taken, and those behind move up.
     pub fn acquire_many_with(&self, permits: u32, token: &CancellationToken) -> Result<(), RateLimited> {
-        self.core.take(permits, None, Some(token))
+        self.core.take(permits, None, Some(token), drop)
     }
 
     /// Changes the rate; the burst stays.

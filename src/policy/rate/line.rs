@@ -35,7 +35,7 @@ pub(super) enum Look {
 
 /// How a wait ends.
 pub(super) enum End {
-    Taken,
+    Taken(Slot),
     Cancelled(Cancelled),
     TimedOut,
     Refused(RateLimited),
@@ -69,8 +69,9 @@ impl Line {
     pub(super) fn look(&mut self, scale: &Scale, turn: &Turn, now: Instant) -> Look {
         let Turn { ticket, permits, limit } = *turn;
         let is_first = self.queue.is_first(ticket);
-        if is_first && self.gcra.take(scale, permits, now).is_some() {
-            return Look::Leave(End::Taken);
+        let taken = if is_first { self.gcra.take(scale, permits, now) } else { None };
+        if let Some(slot) = taken {
+            return Look::Leave(End::Taken(slot));
         }
         if limit.is_some_and(|limit| limit <= now) {
             // If those before are due and only have not woken yet, the turn has come in time: the last of them unparks.
@@ -98,11 +99,11 @@ impl End {
         permits: u32,
         report: &mut RateReport,
         earliest: impl FnOnce() -> (Instant, Duration),
-    ) -> Result<(), RateLimited> {
+    ) -> Result<Slot, RateLimited> {
         match self {
-            Self::Taken => {
+            Self::Taken(slot) => {
                 report.acquired += u64::from(permits);
-                Ok(())
+                Ok(slot)
             }
             Self::Refused(error) => Err(error),
             Self::Cancelled(cause) => {

@@ -5,6 +5,18 @@ use crate::sync::time::Duration;
 /// What a [`RateLimiter`](super::RateLimiter) did so far, read in one step; calls are counted once each.
 ///
 /// Calls with a weight of zero or above the burst are not counted: they are answered without a look at the rate.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::RateLimiter;
+///
+/// let limiter = RateLimiter::builder(1, Duration::from_secs(3600)).burst(2).build()?;
+/// limiter.try_acquire_many(2)?;
+/// assert!(limiter.try_acquire().is_err());
+/// let report = limiter.report();
+/// assert_eq!((report.acquired, report.refused, report.waiting), (2, 1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateReport {

@@ -20,6 +20,21 @@ pub(super) trait TakesBack: Send + Sync {
 /// Time does not stop meanwhile: what comes back is what time has not paid for yet. Given back within the time of one
 /// permit (the period divided by the permits of the rate) it is at least all but one; given back after the time of
 /// all of them, or after a change of the rate, it may be nothing, since to return more would allow more than the burst at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{ManualClock, RateLimiter};
+///
+/// let limiter = RateLimiter::builder(10, Duration::from_secs(1)).burst(2).clock(ManualClock::new()).build()?;
+/// let used = limiter.try_reserve(1)?;
+/// let unused = limiter.try_reserve(1)?;
+/// assert!(limiter.try_acquire().is_err());
+/// used.commit(); // what it was for has started
+/// drop(unused); // nothing came of it
+/// assert!(limiter.try_acquire().is_ok());
+/// assert_eq!(limiter.report().given_back, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping it gives the permits back"]
 pub struct Reservation {
     from: Arc<dyn TakesBack>,

@@ -7,6 +7,18 @@ use crate::sync::time::Duration;
 /// How long the pauses between attempts are, before the cap and the [`Jitter`](super::Jitter).
 ///
 /// Whatever would be longer than [`Duration::MAX`] is `Duration::MAX`; nothing overflows.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Backoff, Jitter, Policy, Retry};
+///
+/// let backoff = Backoff::Linear { first: Duration::ZERO, step: Duration::from_secs(1) };
+/// let retry = Retry::builder().attempts(2).backoff(backoff).jitter(Jitter::None).build()?;
+/// let error = retry.call(|attempt| Err::<(), _>(attempt.number())).unwrap_err();
+/// assert_eq!(error.gave_up().map(|end| end.attempts()), Some(2));
+/// assert_eq!(retry.report().slept, Duration::ZERO); // the first pause only
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Backoff {

@@ -28,6 +28,21 @@ impl Retry {
 }
 
 /// Builds a [`Retry`]; made by [`Retry::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Backoff, Policy, Retry};
+///
+/// let retry = Retry::builder()
+///     .attempts(5)
+///     .backoff(Backoff::Exponential { first: Duration::from_micros(10), factor: 2.0 })
+///     .longest_delay(Duration::from_millis(1))
+///     .seed(7) // the same pauses in every run
+///     .build()?;
+/// let answer = retry.call(|attempt| if attempt.number() < 3 { Err("busy") } else { Ok(42) });
+/// assert!(matches!(answer, Ok(42)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct RetryBuilder {

@@ -1,6 +1,13 @@
 //! What can be wrong with the settings of a retry.
 
 /// Why the settings of a [`Retry`](super::Retry) were refused; nothing was made.
+///
+/// ```
+/// use gristmill::{Retry, RetryBuildError};
+///
+/// let error = Retry::new(0).unwrap_err();
+/// assert!(matches!(error, RetryBuildError::ZeroAttempts));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RetryBuildError {

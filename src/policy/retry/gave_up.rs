@@ -9,6 +9,18 @@ use crate::cancel::Cancelled;
 const KEPT: usize = 16;
 
 /// Why a [`Retry`](super::Retry) made no further attempt.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Backoff, GaveUpReason, Policy, PolicyError, Retry};
+///
+/// let retry = Retry::builder().attempts(2).backoff(Backoff::Constant(Duration::ZERO)).build()?;
+/// match retry.call(|_| Err::<(), _>("busy")) {
+///     Err(PolicyError::GaveUp(end)) => assert!(matches!(end.reason(), GaveUpReason::AttemptsUsedUp)),
+///     other => unreachable!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum GaveUpReason {
@@ -56,6 +68,18 @@ impl fmt::Display for GaveUpReason {
 ///
 /// The first 16 errors and the last 16 are kept, with the numbers of their attempts, so that a call without a limit on its attempts
 /// takes no more and no more memory; up to 32 attempts those are all. The rest is [counted](Self::omitted).
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Backoff, Policy, Retry};
+///
+/// let retry = Retry::builder().attempts(3).backoff(Backoff::Constant(Duration::ZERO)).build()?;
+/// let error = retry.call(|attempt| Err::<(), _>(format!("line {} is busy", attempt.number()))).unwrap_err();
+/// let end = error.gave_up().expect("all attempts failed");
+/// assert_eq!((end.attempts(), end.errors().count()), (3, 3));
+/// assert_eq!(end.work().map(String::as_str), Some("line 3 is busy")); // the last one
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct GaveUp<F> {
     reason: GaveUpReason,

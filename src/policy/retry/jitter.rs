@@ -10,7 +10,21 @@ use crate::sync::time::Duration;
 /// Callers that failed at the same moment otherwise come back at the same moment, and fail again. The names are those of
 /// Marc Brooker's "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015), which found that full jitter needs the
 /// fewest attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Backoff, Jitter, Policy, Retry};
+///
+/// let retry = Retry::builder()
+///     .attempts(2)
+///     .backoff(Backoff::Constant(Duration::from_micros(10)))
+///     .jitter(Jitter::None) // exactly so long, for all callers
+///     .build()?;
+/// let _ = retry.call(|_| Err::<(), _>("busy"));
+/// assert_eq!(retry.report().retries, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Jitter {
     /// The pause as it is.

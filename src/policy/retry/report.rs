@@ -7,6 +7,20 @@ use crate::sync::time::Duration;
 /// `calls` are those that have ended, and each of them is in exactly one of `succeeded_at_first`, `succeeded_after_retry`,
 /// `attempts_used_up`, `timed_out`, `budget_empty`, `terminal`, `cancelled` and `panicked`. Attempts and pauses are counted
 /// as they end, those of calls that still run included.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{Backoff, Policy, Retry};
+///
+/// let retry = Retry::builder().attempts(3).backoff(Backoff::Constant(Duration::ZERO)).build()?;
+/// for good_attempt in [1, 2, 4] {
+///     let _ = retry.call(|attempt| if attempt.number() < good_attempt { Err("busy") } else { Ok(()) });
+/// }
+/// let report = retry.report();
+/// assert_eq!((report.calls, report.attempts, report.retries), (3, 6, 3));
+/// assert_eq!((report.succeeded_at_first, report.succeeded_after_retry, report.attempts_used_up), (1, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryReport {

@@ -1,7 +1,7 @@
 //! The controller: rules, and what they remember.
 
 use super::ceiling::Ceiling;
-use super::measurement::Measurement;
+use super::sample::Sample;
 use super::settings::{AdaptiveSize, AdaptiveSizeError};
 use super::stretch::{Pace, Stretch};
 
@@ -14,6 +14,22 @@ struct Trial {
 
 /// Decides how many workers a pool should have, from what was measured and nothing else: the same measurements in the same
 /// order give the same decisions. [The module](super) says by which rules.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::AdaptiveSize;
+/// use gristmill::pool::adaptive::{Controller, Sample};
+///
+/// let mut controller = Controller::new(AdaptiveSize::between(1, 8))?;
+/// let elapsed = Duration::from_millis(100);
+/// // Half a minute without anything to do: four workers become as few as may be.
+/// let mut workers = 4;
+/// for _ in 0..300 {
+///     workers = controller.decide(&Sample { elapsed, workers, queued: 0, busy_milli: 0, started: 0 });
+/// }
+/// assert_eq!(workers, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Controller {
     settings: AdaptiveSize,
@@ -59,7 +75,7 @@ impl Controller {
     ///
     /// # Cost
     /// A few comparisons and divisions; no allocation.
-    pub fn decide(&mut self, measured: &Measurement) -> usize {
+    pub fn decide(&mut self, measured: &Sample) -> usize {
         let target = *self.target.get_or_insert(self.clamp(measured.workers));
         if measured.elapsed.is_zero() {
             return target;
@@ -97,7 +113,7 @@ impl Controller {
     }
 
     /// There are other workers than were decided: on their way, or, after `grow_after`, not to be had.
-    fn await_workers(&mut self, measured: &Measurement, target: usize) -> usize {
+    fn await_workers(&mut self, measured: &Sample, target: usize) -> usize {
         let mut absence = self.absence;
         self.forget_stretches();
         self.is_settling = true;
@@ -116,8 +132,8 @@ impl Controller {
     }
 
     /// Extends the stretches that go on, and ends the others.
-    fn observe(&mut self, measured: &Measurement) {
-        let Measurement { elapsed, started, .. } = *measured;
+    fn observe(&mut self, measured: &Sample) {
+        let Sample { elapsed, started, .. } = *measured;
         self.absence = Stretch::default();
         if measured.is_backlog() {
             self.backlog.extend(elapsed, self.settings.tick);
@@ -136,7 +152,7 @@ impl Controller {
     }
 
     /// Grows, goes back, shrinks, or none of them.
-    fn judge(&mut self, measured: &Measurement, target: usize) -> usize {
+    fn judge(&mut self, measured: &Sample, target: usize) -> usize {
         let AdaptiveSize { grow_after, judge_within, shrink_after, .. } = self.settings;
         let before = self.trial.map_or(target, |trial| trial.from);
         let is_known = self.pace.is_known(target, self.ceiling.doubts(before) || self.ceiling.doubts(target));

@@ -1,12 +1,12 @@
 //! How many workers a pool of adaptive size should have: a pure function of what was measured.
 //!
-//! [`AdaptiveSize`] says between which sizes, and how patient; a [`Controller`] turns one [`Measurement`] after the other
+//! [`AdaptiveSize`] says between which sizes, and how patient; a [`Controller`] turns one [`Sample`] after the other
 //! into the number of workers to have. It has no clock, no thread and no lock, so you can try your settings on traces of
 //! your own:
 //!
 //! ```
 //! use std::time::Duration;
-//! use gristmill::pool::adaptive::{AdaptiveSize, Controller, Measurement};
+//! use gristmill::pool::adaptive::{AdaptiveSize, Controller, Sample};
 //!
 //! let mut controller = Controller::new(AdaptiveSize::between(1, 8))?;
 //! let mut workers = 1;
@@ -14,7 +14,7 @@
 //!     // Two seconds of more tasks than the workers can take, each of which keeps its worker for a millisecond.
 //!     let elapsed = Duration::from_millis(100);
 //!     let (busy_milli, started) = (1000 * workers as u64, 100 * workers as u64);
-//!     workers = controller.decide(&Measurement { elapsed, workers, queued: 50, busy_milli, started });
+//!     workers = controller.decide(&Sample { elapsed, workers, queued: 50, busy_milli, started });
 //! }
 //! assert_eq!(workers, 8);
 //! # Ok::<(), gristmill::pool::adaptive::AdaptiveSizeError>(())
@@ -54,10 +54,10 @@
 
 mod ceiling;
 mod controller;
-mod measurement;
+mod sample;
 mod settings;
 mod stretch;
 
 pub use controller::Controller;
-pub use measurement::Measurement;
+pub use sample::Sample;
 pub use settings::{AdaptiveSize, AdaptiveSizeError};

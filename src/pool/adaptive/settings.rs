@@ -21,6 +21,16 @@ const MAX_TICK: Duration = Duration::from_secs(60);
 /// | [`remember`](Self::remember) | 30 s | a growth in vain costs its users little, but not nothing |
 ///
 /// The values are checked where they are used: by [`Controller::new`](super::Controller::new) and when a pool is built.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{AdaptiveSize, ThreadPool};
+///
+/// let size = AdaptiveSize::between(2, 16).shrink_after(Duration::from_secs(30));
+/// let pool = ThreadPool::builder().adaptive(size).build()?;
+/// assert!((2..=16).contains(&pool.workers()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct AdaptiveSize {
@@ -113,6 +123,17 @@ impl AdaptiveSize {
 }
 
 /// Why the settings of an adaptive size cannot be used.
+///
+/// ```
+/// use gristmill::pool::adaptive::{AdaptiveSizeError, Controller};
+/// use gristmill::{AdaptiveSize, BuildError, ThreadPool};
+///
+/// let size = AdaptiveSize::between(8, 2);
+/// let error = Controller::new(size).unwrap_err();
+/// assert_eq!(error, AdaptiveSizeError::MinAboveMax { min: 8, max: 2 });
+/// let error = ThreadPool::builder().adaptive(size).build().unwrap_err();
+/// assert!(matches!(error, BuildError::AdaptiveSize(AdaptiveSizeError::MinAboveMax { .. })));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdaptiveSizeError {

@@ -7,12 +7,25 @@ use crate::panics::Panic;
 /// Why a [`map`](super::super::Submitter::map), [`for_each`](super::super::Submitter::for_each) or one of their kin ended early.
 ///
 /// Whatever it says, none of the loop's code runs any more.
+///
+/// ```
+/// use gristmill::{BulkError, ThreadPool};
+///
+/// let pool = ThreadPool::new()?;
+/// let error = pool.map(&[6, 3, 0, 2], |n| 12 / n).unwrap_err();
+/// assert_eq!(error.index(), Some(2));
+/// match error {
+///     BulkError::Panicked { source, .. } => assert_eq!(source.message(), "attempt to divide by zero"),
+///     other => unreachable!("{other}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BulkError {
     /// The function panicked, or the iterator did. Of several panics this is the one with the lowest index among those that were seen
     /// before all workers had stopped.
-    #[error("item {index} panicked, {done} items were done")]
+    #[error("item {index} panicked, {done} items were done: {}", source.message())]
     Panicked {
         /// The index of the item, from 0.
         index: usize,

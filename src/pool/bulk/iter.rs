@@ -75,9 +75,41 @@ impl<'env, S: 'static> Submitter<'env, S> {
         B: Send + 'env,
         F: Fn(I::Item) -> B + Send + Sync + 'env,
     {
+        self.collect_pulled(items.into_iter(), f, None)
+    }
+
+    /// As [`map_iter`](Self::map_iter), until `token` is cancelled.
+    ///
+    /// # Errors
+    /// As for [`map_iter`](Self::map_iter), and if the token was cancelled before the end.
+    pub fn map_iter_with<I, B, F>(
+        &self,
+        token: &CancellationToken,
+        items: I,
+        f: F,
+    ) -> Result<Vec<B>, BulkError>
+    where
+        I: IntoIterator<IntoIter: Send + 'env>,
+        B: Send + 'env,
+        F: Fn(I::Item) -> B + Send + Sync + 'env,
+    {
+        self.collect_pulled(items.into_iter(), f, Some(token))
+    }
+
+    fn collect_pulled<I, B, F>(
+        &self,
+        items: I,
+        f: F,
+        token: Option<&CancellationToken>,
+    ) -> Result<Vec<B>, BulkError>
+    where
+        I: Iterator + Send + 'env,
+        B: Send + 'env,
+        F: Fn(I::Item) -> B + Send + Sync + 'env,
+    {
         let assembly = Arc::new(Assembly::new(Vec::new()));
         let parts = Arc::clone(&assembly);
-        let result = self.pulls(items.into_iter(), None, move |start, items| {
+        let result = self.pulls(items, token, move |start, items| {
             let mut target = parts.target(start);
             let buffer = target.buffer();
             let before = buffer.len();
@@ -93,6 +125,20 @@ impl<'env, S: 'static> Submitter<'env, S> {
     ///
     /// As [`map_iter`](Self::map_iter) in everything else.
     ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// use gristmill::ThreadPool;
+    ///
+    /// let letters = AtomicUsize::new(0);
+    /// let done = ThreadPool::scope(|pool| {
+    ///     pool.for_each_iter("grist mill wheel".split(' '), |word| _ = letters.fetch_add(word.len(), Ordering::Relaxed))
+    /// })?;
+    /// done?;
+    /// assert_eq!(letters.into_inner(), 14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`map_iter`](Self::map_iter).
     pub fn for_each_iter<I, F>(&self, items: I, f: F) -> Result<(), BulkError>
@@ -100,7 +146,27 @@ impl<'env, S: 'static> Submitter<'env, S> {
         I: IntoIterator<IntoIter: Send + 'env>,
         F: Fn(I::Item) + Send + Sync + 'env,
     {
-        self.pulls(items.into_iter(), None, move |_, items| {
+        self.each_pulled(items.into_iter(), f, None)
+    }
+
+    /// As [`for_each_iter`](Self::for_each_iter), until `token` is cancelled.
+    ///
+    /// # Errors
+    /// As for [`map_iter_with`](Self::map_iter_with).
+    pub fn for_each_iter_with<I, F>(&self, token: &CancellationToken, items: I, f: F) -> Result<(), BulkError>
+    where
+        I: IntoIterator<IntoIter: Send + 'env>,
+        F: Fn(I::Item) + Send + Sync + 'env,
+    {
+        self.each_pulled(items.into_iter(), f, Some(token))
+    }
+
+    fn each_pulled<I, F>(&self, items: I, f: F, token: Option<&CancellationToken>) -> Result<(), BulkError>
+    where
+        I: Iterator + Send + 'env,
+        F: Fn(I::Item) + Send + Sync + 'env,
+    {
+        self.pulls(items, token, move |_, items| {
             let mut done = 0;
             let outcome = panics::catch(
                 || "for_each_iter",

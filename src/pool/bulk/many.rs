@@ -30,6 +30,17 @@ const YIELDS: u32 = 4;
 ///
 /// Waiting from a task of the same pool runs what has not started on the waiting worker, so nesting cannot deadlock, as with
 /// [`TaskHandle`](super::super::TaskHandle); it runs no others.
+///
+/// ```
+/// use gristmill::ThreadPool;
+///
+/// let pool = ThreadPool::new()?;
+/// let squares = pool.submit_many((1..5).map(|n| move || n * n))?;
+/// assert_eq!(squares.len(), 4);
+/// let squares: Vec<u32> = squares.wait().into_iter().collect::<Result<_, _>>()?;
+/// assert_eq!(squares, [1, 4, 9, 16]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "dropping the handle detaches the tasks; say `drop(handle)` if that is meant"]
 pub struct ManyHandle<'env, T> {
     parts: Vec<Arc<dyn Part<T> + 'env>>,

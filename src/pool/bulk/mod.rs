@@ -7,7 +7,7 @@
 //! * `chunk`: up to 64 tasks in one entry of the queue, in sight of all workers until the last has started.
 //! * `slots`: the tasks of a chunk.
 //! * `batch`: how the handle of many chunks learns of their end.
-//! * `many`, `submit`, `waitable`: the handle, what makes it, and what it is among others that are waited for.
+//! * `many`, `submit`, `refused`, `waitable`: the handle, what makes it, what it gives back, and what it is among others that are waited for.
 //! * `work`, `cut`, `grain`: a loop as ranges that workers take, of a length that follows the measured cost of an item.
 //! * `assembly`: results of ranges, put in order as they come.
 //! * `confluence`: results of ranges, reduced with their neighbours as they come.
@@ -23,6 +23,7 @@ mod grain;
 mod iter;
 mod many;
 mod reduce;
+mod refused;
 mod slice;
 mod slots;
 mod submit;
@@ -31,4 +32,4 @@ mod work;
 
 pub use error::BulkError;
 pub use many::ManyHandle;
-pub use submit::{SubmitManyError, Unsubmitted};
+pub use refused::{SubmitManyError, Unsubmitted};

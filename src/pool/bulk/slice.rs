@@ -88,10 +88,44 @@ impl<'env, S: 'static> Submitter<'env, S> {
         B: Send,
         F: Fn(&'env A) -> B + Send + Sync + 'env,
     {
+        self.write(items, out, f, None)
+    }
+
+    /// As [`map_into`](Self::map_into), until `token` is cancelled.
+    ///
+    /// # Errors
+    /// As for [`map_into`](Self::map_into), and if the token was cancelled before the end.
+    pub fn map_into_with<A, B, F>(
+        &self,
+        token: &CancellationToken,
+        items: &'env [A],
+        out: &'env mut [B],
+        f: F,
+    ) -> Result<(), BulkError>
+    where
+        A: Sync,
+        B: Send,
+        F: Fn(&'env A) -> B + Send + Sync + 'env,
+    {
+        self.write(items, out, f, Some(token))
+    }
+
+    fn write<A, B, F>(
+        &self,
+        items: &'env [A],
+        out: &'env mut [B],
+        f: F,
+        token: Option<&CancellationToken>,
+    ) -> Result<(), BulkError>
+    where
+        A: Sync,
+        B: Send,
+        F: Fn(&'env A) -> B + Send + Sync + 'env,
+    {
         if items.len() != out.len() {
             return Err(BulkError::Lengths { items: items.len(), out: out.len() });
         }
-        self.ranges(items, None, Pieces::new(out), move |_, items, piece| {
+        self.ranges(items, token, Pieces::new(out), move |_, items, piece| {
             let mut done = 0;
             let outcome = panics::catch(
                 || "map_into",

@@ -1,21 +1,20 @@
 //! Submitting many tasks: pulled from an iterator, handed in by the chunk.
 
-use std::fmt;
-use std::iter::Chain;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use std::vec;
 
 use super::super::core::{Core, Load, NotIn};
 use super::super::error::Refusal;
+use super::super::gate::deadline;
 use super::super::saturation::Saturation;
 use super::super::seat::Seat;
-use super::super::submitter::Submitter;
+use super::super::submitter::{Patience, Submitter};
 use super::super::task::Run;
 use super::chunk::Chunk;
 use super::many::ManyHandle;
+use super::refused::SubmitManyError;
 use crate::cancel::CancellationToken;
 use crate::panics;
 use crate::sync::time;
@@ -77,7 +76,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
     /// an iterator over the others.
     ///
     /// # Cancellation
-    /// The pool's token ends the wait for space.
+    /// The pool's token ends the wait for space; [`submit_many_with`](Self::submit_many_with) takes another one.
     ///
     /// # Cost
     /// A lock, an allocation and a place in the queue's order per chunk; the bench `versus` has the figure beside that of single tasks.
@@ -90,8 +89,88 @@ impl<'env, S: 'static> Submitter<'env, S> {
         F: FnOnce() -> T + Send + 'env,
         T: Send + 'env,
     {
+        self.submit_all(tasks.into_iter(), Patience::AsChosen, None)
+    }
+
+    /// Submits the tasks that an iterator gives as long as there is space for them now.
+    ///
+    /// ```
+    /// use gristmill::{Refusal, ThreadPool};
+    ///
+    /// let pool = ThreadPool::builder().workers(1).queue_bound(3).build()?;
+    /// pool.pause();
+    /// let (accepted, rest, refusal) = pool.try_submit_many((0..5).map(|i| move || i)).unwrap_err().into_parts();
+    /// assert!(matches!(refusal, Refusal::Full));
+    /// assert_eq!((accepted.len(), rest.map(|task| task()).collect::<Vec<_>>()), (3, vec![3, 4]));
+    /// # pool.resume();
+    /// # Ok::<(), gristmill::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`submit_many`](Self::submit_many), and if the queue is full: the handle has those for which there was space.
+    pub fn try_submit_many<I, F, T>(
+        &self,
+        tasks: I,
+    ) -> Result<ManyHandle<'env, T>, SubmitManyError<'env, I::IntoIter, T>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() -> T + Send + 'env,
+        T: Send + 'env,
+    {
+        self.submit_all(tasks.into_iter(), Patience::None, None)
+    }
+
+    /// As [`submit_many`](Self::submit_many), but waits at most `timeout` while the queue is full, for all tasks together.
+    /// `Duration::MAX` waits without limit. In a worker that runs tasks at once, this includes the waits for the pool's rate.
+    ///
+    /// # Errors
+    /// As for [`submit_many`](Self::submit_many), and if there was no space when the time was over, or in a worker no turn for the next
+    /// task within it. The time that the iterator takes counts, but does not end the call while there is space.
+    pub fn submit_many_timeout<I, F, T>(
+        &self,
+        tasks: I,
+        timeout: Duration,
+    ) -> Result<ManyHandle<'env, T>, SubmitManyError<'env, I::IntoIter, T>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() -> T + Send + 'env,
+        T: Send + 'env,
+    {
+        self.submit_all(tasks.into_iter(), Patience::Until(deadline(timeout)), None)
+    }
+
+    /// As [`submit_many`](Self::submit_many), until `token` is cancelled.
+    ///
+    /// # Errors
+    /// As for [`submit_many`](Self::submit_many), and if the token was cancelled before all were accepted.
+    ///
+    /// # Cancellation
+    /// It ends the submission and nothing else: what was accepted runs. [`ManyHandle::cancel`] of the handle in the error ends that.
+    pub fn submit_many_with<I, F, T>(
+        &self,
+        tasks: I,
+        token: &CancellationToken,
+    ) -> Result<ManyHandle<'env, T>, SubmitManyError<'env, I::IntoIter, T>>
+    where
+        I: IntoIterator<Item = F>,
+        F: FnOnce() -> T + Send + 'env,
+        T: Send + 'env,
+    {
+        self.submit_all(tasks.into_iter(), Patience::AsChosen, Some(token))
+    }
+
+    fn submit_all<I, F, T>(
+        &self,
+        mut tasks: I,
+        patience: Patience,
+        given: Option<&CancellationToken>,
+    ) -> Result<ManyHandle<'env, T>, SubmitManyError<'env, I, T>>
+    where
+        I: Iterator<Item = F>,
+        F: FnOnce() -> T + Send + 'env,
+        T: Send + 'env,
+    {
         let core = self.core();
-        let mut tasks = tasks.into_iter();
         // A rate counts entries of the queue: with one, each task is an entry.
         let longest = if core.rate.is_some() { 1 } else { core.gate.bound };
         let mut lengths = Lengths::new(tasks.size_hint(), core.workers(), longest);
@@ -109,9 +188,15 @@ impl<'env, S: 'static> Submitter<'env, S> {
             let ended = pulled.len() < lengths.next;
             lengths.pulled(time::now().saturating_duration_since(start));
             if !pulled.is_empty() {
-                if let Err((pulled, refusal)) = hand_in(core, &mut accepted, pulled, Places::Each, None) {
-                    let rest = Unsubmitted(pulled.into_iter().chain(tasks));
-                    return Err(SubmitManyError { accepted: accepted.seal(), rest, refusal });
+                if let Err((pulled, refusal)) =
+                    hand_in(core, &mut accepted, pulled, Places::Each, patience, given)
+                {
+                    let pulled = if matches!(refusal, Refusal::Full | Refusal::TimedOut) {
+                        hand_in_singly(core, &mut accepted, pulled)
+                    } else {
+                        pulled
+                    };
+                    return Err(SubmitManyError::new(accepted.seal(), pulled, tasks, refusal));
                 }
             }
             if let Err(panic) = whole {
@@ -124,13 +209,30 @@ impl<'env, S: 'static> Submitter<'env, S> {
     }
 }
 
+/// Hands in the first of the tasks, as many as there are places for now, and gives back the others: a chunk that does not fit whole.
+fn hand_in_singly<'env, F, T>(core: &Arc<Core<'env>>, many: &mut ManyHandle<'env, T>, tasks: Vec<F>) -> Vec<F>
+where
+    F: FnOnce() -> T + Send + 'env,
+    T: Send + 'env,
+{
+    let mut tasks = tasks.into_iter();
+    while let Some(task) = tasks.next() {
+        if let Err((mut refused, _)) = hand_in(core, many, vec![task], Places::Each, Patience::None, None) {
+            refused.extend(tasks);
+            return refused;
+        }
+    }
+    Vec::new()
+}
+
 /// Hands tasks in as one chunk, or gives back those that are not accepted. `places`: of the queue's bound, for each task or for all.
-/// `given`: ends a wait for space.
+/// `given`: ends a wait for space, or does not let it begin.
 pub(super) fn hand_in<'env, F, T>(
     core: &Arc<Core<'env>>,
     many: &mut ManyHandle<'env, T>,
     mut tasks: Vec<F>,
     places: Places,
+    patience: Patience,
     given: Option<&CancellationToken>,
 ) -> Result<(), (Vec<F>, Refusal)>
 where
@@ -141,7 +243,7 @@ where
         let count = tasks.len();
         let load = Load { tasks: count, places: if places == Places::Each { count } else { 1 } };
         let chunk = Chunk::new(core, many.batch(), tasks, load.places);
-        match accept(core, Arc::clone(&chunk) as Arc<dyn Run + 'env>, load, given) {
+        match accept(core, Arc::clone(&chunk) as Arc<dyn Run + 'env>, load, patience, given) {
             Ok(ControlFlow::Break(())) => {
                 many.push(chunk, count);
                 return Ok(());
@@ -153,7 +255,7 @@ where
                 let rest = tasks.split_off(1);
                 let first = Chunk::new(core, many.batch(), tasks, 1);
                 let entry = Arc::clone(&first) as Arc<dyn Run + 'env>;
-                if let Err(refusal) = core.run_inline(&entry, seat.as_deref()) {
+                if let Err(refusal) = core.run_inline(&entry, seat.as_deref(), patience.deadline()) {
                     let mut refused = first.reclaim();
                     refused.extend(rest);
                     return Err((refused, refusal));
@@ -181,9 +283,10 @@ fn accept<'env>(
     core: &Arc<Core<'env>>,
     entry: Arc<dyn Run + 'env>,
     load: Load,
+    patience: Patience,
     given: Option<&CancellationToken>,
 ) -> Result<ControlFlow<(), Option<Rc<Seat>>>, Refusal> {
-    if let Some(cause) = core.gate.cancelled() {
+    if let Some(cause) = core.gate.cancelled().or_else(|| given.and_then(CancellationToken::cause)) {
         return Err(Refusal::Cancelled(cause));
     }
     let (entry, refusal) = match core.offer(entry, None, load) {
@@ -191,85 +294,15 @@ fn accept<'env>(
         Err(NotIn::Refused(refusal)) => return Err(refusal),
         Err(NotIn::Full(entry, refusal)) => (entry, refusal),
     };
+    if let Patience::None = patience {
+        return Err(refusal);
+    }
     if let Some(seat) = Seat::current_of(&core.gate) {
         return Ok(ControlFlow::Continue(Some(seat)));
     }
-    match core.saturation {
-        Saturation::Block => core.wait_for_space(entry, load, None, given).map(ControlFlow::Break),
-        Saturation::Reject => Err(refusal),
-        Saturation::CallerRuns => Ok(ControlFlow::Continue(None)),
-    }
-}
-
-/// Some tasks were not accepted, and why. Nothing is lost: [`into_parts`](Self::into_parts) gives the handle of those that were accepted
-/// and an iterator over the others.
-#[must_use = "the tasks that were refused are in here, and the handle of those that were accepted"]
-pub struct SubmitManyError<'env, I: Iterator, T> {
-    accepted: ManyHandle<'env, T>,
-    rest: Unsubmitted<I>,
-    refusal: Refusal,
-}
-
-impl<'env, I: Iterator, T> SubmitManyError<'env, I, T> {
-    /// Why the rest was refused.
-    pub fn refusal(&self) -> &Refusal {
-        &self.refusal
-    }
-
-    /// How many tasks were accepted before.
-    pub fn accepted(&self) -> usize {
-        self.accepted.len()
-    }
-
-    /// The handle of the tasks that were accepted, those that were not, in order, and why.
-    pub fn into_parts(self) -> (ManyHandle<'env, T>, Unsubmitted<I>, Refusal) {
-        (self.accepted, self.rest, self.refusal)
-    }
-}
-
-impl<I: Iterator, T> fmt::Debug for SubmitManyError<'_, I, T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("SubmitManyError")
-            .field("accepted", &self.accepted.len())
-            .field("refusal", &self.refusal)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<I: Iterator, T> fmt::Display for SubmitManyError<'_, I, T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let accepted = self.accepted.len();
-        write!(formatter, "tasks were not accepted after the first {accepted}: {}", self.refusal)
-    }
-}
-
-impl<I: Iterator, T> std::error::Error for SubmitManyError<'_, I, T> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.refusal {
-            Refusal::Cancelled(cause) => Some(cause),
-            _ => None,
-        }
-    }
-}
-
-/// The tasks that a [`submit_many`](Submitter::submit_many) did not submit: those it had pulled, then the rest of its iterator.
-pub struct Unsubmitted<I: Iterator>(Chain<vec::IntoIter<I::Item>, I>);
-
-impl<I: Iterator> Iterator for Unsubmitted<I> {
-    type Item = I::Item;
-
-    fn next(&mut self) -> Option<I::Item> {
-        self.0.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-}
-
-impl<I: Iterator> fmt::Debug for Unsubmitted<I> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Unsubmitted").finish_non_exhaustive()
+    match (patience, core.saturation) {
+        (Patience::AsChosen, Saturation::Reject) => Err(refusal),
+        (Patience::AsChosen, Saturation::CallerRuns) => Ok(ControlFlow::Continue(None)),
+        _ => core.wait_for_space(entry, load, patience.deadline(), given).map(ControlFlow::Break),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::super::core::Core;
 use super::super::error::Refusal;
+use super::super::submitter::Patience;
 use super::super::task::drop_quietly;
 use super::error::BulkError;
 use super::many::ManyHandle;
@@ -104,7 +105,7 @@ where
         return Err(BulkError::Cancelled { done: 0, source });
     }
     let mut handle = ManyHandle::new(core);
-    let handed_in = hand_in(core, &mut handle, tasks, Places::All, token);
+    let handed_in = hand_in(core, &mut handle, tasks, Places::All, Patience::AsChosen, token);
     wait(handle.seal(), token);
     let outcome = match handed_in {
         Err((_, Refusal::Cancelled(source))) => Err(BulkError::Cancelled { done: 0, source }),

@@ -4,6 +4,19 @@
 ///
 /// Tasks of other keys are not concerned. Use [`Hold`](Self::Hold) only where somebody looks after held keys: their tasks
 /// count for the queue's bound until the key is released.
+///
+/// ```
+/// use gristmill::{KeyFailure, ThreadPool};
+///
+/// let pool = ThreadPool::builder().on_key_failure(KeyFailure::Hold).build()?;
+/// let first = pool.task().key("account 7").fallible().submit(|_| "x".parse::<u32>())?;
+/// assert!(first.wait()?.is_err());
+/// let second = pool.task().key("account 7").submit(|_| 42)?;
+/// assert_eq!(pool.held_keys()[0].downcast_ref(), Some(&"account 7"));
+/// assert!(pool.release_key("account 7")); // somebody has looked after it
+/// assert_eq!(second.wait()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyFailure {

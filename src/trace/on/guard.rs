@@ -8,13 +8,7 @@ use crate::panics;
 
 /// Calls the subscriber; `None` if it panicked. No lock may be held: it is the user's code.
 pub(super) fn ask<R>(call: impl FnOnce() -> R) -> Option<R> {
-    match panics::catch(|| "a tracing subscriber", call) {
-        Ok(value) => Some(value),
-        Err(panic) => {
-            panics::drop_quietly(panic);
-            None
-        }
-    }
+    panics::catch(|| "a tracing subscriber", call).ok()
 }
 
 /// The subscriber of the calling thread; `None` if there is none, which one load tells, or if nothing is enabled.

@@ -27,6 +27,20 @@ impl<K> KeyedRateLimiter<K> {
 }
 
 /// Builds a [`KeyedRateLimiter`]; made by [`KeyedRateLimiter::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{KeyedRateLimiter, ManualClock};
+///
+/// let tenants = KeyedRateLimiter::<String>::builder(10, Duration::from_secs(1), 1000)
+///     .burst(1)
+///     .clock(ManualClock::new())
+///     .build()?;
+/// tenants.try_acquire("north")?;
+/// assert!(tenants.try_acquire("north").unwrap_err().is_not_yet());
+/// tenants.try_acquire("south")?; // each key for itself
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct KeyedRateLimiterBuilder<K> {

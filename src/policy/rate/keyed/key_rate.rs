@@ -7,6 +7,18 @@ use super::limiter::KeyedRateLimiter;
 /// The rate of one key, as a [`Policy`](crate::Policy): each run takes a permit of the key first, and waits for its turn.
 ///
 /// Made by [`KeyedRateLimiter::key`].
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::{KeyedRateLimiter, Policy};
+///
+/// let tenants = KeyedRateLimiter::<String>::new(1000, Duration::from_secs(1), 10_000)?;
+/// let north = tenants.key("north".to_owned());
+/// assert_eq!(north.key(), "north");
+/// assert_eq!(north.call(|_| "42".parse::<u32>())?, 42);
+/// assert_eq!(north.limiter().report().rate.acquired, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct KeyRate<K> {
     limiter: KeyedRateLimiter<K>,
     key: K,

@@ -199,7 +199,8 @@ impl<K> State<K> {
         } else {
             None
         };
-        end.settle(turn.permits, &mut self.report.rate, || earliest.unwrap_or((now, Duration::ZERO)))
+        let earliest = || earliest.unwrap_or((now, Duration::ZERO));
+        end.settle(turn.permits, &mut self.report.rate, earliest).map(drop)
     }
 
     /// Gives back what was taken, unless the key has been forgotten since: then it was paid off.

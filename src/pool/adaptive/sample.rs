@@ -11,8 +11,21 @@ const SATURATED_MILLI: u128 = 900;
 const COMFORTABLE_MILLI: u128 = 750;
 
 /// One look at a pool. Any values are taken; those that contradict each other lead to no wrong size, only to a poor one.
+///
+/// ```
+/// use std::time::Duration;
+/// use gristmill::AdaptiveSize;
+/// use gristmill::pool::adaptive::{Controller, Sample};
+///
+/// // In a tenth of a second two workers, both busy all the time, started 40 tasks; 7 wait.
+/// let elapsed = Duration::from_millis(100);
+/// let sample = Sample { elapsed, workers: 2, queued: 7, busy_milli: 2000, started: 40 };
+/// let mut controller = Controller::new(AdaptiveSize::between(2, 8))?;
+/// assert_eq!(controller.decide(&sample), 2); // one measurement is nothing that lasts
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measurement {
+pub struct Sample {
     /// The time since the measurement before. With zero, a measurement says nothing and is left out.
     pub elapsed: Duration,
     /// How many workers there are now. If these are not those that were decided, they are still coming or going, and the
@@ -27,7 +40,7 @@ pub struct Measurement {
     pub started: u64,
 }
 
-impl Measurement {
+impl Sample {
     /// Whether there is more work than these workers can take.
     pub(super) fn is_backlog(&self) -> bool {
         let busy = u128::from(self.busy_milli);
