@@ -1,6 +1,6 @@
-//! What cancellation costs, beside a bare `AtomicBool` and tokio-util's token; then how late deadlines fire.
+//! What cancellation costs, beside a bare `AtomicBool` and tokio-util's token: `cargo bench --bench cancel`.
 //!
-//! `cargo bench --bench cancel`; the lateness table is printed at the end, or alone with `-- lateness`.
+//! How late deadlines fire is a group of `versus`.
 #![allow(missing_docs, clippy::disallowed_methods)] // criterion's macros; the benches read the real clock
 
 use std::hint::black_box;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, criterion_group};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use gristmill::CancellationToken;
 use tokio_util::sync::CancellationToken as TokioToken;
 
@@ -79,35 +79,6 @@ fn cancel_many(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// How long after a deadline a thread that waits for the token's receiver runs again: the helper's lateness and one
-/// wake-up. Nobody polls and no wait has a limit, so that only the helper can end it.
-fn lateness(busy: usize) {
-    let stop = CancellationToken::new();
-    let mut late: Vec<Duration> = std::thread::scope(|scope| {
-        for _ in 0..busy {
-            scope.spawn(|| while !stop.is_cancelled() {});
-        }
-        let _stops = stop.clone().cancel_on_drop();
-        (0..300)
-            .map(|number| {
-                let token = CancellationToken::with_timeout(Duration::from_micros(1000 + number * 37 % 2000));
-                let _ = token.cancelled().recv();
-                token.deadline().map_or(Duration::ZERO, |deadline| deadline.elapsed())
-            })
-            .collect()
-    });
-    late.sort_unstable();
-    let at = |percent: usize| late[(late.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    println!("| {busy:>12} | {:>8.3} | {:>8.3} | {:>8.3} |", at(50), at(99), at(100));
-}
-
-fn lateness_table() {
-    println!(
-        "\ndeadline to wake-up of a waiting thread, ms\n| busy threads |      p50 |      p99 |      max |\n|---|---|---|---|"
-    );
-    [0, 1, 2, 16].into_iter().for_each(lateness);
-}
-
 criterion_group! {
     name = benches;
     config = Criterion::default()
@@ -117,10 +88,4 @@ criterion_group! {
     targets = poll, child_and_drop, cancel_many
 }
 
-fn main() {
-    if !std::env::args().any(|argument| argument == "lateness") {
-        benches();
-        Criterion::default().configure_from_args().final_summary();
-    }
-    lateness_table();
-}
+criterion_main!(benches);

@@ -29,7 +29,7 @@ pub(crate) fn run(bench: &mut Bench) {
     let expected = ordered_sum(items, ROUNDS);
     let mut group = Group::new(title, items, "item");
     group.case("crossbeam by hand, per item", expected, move || {
-        by_hand::per_item(u64::from(items), AT_ONCE, ask)
+        by_hand::per_item(u64::from(items), by_hand::ITEMS_BOUND, AT_ONCE, ask)
     });
     group.case("gristmill, blocking", expected, move || ours::blocking(items, workers, AT_ONCE));
     group.case("gristmill, as many workers", expected, move || ours::waiting_workers(items, AT_ONCE));

@@ -1,6 +1,7 @@
 //! What a circuit breaker adds to a call: closed in each of its ways to count, open, and shared by two threads.
 
 use super::{
+    goals::Goal,
     grind::{any_order, work},
     harness::{Bench, Group},
 };
@@ -62,6 +63,11 @@ fn alone(bench: &mut Bench) {
     let open = breaker(|builder| builder.count_window(1));
     open.try_acquire().map(BreakerPermit::failure).expect("it is closed");
     group.case("open: refused, the call left out", 0, move || under(&open, calls));
+    for case in
+        ["closed, the last 100 calls", "closed, the last minute", "closed, the last 100 calls, slow ones too"]
+    {
+        group.goal(case, Goal::OverFirst(50.0));
+    }
     bench.run(group);
 }
 

@@ -4,20 +4,14 @@ use super::grind::{any_order, in_order};
 use crossbeam_channel::{Receiver, bounded};
 use std::{collections::VecDeque, thread};
 
-/// Items on their way in each channel of the per-item forms.
-const ITEMS_BOUND: usize = 1024;
+/// Items on their way in each channel of the per-item forms, where nothing else is said.
+pub(crate) const ITEMS_BOUND: usize = 1024;
 /// Chunks on their way in each channel of the chunked form.
 const CHUNKS_BOUND: usize = 8;
 
 /// Ordered map over `0..items`, one message per item: a feeding thread, `workers` threads, reordering in the caller.
-pub(crate) fn per_item(items: u64, workers: usize, stage: impl Fn(u64) -> u64 + Sync) -> u64 {
-    let (sender, receiver) = bounded(ITEMS_BOUND);
-    thread::scope(|scope| {
-        scope.spawn(move || (0..items).try_for_each(|index| sender.send((index, index))));
-        let mut sum = 0;
-        reorder(map(scope, receiver, workers, &stage), |value| sum = in_order(sum, value));
-        sum
-    })
+pub(crate) fn per_item(items: u64, bound: usize, workers: usize, stage: impl Fn(u64) -> u64 + Sync) -> u64 {
+    workers_per_stage(items, bound, workers, &[stage])
 }
 
 /// Like [`per_item`], with messages of `chunk` items that the workers change in place.
@@ -61,19 +55,19 @@ pub(crate) fn thread_per_stage(
     })
 }
 
-/// Two stages of `workers` threads each with a channel between them, reordering once, in the caller.
+/// Stages of `workers` threads each with channels of `bound` items between them, reordering once, in the caller.
 pub(crate) fn workers_per_stage(
     items: u64,
+    bound: usize,
     workers: usize,
-    first: impl Fn(u64) -> u64 + Sync,
-    second: impl Fn(u64) -> u64 + Sync,
+    stages: &[impl Fn(u64) -> u64 + Sync],
 ) -> u64 {
-    let (sender, receiver) = bounded(ITEMS_BOUND);
+    let (sender, receiver) = bounded(bound);
     thread::scope(|scope| {
         scope.spawn(move || (0..items).try_for_each(|index| sender.send((index, index))));
-        let between = map(scope, receiver, workers, &first);
         let mut sum = 0;
-        reorder(map(scope, between, workers, &second), |value| sum = in_order(sum, value));
+        let results = stages.iter().fold(receiver, |items, stage| map(scope, items, workers, stage));
+        reorder(results, |value| sum = in_order(sum, value));
         sum
     })
 }

@@ -1,6 +1,7 @@
 //! Results in the order in which the tasks end, of many that are waited for at once.
 
 use super::{
+    goals::Row,
     grind::{any_order, unordered_sum, work},
     harness::{Bench, Group},
     ours, peers,
@@ -10,7 +11,11 @@ use super::{
 const TASKS: u32 = 100_000;
 const AT_ONCE: [u32; 3] = [1_000, 10_000, 100_000];
 
+/// What has to be linear: the same time for each task, however many are waited for.
+const OURS: &str = "gristmill `as_completed`";
+
 pub(crate) fn run(bench: &mut Bench) {
+    let mut per_task = Vec::new();
     for at_once in AT_ONCE {
         let title = format!("completion order, {at_once} handles at once");
         if !bench.wants(&title) {
@@ -42,6 +47,11 @@ pub(crate) fn run(bench: &mut Bench) {
                 any_order(sum, runtime.block_on(all))
             })
         });
-        bench.run(group);
+        let medians = bench.run(group);
+        per_task.extend(medians.into_iter().find(|(name, _)| name == OURS));
+    }
+    if let [(_, few), .., (_, many)] = &*per_task {
+        let title = format!("completion order, {} handles against {}", AT_ONCE[2], AT_ONCE[0]);
+        bench.goal(Row::at_most(title, OURS, (1.25, many / few), 2, "of the time per task"));
     }
 }

@@ -2,18 +2,17 @@
 
 use super::{
     by_hand,
-    grind::{any_order, in_order, ordered_sum, unordered_sum, work},
+    goals::Goal,
+    grind::{in_order, ordered_sum, unordered_sum, work},
     harness::{Bench, Group},
     map::SIZES,
-    ours,
+    maps, ours, peers,
 };
-use pariter::IteratorExt as _;
-use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 pub(crate) const WORKERS: usize = 16;
 
 pub(crate) fn run(bench: &mut Bench) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build().expect("rayon's pool starts");
+    let pool = peers::rayon(WORKERS);
     for (rounds, items) in SIZES {
         let title = format!("{WORKERS} workers, ordered map, {rounds} rounds per item");
         if !bench.wants(&title) {
@@ -26,17 +25,20 @@ pub(crate) fn run(bench: &mut Bench) {
 
         let mut group = Group::new(title, items, "item");
         group.case("loop", ordered, || (0..count).map(stage).fold(0, in_order));
-        group.case("pariter", ordered, || {
-            (0..count).parallel_map_custom(|options| options.threads(WORKERS), stage).fold(0, in_order)
+        group.case("pariter", ordered, || maps::pariter(count, WORKERS, stage));
+        group.case("crossbeam by hand, per item", ordered, || {
+            by_hand::per_item(count, by_hand::ITEMS_BOUND, WORKERS, stage)
         });
-        group.case("crossbeam by hand, per item", ordered, || by_hand::per_item(count, WORKERS, stage));
         group.case("crossbeam by hand, chunks of 256", ordered, || {
             by_hand::in_chunks(count, 256, WORKERS, stage)
         });
         group.case("rayon `par_bridge` (no order, no bound)", unordered, || {
-            pool.install(|| (0..count).par_bridge().map(stage).reduce(|| 0, any_order))
+            maps::par_bridge(&pool, count, stage)
         });
         ours::crowd(&mut group, items, rounds, WORKERS);
+        if rounds >= 100 {
+            group.goal("gristmill, default window", Goal::OfFirst(1.05));
+        }
         bench.run(group);
     }
 }

@@ -1,6 +1,7 @@
 //! One sender to many receivers and many to one, against the loops over crossbeam channels that they replace.
 
 use super::{
+    goals::Goal,
     grind::{any_order, unordered_sum, work},
     harness::{Bench, Group},
 };
@@ -232,6 +233,7 @@ fn into_one(bench: &mut Bench) {
     group.case("gristmill `Merge::by_sequence`, window 1024", expected, move || {
         with_producers(count, |receivers| sum(Merge::by_sequence(receivers, 1024, |item| *item)))
     });
+    group.goal("gristmill `Merge::fair`", Goal::Nanoseconds(45.0));
     bench.run(group);
 }
 

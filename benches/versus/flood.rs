@@ -1,19 +1,16 @@
 //! Many small tasks through a pool, submitted one by one as fast as it takes them.
 
 use super::{
-    crowd,
+    crowd, floods,
+    goals::Goal,
     grind::{any_order, unordered_sum, work},
     harness::{Bench, Group},
     ours, peers, tally,
 };
 use crossbeam_channel::bounded;
-use rusty_pool::JoinHandle;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    thread,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 /// Rounds per task, and tasks per round: empty ones, and such as the queue should hardly be felt with.
@@ -47,6 +44,15 @@ fn flood(bench: &mut Bench, title: String, rounds: u32, tasks: u32, workers: usi
     without_handles(&mut group, tasks, rounds, workers);
     with_handles(&mut group, tasks, rounds, workers);
     ours::flood(&mut group, tasks, rounds, workers);
+    if workers < crowd::WORKERS {
+        if rounds == 0 {
+            group.goal("gristmill, with handles", Goal::OfFastest(0.7));
+            group.goal("gristmill `submit_many`", Goal::Nanoseconds(30.0));
+        } else {
+            group.goal("gristmill, with handles", Goal::OverIdeal(8.0));
+            group.goal("gristmill `submit_many`", Goal::OverIdeal(3.0));
+        }
+    }
     bench.run(group);
 }
 
@@ -57,16 +63,7 @@ fn without_handles(group: &mut Group<'_>, tasks: u32, rounds: u32, workers: usiz
     let task = move |index| move || tally::add(work(index, rounds));
 
     let name = "crossbeam by hand, boxed closures, no handles";
-    group
-        .case(name, expected, move || {
-            peers::with_raw_pool(workers, |jobs| {
-                for index in 0..count {
-                    jobs.send(Box::new(task(index))).expect("the workers run until the queue is closed");
-                }
-            });
-            tally::take()
-        })
-        .as_yardstick();
+    group.case(name, expected, move || floods::boxed(workers, count, task)).as_yardstick();
     // The only one that pays for its results as its user would: what the tally spares the others.
     group.case("crossbeam by hand, boxed closures, one shared sum", expected, move || {
         let sum = Arc::new(AtomicU64::new(0));
@@ -81,21 +78,10 @@ fn without_handles(group: &mut Group<'_>, tasks: u32, rounds: u32, workers: usiz
     });
     let pool = threadpool::ThreadPool::new(workers);
     let name = "threadpool, no handles, no bound";
-    group
-        .case(name, expected, move || {
-            (0..count).for_each(|index| pool.execute(task(index)));
-            pool.join();
-            tally::take()
-        })
-        .as_yardstick();
+    group.case(name, expected, move || floods::threadpool(&pool, count, task)).as_yardstick();
     let pool = peers::rayon(workers);
     let name = "rayon `scope` and `spawn` from inside, no handles, no bound";
-    group
-        .case(name, expected, move || {
-            pool.scope(|scope| (0..count).for_each(|index| scope.spawn(move |_| task(index)())));
-            tally::take()
-        })
-        .as_yardstick();
+    group.case(name, expected, move || floods::rayon_scope(&pool, count, task)).as_yardstick();
     let pool = peers::rayon(workers);
     let name = "rayon `in_place_scope` and `spawn`, no handles, no bound";
     group
@@ -121,13 +107,7 @@ fn without_handles(group: &mut Group<'_>, tasks: u32, rounds: u32, workers: usiz
     let pool = peers::rusty_pool(workers);
     group
         .case("rusty_pool `execute`, no handles, no bound", expected, move || {
-            (0..count).for_each(|index| pool.execute(task(index)));
-            pool.join();
-            // Its `join` may return while a worker has taken the last task and not yet said that it is busy.
-            while tally::tasks() < count {
-                thread::yield_now();
-            }
-            tally::take()
+            floods::rusty_pool(&pool, count, task)
         })
         .as_yardstick();
 }
@@ -140,8 +120,7 @@ fn with_handles(group: &mut Group<'_>, tasks: u32, rounds: u32, workers: usize) 
 
     let pool = peers::rusty_pool(workers);
     group.case("rusty_pool `evaluate`, with handles, no bound", expected, move || {
-        let handles: Vec<_> = (0..count).map(|index| pool.evaluate(task(index))).collect();
-        handles.into_iter().map(JoinHandle::await_complete).fold(0, any_order)
+        floods::rusty_pool_with_handles(&pool, count, task)
     });
     let runtime = peers::tokio(workers);
     group.case("tokio `spawn_blocking`, with handles, no bound", expected, move || {

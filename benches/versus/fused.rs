@@ -2,6 +2,7 @@
 
 use super::{
     by_hand,
+    goals::Goal,
     grind::{grind, in_order, work},
     harness::{Bench, Group},
     ours,
@@ -40,11 +41,12 @@ pub(crate) fn run(bench: &mut Bench) {
     });
     group.case("crossbeam, a thread per stage", expected, || by_hand::thread_per_stage(count, first, second));
     group.case("crossbeam, the workers per stage", expected, || {
-        by_hand::workers_per_stage(count, workers, first, second)
+        by_hand::workers_per_stage(count, by_hand::ITEMS_BOUND, workers, &[first as fn(u64) -> u64, second])
     });
     group.case("crossbeam, chunks of 256, fused by hand", expected, || {
         by_hand::in_chunks(count, 256, workers, |index| second(first(index)))
     });
     ours::fused(&mut group, count, workers, expected);
+    group.goal("gristmill, default window", Goal::OfFirst(0.65));
     bench.run(group);
 }

@@ -31,6 +31,13 @@ pub(crate) fn any_order(sum: u64, value: u64) -> u64 {
     sum.wrapping_add(value)
 }
 
+/// Which of the two checksums a case computes.
+#[derive(Clone, Copy)]
+pub(crate) enum Sum {
+    InOrder,
+    AnyOrder,
+}
+
 /// What an ordered map of `rounds` rounds over `0..items` must sum up to.
 pub(crate) fn ordered_sum(items: u32, rounds: u32) -> u64 {
     (0..u64::from(items)).map(|index| work(index, rounds)).fold(0, in_order)

@@ -9,6 +9,7 @@ use gristmill::{CancellationToken, Pipeline, Submitter, ThreadPool};
 use tempfile::TempDir;
 
 use super::{
+    goals::Goal,
     grind::{any_order, unordered_sum, work},
     harness::{Bench, Group},
 };
@@ -54,7 +55,25 @@ fn run_pools(bench: &mut Bench) {
             recorded(&file, Durability::ProcessCrash, &pool(), tasks, rounds)
         });
         group.yardstick("to the pool");
+        goals(&mut group, rounds, tasks);
         bench.run(group);
+    }
+}
+
+fn goals(group: &mut Group<'_>, rounds: u32, tasks: u32) {
+    let recorded = "recorded, survives a crash of the process";
+    match (rounds, tasks) {
+        (0, 1_000_000) => {
+            group.goal(recorded, Goal::Milliseconds(4000.0));
+            group.goal("told again", Goal::Milliseconds(4000.0));
+        }
+        (0, _) => group.goal(recorded, Goal::OverFirst(2000.0)),
+        // Tasks of 100 us.
+        (39_000, _) => {
+            group.goal(recorded, Goal::OfFirst(1.02));
+            group.goal("recorded, survives the loss of power", Goal::OfFirst(1.05));
+        }
+        _ => {}
     }
 }
 

@@ -1,6 +1,9 @@
 //! What asking a rate limiter costs: permits that are there and permits that are not, for all or by key, alone and in a crowd.
 
-use super::harness::{Bench, Group};
+use super::{
+    goals::Goal,
+    harness::{Bench, Group},
+};
 use governor::Quota;
 use gristmill::{KeyedRateLimiter, RateLimiter};
 use std::{
@@ -67,6 +70,7 @@ fn alone(bench: &mut Bench) {
     let peer = governor::RateLimiter::direct(Quota::with_period(3600 * SECOND).expect("not zero"));
     assert!(peer.check().is_ok(), "the first of the hour");
     group.case("governor, refused", 0, move || count(calls, || peer.check().is_ok()));
+    group.goal("gristmill", Goal::Nanoseconds(30.0));
     bench.run(group);
 }
 

@@ -2,10 +2,11 @@
 
 use super::{
     by_hand,
+    goals::Row,
     grind::work,
     harness::Bench,
     ours,
-    table::{Table, at_quantile},
+    table::{Table, at_quantile, quantile_cells},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pariter::IteratorExt as _;
@@ -16,7 +17,7 @@ use std::{
 };
 
 /// Items per case and round, each sent when the one before has arrived.
-const ITEMS: u32 = 200;
+const ITEMS: u32 = 1000;
 /// Idle time before each item: long enough for every peer to have parked its threads.
 const PAUSE: Duration = Duration::from_millis(2);
 /// After this long without it an item counts as held back.
@@ -113,8 +114,12 @@ pub(crate) fn run(bench: &mut Bench) {
     for ((name, _), samples) in ways.iter().zip(&mut samples) {
         let cells = match samples {
             Some(samples) => {
-                samples.sort_by(f64::total_cmp);
-                [0.5, 0.99, 1.0].map(|quantile| format!("{:.1}", at_quantile(samples, quantile)))
+                let cells = quantile_cells(samples);
+                if name.starts_with("gristmill") {
+                    let p50 = at_quantile(samples, 0.5);
+                    bench.goal(Row::at_most(title, *name, (50.0, p50), 1, "us at p50"));
+                }
+                cells
             }
             None => ["held back until more items come", "", ""].map(String::from),
         };

@@ -2,12 +2,14 @@
 
 use super::{
     by_hand,
-    grind::{any_order, in_order, ordered_sum, unordered_sum, work},
+    goals::Goal,
+    grind::{in_order, ordered_sum, unordered_sum, work},
     harness::{Bench, Group},
-    ours,
+    maps, ours, peers,
 };
-use pariter::IteratorExt as _;
-use rayon::iter::{IntoParallelIterator as _, ParallelBridge as _, ParallelIterator as _};
+
+/// What the ordered map is to reach at each of the sizes, as ratios to the loop: with the default window, and with one of 256.
+const GOALS: [(f64, f64); 4] = [(0.95, 1.5), (0.53, 0.55), (0.51, 0.52), (0.51, 0.51)];
 
 /// Rounds per item, and items enough for 50 ms of the plain loop.
 pub(crate) const SIZES: [(u32, u32); 4] =
@@ -15,8 +17,8 @@ pub(crate) const SIZES: [(u32, u32); 4] =
 
 pub(crate) fn run(bench: &mut Bench) {
     let workers = bench.workers();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("rayon's pool starts");
-    for (rounds, items) in SIZES {
+    let pool = peers::rayon(workers);
+    for ((rounds, items), (default_window, window_256)) in SIZES.into_iter().zip(GOALS) {
         let title = format!("ordered map, {rounds} rounds per item");
         if !bench.wants(&title) {
             continue;
@@ -28,22 +30,22 @@ pub(crate) fn run(bench: &mut Bench) {
 
         let mut group = Group::new(title, items, "item");
         group.case("loop", ordered, || (0..count).map(stage).fold(0, in_order));
-        group.case("pariter", ordered, || {
-            (0..count).parallel_map_custom(|options| options.threads(workers), stage).fold(0, in_order)
+        group.case("pariter", ordered, || maps::pariter(count, workers, stage));
+        group.case("crossbeam by hand, per item", ordered, || {
+            by_hand::per_item(count, by_hand::ITEMS_BOUND, workers, stage)
         });
-        group.case("crossbeam by hand, per item", ordered, || by_hand::per_item(count, workers, stage));
         group.case("crossbeam by hand, chunks of 256", ordered, || {
             by_hand::in_chunks(count, 256, workers, stage)
         });
         group.case("rayon `par_bridge` (no order, no bound)", unordered, || {
-            pool.install(|| (0..count).par_bridge().map(stage).reduce(|| 0, any_order))
+            maps::par_bridge(&pool, count, stage)
         });
         group.case("rayon `par_iter` over a collected `Vec` (no bound)", ordered, || {
-            let inputs: Vec<u64> = (0..count).collect();
-            let results: Vec<u64> = pool.install(|| inputs.into_par_iter().map(stage).collect());
-            results.into_iter().fold(0, in_order)
+            maps::par_iter(&pool, count, stage)
         });
         ours::map(&mut group, items, rounds, workers);
+        group.goal("gristmill, default window", Goal::OfFirst(default_window));
+        group.goal("gristmill, window 256", Goal::OfFirst(window_256));
         bench.run(group);
     }
 }

@@ -4,13 +4,13 @@
 
 use super::{
     by_hand,
-    grind::{any_order, in_order, ordered_sum, unordered_sum, work},
+    grind::{Sum, in_order, ordered_sum, unordered_sum, work},
     harness::Bench,
+    maps,
     options::Options,
-    ours,
+    ours, peers,
     table::Table,
 };
-use rayon::iter::{IntoParallelIterator as _, ParallelBridge as _, ParallelIterator as _};
 use std::{env, fs, process::Command, process::ExitCode};
 
 const FEW: u32 = 100_000;
@@ -28,29 +28,16 @@ const WAYS: [(&str, Sum, Way); 5] = [
         by_hand::in_chunks(items, 256, workers, stage)
     }),
     ("rayon `par_bridge` (no order)", Sum::AnyOrder, |items, workers| {
-        pool(workers).install(|| (0..items).par_bridge().map(stage).reduce(|| 0, any_order))
+        maps::par_bridge(&peers::rayon(workers), items, stage)
     }),
     ("rayon `par_iter` over a collected `Vec`", Sum::InOrder, |items, workers| {
-        let inputs: Vec<u64> = (0..items).collect();
-        let results: Vec<u64> = pool(workers).install(|| inputs.into_par_iter().map(stage).collect());
-        results.into_iter().fold(0, in_order)
+        maps::par_iter(&peers::rayon(workers), items, stage)
     }),
     ("gristmill, window 1024", Sum::InOrder, ours::memory),
 ];
 
-/// Which of the two checksums a case computes.
-#[derive(Clone, Copy)]
-pub(crate) enum Sum {
-    InOrder,
-    AnyOrder,
-}
-
 pub(crate) fn stage(index: u64) -> u64 {
     work(index, ROUNDS)
-}
-
-fn pool(workers: usize) -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("rayon's pool starts")
 }
 
 pub(crate) fn run(bench: &mut Bench) {

@@ -1,6 +1,9 @@
 //! Objects taken and returned: by one thread that has no rival, and by as many threads as there are workers.
 
-use super::harness::{Bench, Group};
+use super::{
+    goals::Goal,
+    harness::{Bench, Group},
+};
 use gristmill::{ObjectPool, Semaphore};
 use std::{hint::black_box, sync::Mutex, thread, time::Duration};
 
@@ -123,6 +126,7 @@ fn alone(bench: &mut Bench, passes: u32) {
     let peer = channel(4);
     group.case("a bounded channel of buffers", expected, move || turns(&peer, passes));
     group.case("an allocation of 64 KiB each time", expected, move || turns(&Allocation, passes));
+    group.goal("gristmill", Goal::Nanoseconds(20.0));
     bench.run(group);
 }
 

@@ -5,6 +5,7 @@ use gristmill::sync::Padded;
 use gristmill::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
+    goals::Goal,
     grind::{in_order, ordered_sum, work},
     harness::{Bench, Group},
     ours,
@@ -55,6 +56,7 @@ fn counters(bench: &mut Bench) {
     group.case("loop, counted as a pool counts", ordered_sum(items, ROUNDS), move || {
         (0..u64::from(items)).map(|index| counts.task(|| work(index, ROUNDS))).fold(0, in_order)
     });
+    group.goal("loop, counted as a pool counts", Goal::OfFirst(1.03));
     group.yardstick("to the loop");
     bench.run(group);
 }
@@ -70,6 +72,10 @@ fn pipeline(bench: &mut Bench, rounds: u32, items: u32) {
         (0..u64::from(items)).map(|index| work(index, rounds)).fold(0, in_order)
     });
     ours::observed(&mut group, items, rounds, workers);
+    #[cfg(feature = "progress")]
+    if rounds > ROUNDS {
+        group.goal("gristmill, with a progress bar", Goal::OfFastest(1.01));
+    }
     group.ideal(workers);
     group.yardstick("to report only");
     bench.run(group);

@@ -9,16 +9,13 @@ use super::{
     memory,
     nested::Fork,
     over_slice::{self, Kept},
-    peers,
+    plain::{SOUND, in_one_call, in_window, pool, with_handles},
     start_stop::Meeting,
     uneven::{Point, Shape},
 };
 use crossbeam_channel::Receiver;
 use gristmill::pipeline::PipelineMonitor;
 use gristmill::{CancellationToken, Pipeline, Submitter, ThreadPool};
-
-/// Why no error of these pipelines and tasks is handled: a bench has no use for half a result.
-const SOUND: &str = "nothing in it fails";
 
 /// Ordered map, in every form that the library offers.
 pub(crate) fn map(group: &mut Group<'_>, items: u32, rounds: u32, workers: usize) {
@@ -100,21 +97,6 @@ pub(crate) fn crowd(group: &mut Group<'_>, items: u32, rounds: u32, workers: usi
     let ordered = ordered_sum(items, rounds);
     group.case("gristmill, default window", ordered, move || in_window(items, rounds, workers, None));
     group.case("gristmill, window 1024", ordered, move || in_window(items, rounds, workers, Some(1024)));
-}
-
-/// An ordered map with that window, or the default one.
-pub(crate) fn in_window(items: u32, rounds: u32, workers: usize, window: Option<usize>) -> u64 {
-    let mut source = Pipeline::from_iter(0..u64::from(items)).workers(workers);
-    if let Some(window) = window {
-        source = source.window(window);
-    }
-    let mut sum = 0;
-    source
-        .map("grind", |index| work(index, rounds))
-        .for_each("sum", |value| sum = in_order(sum, value))
-        .run(&CancellationToken::new())
-        .expect(SOUND);
-    sum
 }
 
 /// The items by key, each key one at a time.
@@ -268,25 +250,13 @@ pub(crate) fn start_stop(meeting: &Meeting, workers: usize) {
     }
 }
 
-/// A pool with the bounded queue that the hand-written one has.
-pub(crate) fn pool(workers: usize) -> ThreadPool {
-    ThreadPool::builder().workers(workers).queue_bound(peers::QUEUE).build().expect(SOUND)
-}
-
 /// Many tasks, all their handles kept and waited for in order.
 pub(crate) fn flood(group: &mut Group<'_>, tasks: u32, rounds: u32, workers: usize) {
+    let (expected, count) = (unordered_sum(tasks, rounds), u64::from(tasks));
     let pool = pool(workers);
-    group.case("gristmill, with handles", unordered_sum(tasks, rounds), move || {
-        let submit = |index| pool.submit(move || work(index, rounds)).expect(SOUND);
-        let handles: Vec<_> = (0..u64::from(tasks)).map(submit).collect();
-        handles.into_iter().map(|handle| handle.wait().expect(SOUND)).fold(0, any_order)
-    });
+    group.case("gristmill, with handles", expected, move || with_handles(&pool, count, rounds));
     let pool = self::pool(workers);
-    group.case("gristmill `submit_many`", unordered_sum(tasks, rounds), move || {
-        let closures = (0..u64::from(tasks)).map(|index| move || work(index, rounds));
-        let results = pool.submit_many(closures).expect(SOUND).wait();
-        results.into_iter().map(|result| result.expect(SOUND)).fold(0, any_order)
-    });
+    group.case("gristmill `submit_many`", expected, move || in_one_call(&pool, count, rounds));
 }
 
 /// Sets of tasks, none of which starts before all of its set are waited for: in order, by a channel of one's own, and in the order of their ends.

@@ -5,6 +5,7 @@
 //! that no case passes with the results of another.
 
 use super::{
+    goals::Goal,
     grind::{in_order, ordered_sum, work},
     harness::{Bench, Group},
     ours, peers,
@@ -111,6 +112,7 @@ fn collected(bench: &mut Bench, title: String, size: &mut Size) {
     };
     group.checked(name, expected, into_zeros, sum).as_yardstick();
     ours::slice_collected(&mut group, slice, rounds, workers);
+    group.goal("gristmill `map`", Goal::OfFastest(1.0));
     bench.run(group);
 }
 
@@ -140,6 +142,7 @@ fn kept(bench: &mut Bench, title: String, size: &mut Size) {
     let parts = || parts_into(workers, slice, &mut kept.borrow_mut(), stage);
     group.checked(name, expected, parts, wipe).as_yardstick();
     ours::slice_kept(&mut group, slice, &kept, rounds, workers);
+    group.goal("gristmill `map_into`, with the start of its pool", Goal::OfFastest(1.0));
     bench.run(group);
 }
 

@@ -1,11 +1,13 @@
 //! The example `pgzip` beside `pigz`, as processes on the same file: source text, as Cargo has it on every developer's machine.
 
-use super::harness::{Bench, Group};
+use super::{
+    goals::Goal,
+    harness::{Bench, Group},
+    programs,
+};
 use flate2::{Crc, read::MultiGzDecoder};
 use std::{
-    env,
-    ffi::OsStr,
-    fs::{self, File},
+    fs::File,
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -20,22 +22,17 @@ pub(crate) fn run(bench: &mut Bench) {
     if wanted.is_empty() {
         return;
     }
-    if !Command::new("pigz")
-        .arg("--version")
-        .stderr(Stdio::null())
-        .output()
-        .is_ok_and(|it| it.status.success())
-    {
+    if !programs::is_installed("pigz") {
         println!("\nskipped: pigz is not installed");
         return;
     }
     let folder = TempDir::with_prefix("versus").expect("a temporary directory");
     let (whole, size) = gather(folder.path(), bench.items(KIBIBYTES));
     if size == 0 {
-        println!("\nskipped: no source text below {}", sources().display());
+        println!("\nskipped: no source text below {}", programs::sources().display());
         return;
     }
-    let program = build();
+    let program = programs::build("pgzip");
     for (level, title) in wanted {
         let level = format!("-{level}");
         let mut group = Group::new(title, size, "KiB");
@@ -58,19 +55,19 @@ pub(crate) fn run(bench: &mut Bench) {
             let case = group.case(format!("{name} -p {threads}, to {compressed} bytes"), 1, move || {
                 compress(&program, &arguments, &whole)
             });
-            if name == "pigz" && threads == "2" {
-                case.as_yardstick();
+            let case_name = case.name.clone();
+            match (name, &*threads) {
+                ("pigz", "2") => case.as_yardstick(),
+                ("pgzip", "2") => {
+                    group.goal(&case_name, Goal::OfFastest(1.0));
+                    // An efficiency of 95 %.
+                    group.goal(&case_name, Goal::OverIdeal(5.3));
+                }
+                _ => {}
             }
         }
         bench.run(group);
     }
-}
-
-/// The sources of the packages that Cargo has unpacked.
-fn sources() -> PathBuf {
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
-    home.unwrap_or_default().join("registry/src")
 }
 
 /// Puts so many KiB of source text into one file, or as many as there are.
@@ -78,35 +75,14 @@ fn gather(folder: &Path, kibibytes: u32) -> (PathBuf, u32) {
     let path = folder.join("whole");
     let mut file = File::create(&path).expect("a new file");
     let mut left = u64::from(kibibytes) * 1024;
-    let mut folders = vec![sources()];
-    while let (Some(folder), true) = (folders.pop(), left > 0) {
-        let Ok(listing) = fs::read_dir(folder) else { continue };
-        let mut paths: Vec<_> = listing.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.sort();
-        for path in paths {
-            if path.is_dir() {
-                folders.push(path);
-            } else if ["rs", "md", "toml", "c", "h"].iter().any(|it| path.extension() == Some(OsStr::new(it)))
-            {
-                let mut source = File::open(&path).expect("it is readable").take(left);
-                left -= io::copy(&mut source, &mut file).expect("it can be copied");
-            }
+    for path in programs::source_texts() {
+        if left == 0 {
+            break;
         }
+        let mut source = File::open(&path).expect("it is readable").take(left);
+        left -= io::copy(&mut source, &mut file).expect("it can be copied");
     }
     (path, kibibytes - u32::try_from(left.div_ceil(1024)).expect("no more than wanted"))
-}
-
-/// The example, built as this bench is.
-fn build() -> PathBuf {
-    let bench = env::current_exe().expect("this program knows its own path");
-    let folder = bench.parent().and_then(Path::parent).expect("TARGET/PROFILE/deps/BENCH");
-    let target = folder.parent().expect("TARGET/PROFILE");
-    let profile = folder.file_name().and_then(OsStr::to_str).filter(|name| *name != "debug").unwrap_or("dev");
-    let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--example", "pgzip"]);
-    build.args(["--profile", profile, "--target-dir"]).arg(target);
-    assert!(build.status().expect("cargo runs").success(), "{build:?} failed");
-    folder.join("examples/pgzip")
 }
 
 /// How many bytes a file is compressed to, if they give the same file again.

@@ -1,6 +1,7 @@
 //! One empty task at a time: submit it, wait for its result, and only then submit the next.
 
 use super::{
+    goals::Goal,
     grind::{any_order, unordered_sum, work},
     harness::{Bench, Group},
     ours, peers, tally,
@@ -62,5 +63,6 @@ pub(crate) fn run(bench: &mut Bench) {
         (0..count).map(|index| trip(index).expect("the task does not panic")).fold(0, any_order)
     });
     ours::round_trip(&mut group, trips, workers);
+    group.goal("gristmill, submit and wait", Goal::Nanoseconds(2000.0));
     bench.run(group);
 }

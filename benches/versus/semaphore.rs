@@ -1,6 +1,7 @@
 //! Permits taken and given back: by one thread that has no rival, and by eight threads that share two.
 
 use super::{
+    goals::{Goal, Row},
     grind::{any_order, work},
     harness::{Bench, Group},
     peers,
@@ -126,6 +127,7 @@ fn uncontended(bench: &mut Bench) {
     });
     let peer = counted();
     group.case("`Mutex` and `Condvar`", expected, move || (0..passes).map(|_| peer.pass(|| 1)).sum());
+    group.goal("gristmill `acquire`", Goal::Nanoseconds(15.0));
     bench.run(group);
 }
 
@@ -144,6 +146,8 @@ fn contended(bench: &mut Bench) {
     group.case("async-lock", expected, || crowd(&async_lock::Semaphore::new(PERMITS), each));
     group.case("a bounded channel", expected, || crowd(&channel(), each));
     group.case("`Mutex` and `Condvar` (no order)", expected, || crowd(&counted(), each));
+    group.goal("gristmill", Goal::Nanoseconds(100.0));
+    group.goal("gristmill, strict", Goal::Nanoseconds(900.0));
     bench.run(group);
 }
 
@@ -166,19 +170,20 @@ fn longest_wait(bench: &mut Bench) {
     if !bench.wants(&title) || !bench.measures() {
         return;
     }
-    let mut table = Table::new(title, &["case", "longest wait in ms", "passes", "of the busiest thread"]);
+    let mut table = Table::new(&title, &["case", "longest wait in ms", "passes", "of the busiest thread"]);
     let rounds = bench.rounds();
-    row(&mut table, "gristmill", rounds, || Semaphore::new(PERMITS));
+    let longest = row(&mut table, "gristmill", rounds, || Semaphore::new(PERMITS));
     row(&mut table, "gristmill, strict", rounds, || Semaphore::strict(PERMITS));
     row(&mut table, "tokio, `block_on`", rounds, tokio_gate);
     row(&mut table, "async-lock", rounds, || async_lock::Semaphore::new(PERMITS));
     row(&mut table, "a bounded channel", rounds, channel);
     row(&mut table, "`Mutex` and `Condvar` (no order)", rounds, counted);
     table.print();
+    bench.goal(Row::at_most(title, "gristmill", (50.0, longest.as_secs_f64() * 1e3), 1, "ms"));
 }
 
-/// The worst of the rounds for the wait, their sums for the passes.
-fn row<G: Gate>(table: &mut Table, name: &str, rounds: u32, gate: impl Fn() -> G) {
+/// The worst of the rounds for the wait, which is returned, their sums for the passes.
+fn row<G: Gate>(table: &mut Table, name: &str, rounds: u32, gate: impl Fn() -> G) -> Duration {
     let (mut longest, mut all, mut busiest) = (Duration::ZERO, 0, 0);
     for _ in 0..rounds {
         let threads = endless(&gate());
@@ -192,6 +197,7 @@ fn row<G: Gate>(table: &mut Table, name: &str, rounds: u32, gate: impl Fn() -> G
         (all / u64::from(rounds)).to_string(),
         format!("{} %", busiest * 100 / all.max(1)),
     ]);
+    longest
 }
 
 /// The longest wait and the number of passes of each thread.

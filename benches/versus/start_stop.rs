@@ -1,6 +1,7 @@
 //! Starting a pool, running one task on each of its workers, and stopping it.
 
 use super::{
+    goals::Goal,
     harness::{Bench, Group},
     ours,
 };
@@ -91,5 +92,7 @@ pub(crate) fn run(bench: &mut Bench) {
         expected,
         repeat(Box::new(move |meeting| ours::start_stop(meeting, workers))),
     );
+    let rayon = "rayon (drop does not wait for its threads)";
+    group.goal("gristmill (drop waits for its threads)", Goal::Of(rayon, 1.0));
     bench.run(group);
 }

@@ -45,3 +45,9 @@ impl Table {
 pub(crate) fn at_quantile(sorted: &[f64], quantile: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * quantile).round() as usize]
 }
+
+/// The median, the 99th percentile and the largest of `samples`, which must not be empty.
+pub(crate) fn quantile_cells(samples: &mut [f64]) -> [String; 3] {
+    samples.sort_by(f64::total_cmp);
+    [0.5, 0.99, 1.0].map(|quantile| format!("{:.1}", at_quantile(samples, quantile)))
+}

@@ -4,6 +4,7 @@
 
 use super::{
     by_hand,
+    goals::Goal,
     grind::{any_order, grind, work},
     harness::{Bench, Group},
     ours,
@@ -54,6 +55,10 @@ pub(crate) fn run(bench: &mut Bench) {
                     ours::uneven(&mut group, count, workers, Shape { first, second, point }, expected);
                 }
             }
+        }
+        for case in 2..group.cases.len() {
+            let name = group.cases[case].name.clone();
+            group.goal(name, Goal::OfFastest(1.1));
         }
         group.ideal(workers);
         group.yardstick("to the equal parts");

@@ -91,7 +91,7 @@ fn open(path: &Path) -> Result<Journal, Ended> {
 /// One line, in columns that a tab divides.
 fn print(out: &mut impl Write, entry: &JournalEntry) -> io::Result<()> {
     let (scope, handler, key) = (entry.scope(), entry.handler(), entry.key());
-    write!(out, "{}\t{}\t{}\t", entry.seq(), entry.kind(), scope.escape_debug())?;
+    write!(out, "{}\t{}\t{}\t", entry.sequence(), entry.kind(), scope.escape_debug())?;
     write!(out, "{}\t{}\t{}\t", handler.escape_debug(), entry.version(), key.escape_debug())?;
     write!(out, "{} attempts\t{} us\t", entry.attempts(), entry.took().as_micros())?;
     writeln!(out, "ended {} ms\t{} bytes", entry.ended_unix_ms(), entry.payload_length())
