@@ -69,7 +69,7 @@ has_tests() {
     compgen -G "tests/$1_*.rs" >/dev/null
 }
 
-# The cargo arguments that name every integration test which runs on real threads and needs no feature. (Those that need one have a table in Cargo.toml.)
+# The cargo arguments that name every integration test which runs threads and needs no feature. (Those that need one have a table in Cargo.toml.)
 real_thread_tests() {
     local file name with_features
     with_features=$(sed -n '/^\[\[test\]\]/,/^$/s/^name = "\(.*\)"/\1/p' Cargo.toml)
@@ -78,10 +78,17 @@ real_thread_tests() {
         name=${name%.rs}
         name=${name%/main}
         case $name in
-        architecture | project | shuttle_* | loom_*) ;;
+        api | architecture | project | shuttle_* | loom_*) ;;
         *) grep -qx "$name" <<<"$with_features" || printf -- '--test\n%s\n' "$name" ;;
         esac
     done
+}
+
+# Those that a sanitizer looks at, whose every step is several times slower: without those that go through a million of something, since they look at memory in
+# the long run, mostly on one thread; without the examples', which start a process each; and without the pipeline's, which take a quarter of an hour.
+sanitized_tests() {
+    real_thread_tests | sed '/^--test$/{N;/_memory$\|treesum$\|pgzip$\|wordcount$\|thumbnails$\|pipeline$/d}'
+    printf -- '--test\n%s\n' progress tracing
 }
 
 # The crate's features, `default` left out, one to a line.

@@ -3,7 +3,7 @@
 source "$(dirname "$0")/common.sh"
 
 has_tests shuttle || skip "there are no shuttle tests yet"
-export GRISTMILL_ITERATIONS=${GRISTMILL_ITERATIONS:-10000}
+export GRISTMILL_ITERATIONS=${GRISTMILL_ITERATIONS:-20000}
 echo "$GRISTMILL_ITERATIONS executions per test and scheduler"
 # With the feature that one of the tests needs: cargo refuses the pattern otherwise.
 run env CARGO_TARGET_DIR=$builds/shuttle RUSTFLAGS="--cfg gristmill_shuttle" \

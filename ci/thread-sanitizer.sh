@@ -13,10 +13,8 @@ x86_64-unknown-linux-gnu | aarch64-unknown-linux-gnu | x86_64-apple-darwin | aar
 *) skip "ThreadSanitizer does not support $host" ;;
 esac
 
-# Without those that go through a million of something: they look at memory in the long run, mostly on one thread; without the
-# examples', which start a process each; and without the pipeline's, which take a quarter of an hour.
-mapfile -t tests < <(real_thread_tests | sed '/^--test$/{N;/_memory$\|treesum$\|pgzip$\|wordcount$\|thumbnails$\|pipeline$/d}')
-tests+=(--features progress,tracing --test progress --test tracing)
+mapfile -t tests < <(sanitized_tests)
+tests+=(--features progress,tracing)
 export CARGO_TARGET_DIR=$builds/thread-sanitizer
 # The sanitizer looks for races in the paths taken; the plain run checks the answers on many more cases.
 export PROPTEST_CASES=24
@@ -29,5 +27,6 @@ else
     export TSAN_OPTIONS="suppressions=$PWD/ci/thread-sanitizer.suppressions ${TSAN_OPTIONS:-}"
     build_std=()
 fi
+# Its shadow memory takes more room than the one test that limits the memory of its process leaves.
 run cargo "+$toolchain" test --no-fail-fast "${build_std[@]}" --target "$host" --lib "${tests[@]}" -- --test-threads=1 \
-    --skip million --skip long_backlog
+    --skip million --skip long_backlog --skip threads_for_which_there_is_no_memory

@@ -119,16 +119,28 @@ fn rungs_of_the_gate() -> Vec<String> {
     rungs.filter_map(|rung| Some(rung.split_once(' ')?.0.to_owned())).collect()
 }
 
+/// The scripts that the verification has under "Outside of the gate".
+fn scripts_outside_of_the_gate() -> BTreeSet<String> {
+    let document = read("docs/verification.md");
+    let chapter = document.split("\n## Outside of the gate\n").nth(1).expect("a chapter on the rest");
+    let chapter = chapter.split("\n## ").next().expect("the chapter ends");
+    let commands = chapter.lines().filter_map(|line| line.strip_prefix("bash ci/"));
+    commands.filter_map(|command| Some(command.split_once(".sh")?.0.to_owned())).collect()
+}
+
 #[test]
-fn every_rung_of_the_gate_is_a_script_and_every_script_a_rung() {
-    let rungs: BTreeSet<String> = rungs_of_the_gate().into_iter().collect();
+fn every_script_is_a_rung_of_the_gate_or_described_outside_of_it_and_the_other_way_round() {
+    let (rungs, outside): (BTreeSet<String>, _) =
+        (rungs_of_the_gate().into_iter().collect(), scripts_outside_of_the_gate());
     let paths = entries(&root().join("ci"));
     let names = paths.iter().map(|path| below_root(path));
     let scripts: BTreeSet<String> = names
         .filter_map(|name| Some(name.strip_prefix("ci/")?.strip_suffix(".sh")?.to_owned()))
+        // What the others begin with.
         .filter(|name| name != "common")
         .collect();
-    assert_eq!(rungs, scripts);
+    assert!(rungs.is_disjoint(&outside), "{rungs:?} and {outside:?}");
+    assert_eq!(rungs.union(&outside).cloned().collect::<BTreeSet<_>>(), scripts);
 }
 
 #[test]
@@ -276,6 +288,22 @@ fn every_link_to_a_file_leads_to_one() {
     }
 }
 
+#[test]
+fn every_curve_has_its_numbers_and_its_picture_is_shown() {
+    let bench = read("benches/curves.rs");
+    let list = bench.split("const CURVES").nth(1).and_then(|rest| rest.split(';').nth(1)).expect("a list");
+    let listed = list.split("::CURVE").filter_map(|before| before.rsplit('&').next());
+    let curves: BTreeSet<String> = listed.map(str::to_owned).filter(|name| !name.contains(']')).collect();
+    let mut expected = BTreeSet::new();
+    for curve in &curves {
+        let shown = format!("](curves/{curve}.svg)");
+        assert!(read("docs/performance.md").contains(&shown), "docs/performance.md does not show {curve}");
+        expected.extend(["csv", "svg"].map(|kind| format!("docs/curves/{curve}.{kind}")));
+    }
+    let found = entries(&root().join("docs/curves"));
+    assert_eq!(found.iter().map(|path| below_root(path)).collect::<BTreeSet<_>>(), expected);
+}
+
 /// One row of the table of promises in `docs/verification.md`.
 struct PromiseRow {
     /// What it quotes from the front pages.
@@ -373,6 +401,7 @@ fn every_promise_of_the_front_pages_has_a_row_in_the_verification_and_the_other_
 fn every_rung_of_the_gate_has_a_section_in_the_verification_with_its_command() {
     let document = read("docs/verification.md");
     let gate = document.split("\n## The gate\n").nth(1).expect("a chapter on the gate");
+    let gate = gate.split("\n## ").next().expect("the chapter ends");
     let sections: BTreeSet<String> =
         gate.lines().filter_map(|line| Some(line.strip_prefix("### ")?.to_owned())).collect();
     assert_eq!(sections, rungs_of_the_gate().into_iter().collect());
