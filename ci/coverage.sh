@@ -41,7 +41,7 @@ else
     mapfile -t plain < <(real_thread_tests)
     covered "$builds" "" --lib "${plain[@]}"
     # The same tests of the features as in the gate.
-    read -ra with_features < <(sed -n 's/^run cargo test --all-features/--all-features/p' ci/test.sh)
+    read -ra with_features < <(sed -n 's/^check cargo test --no-fail-fast --all-features/--all-features/p' ci/test.sh)
     covered "$builds" "" "${with_features[@]}"
     # In the folder of the rung `shuttle`, and with few schedules; with fewer still, tests that want to see both outcomes would fail.
     export GRISTMILL_ITERATIONS=${GRISTMILL_ITERATIONS:-300}
