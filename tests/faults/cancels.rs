@@ -1,6 +1,5 @@
 //! A cancel at every step of every shape: by whatever way it comes, the run ends, with the truth, and leaves nothing.
 
-use std::mem;
 use std::panic::{self, AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -168,16 +167,17 @@ const BOOM: &str = "boom";
 #[derive(Clone, Default)]
 struct Bombs(Arc<[AtomicU64; 3]>);
 
-/// Panics whenever it is dropped.
+/// Panics whenever it is dropped and was not put by.
 struct Bomb {
     number: u64,
     bombs: Bombs,
+    is_put_by: bool,
 }
 
 impl Bombs {
     fn make(&self, number: u64) -> Bomb {
         self.0[0].fetch_add(1, SeqCst);
-        Bomb { number, bombs: self.clone() }
+        Bomb { number, bombs: self.clone(), is_put_by: false }
     }
 
     fn counts(&self) -> [u64; 3] {
@@ -187,12 +187,11 @@ impl Bombs {
 
 impl Bomb {
     /// Puts it by; ends the run if it is far enough.
-    fn take(self, token: &CancellationToken) {
+    fn take(mut self, token: &CancellationToken) {
         if self.number >= 300 {
             token.cancel();
         }
-        self.bombs.0[2].fetch_add(1, SeqCst);
-        mem::forget(self);
+        self.is_put_by = true;
     }
 
     /// Panics where it is far enough, and gives it on otherwise.
@@ -207,8 +206,12 @@ impl Bomb {
 
 impl Drop for Bomb {
     fn drop(&mut self) {
-        self.bombs.0[1].fetch_add(1, SeqCst);
-        panic_any(BOOM);
+        if self.is_put_by {
+            self.bombs.0[2].fetch_add(1, SeqCst);
+        } else {
+            self.bombs.0[1].fetch_add(1, SeqCst);
+            panic_any(BOOM);
+        }
     }
 }
 
