@@ -22,6 +22,8 @@ type Boxed = Box<dyn Waitable<Output = Result<u8, Cancelled>>>;
 
 /// So short that it is over when it is asked for.
 const SHORT: Duration = Duration::from_millis(1);
+/// Over only long after a second attempt was started.
+const LATE: Duration = Duration::from_millis(500);
 
 fn cancelled() -> CancellationToken {
     let token = CancellationToken::new();
@@ -171,7 +173,7 @@ fn forms_of_fallback() {
     // Cut off before the first has ended, and after the second has started.
     let early = combine::fallback_timeout(never(), || done(1), SHORT).expect_err("not decided");
     assert_eq!((early.failed.len(), early.pending.len(), early.second.is_some()), (0, 1, true));
-    let early = combine::fallback_timeout(failed(), never, SHORT).expect_err("not decided");
+    let early = combine::fallback_timeout(failed(), never, LATE).expect_err("not decided");
     assert_eq!((early.failed.len(), early.pending.len(), early.second.is_some()), (1, 1, false));
     let early = combine::fallback_with(failed(), || done(1), &cancelled()).expect_err("not decided");
     let early = early.into_handle();
@@ -205,7 +207,7 @@ fn forms_of_hedge() {
     let early = combine::hedge_with(never(), Duration::ZERO, &budget, second, &cancelled());
     assert!(starts_later(&early.expect_err("not decided").into_handle(), 1));
     assert_eq!(budget.available(), 1, "nothing was spent");
-    let early = combine::hedge_timeout(never(), Duration::ZERO, &budget, never, SHORT);
+    let early = combine::hedge_timeout(never(), Duration::ZERO, &budget, never, LATE);
     assert!(!starts_later(&early.expect_err("not decided"), 2));
     assert_eq!(budget.available(), 0);
 }

@@ -222,7 +222,7 @@ fn failure_in_a_group_ends_the_waits_of_the_policies_of_the_others() {
     let limiter = hourly(&clock);
     limiter.acquire();
     let (started, starts) = mpsc::channel();
-    let group = ErrorGroup::<(), PolicyError<&str>>::new().unwrap();
+    let group = ErrorGroup::<(), PolicyError<&str>>::builder().limit(2).build().unwrap();
     group.task().under(limiter.clone()).spawn(|_, _| unreachable!()).unwrap();
     let fails = group.task().under(Semaphore::new(1)).spawn(move |context, attempt| {
         assert!(attempt.token().is_some() && attempt.number() == 1);

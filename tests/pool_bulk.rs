@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use gristmill::{BulkError, CancellationToken, Refusal, Shutdown, ShutdownReport, TaskError, ThreadPool};
@@ -204,32 +204,38 @@ fn panic_of_the_iterator_comes_out_and_what_it_gave_runs() {
 
 #[test]
 fn abort_hands_back_every_task_that_has_not_started() {
-    let pool = pool(1, 1024);
+    let pool = ThreadPool::builder().workers(1).queue_bound(1024).stop_grace(Duration::ZERO);
+    let pool = pool.build().expect("good settings");
     let (came, arrival) = mpsc::channel();
+    let (open, held) = mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
     let ran = Arc::new(AtomicUsize::new(0));
     let tasks = (0..200).map(|i| {
-        let (came, ran) = (came.clone(), Arc::clone(&ran));
+        let (came, held, ran) = (came.clone(), Arc::clone(&held), Arc::clone(&ran));
         move || {
             ran.fetch_add(1, SeqCst);
             if i == 0 {
                 came.send(()).expect("awaited");
-                // Until the pool stops.
-                std::thread::park_timeout(Duration::from_millis(50));
+                // Until the pool has stopped.
+                held.lock().expect("not poisoned").recv().expect_err("it is dropped");
             }
         }
     });
     let handle = pool.submit_many(tasks).expect("open");
     arrival.recv().expect("the first task runs");
-    let report = pool.shutdown(Shutdown::Abort);
-    let report = if report.is_complete() { report } else { pool.shutdown(Shutdown::Drain) };
+    let first = pool.shutdown(Shutdown::Abort);
+    assert!(!first.is_complete());
+    drop(open);
+    let report = pool.shutdown(Shutdown::Drain);
     closes(&report);
     let results = handle.wait();
     let returned = results.iter().filter(|result| result.as_ref().is_err_and(TaskError::is_returned)).count();
     assert_eq!(results.len(), 200);
-    assert_eq!((report.returned(), report.tasks().len()), (returned as u64, returned));
-    assert_eq!(ran.load(SeqCst), 200 - returned);
-    assert!(returned > 0);
-    for task in report.into_tasks() {
+    assert_eq!(returned, 199);
+    // What the worker has taken already comes with the second.
+    assert_eq!((report.returned(), first.tasks().len() + report.tasks().len()), (199, 199));
+    assert_eq!(ran.load(SeqCst), 1);
+    for task in first.into_tasks().into_iter().chain(report.into_tasks()) {
         task.run().expect("no panic");
     }
     assert_eq!(ran.load(SeqCst), 200);

@@ -111,7 +111,7 @@ fn pause_does_not_hold_up_a_pool_that_ends() {
 #[test]
 fn tasks_may_resize_while_somebody_waits_for_them_to_leave() {
     must_end(|| {
-        let pool = Arc::new(ThreadPool::builder().workers(2).build().unwrap());
+        let pool = Arc::new(ThreadPool::builder().workers(3).build().unwrap());
         let shrinking = Arc::new(AtomicBool::new(false));
         let submitter = pool.submitter();
         let tasks: Vec<_> = (0..2)
@@ -132,7 +132,7 @@ fn tasks_may_resize_while_somebody_waits_for_them_to_leave() {
             let pool = Arc::clone(&pool);
             move || pool.resize(1)
         });
-        give_way();
+        until("the idle one leaves", || pool.workers() == 2);
         shrinking.store(true, Ordering::SeqCst);
         tasks.into_iter().for_each(|task| task.wait().unwrap());
         shrinks.join().unwrap().unwrap();

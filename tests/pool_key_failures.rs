@@ -87,8 +87,9 @@ fn drop_rest_ends_what_waits_with_the_cause_and_runs_what_comes_later() {
         gate.open();
         assert!(failed(bad), "{way:?}");
         assert!(rest.into_iter().all(was_dropped_for_its_key), "{way:?}");
-        assert_eq!(Arc::strong_count(&captured), 1, "{way:?}: their closures are dropped");
+        // The other worker is held: the one that drops them comes to this afterwards.
         assert_eq!(ended(of_other_key).expect("another key"), 7, "{way:?}");
+        assert_eq!(Arc::strong_count(&captured), 1, "{way:?}: their closures are dropped");
         assert_eq!(
             ended(pool.task().key(1_u32).submit(|_| 8).expect("open")).expect("it came later"),
             8,

@@ -793,6 +793,10 @@ fn loop_ends_when_the_semaphore_is_closed_or_lowered_to_zero() {
         .map(0..10, |item| {
             if item == 4 {
                 semaphore.set_capacity(0);
+            } else if item > 4 {
+                while semaphore.capacity() > 0 {
+                    thread::yield_now();
+                }
             }
         })
         .unwrap_err();

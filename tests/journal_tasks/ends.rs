@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
-use gristmill::journal::{CallRefusal, DurableErrorKind, HandlerError, Journal, JournalErrorKind};
+use gristmill::journal::{CallRefusal, DurableErrorKind, Handler, HandlerError, Journal, JournalErrorKind};
 use gristmill::{CancelOutcome, CancellationToken, Refusal, Shutdown, TaskError, ThreadPool};
 
 use serde::{Deserialize, Serialize};
@@ -357,14 +357,14 @@ fn too_large_a_value_whose_drop_panics_ends_its_handle_all_the_same() {
 
 #[test]
 fn whoever_closes_a_journal_that_is_being_closed_waits_for_it_too() {
-    let place = Place::new();
+    let (place, pool) = (Place::new(), pool(1));
     let journal = place.open();
     // The journal's own thread drops the value that nobody has taken, and is held there.
     let (gate, pass) = Gate::new();
     let pass: Pass = Arc::new(Mutex::new(Some(Box::new(pass))));
     let handler =
         journal.scope("s").handler("slow", 1, move |_, (): &()| Ok(Slow { pass: Some(Arc::clone(&pass)) }));
-    drop(handler.run("key", ()).unwrap());
+    drop_before_it_runs(&handler, &pool);
     gate.wait();
     let (is_open, both) = (Arc::new(AtomicBool::new(false)), Arc::new(Barrier::new(3)));
     let closers = [(); 2].map(|()| {
@@ -387,6 +387,7 @@ fn whoever_closes_a_journal_that_is_being_closed_waits_for_it_too() {
 
 #[test]
 fn flush_ends_with_its_time_while_the_journal_is_held_up() {
+    let pool = pool(1);
     for bound in [1, 256] {
         let place = Place::new();
         let journal = Journal::builder().queue_bound(bound).open(place.path()).unwrap();
@@ -395,7 +396,7 @@ fn flush_ends_with_its_time_while_the_journal_is_held_up() {
         let handler = journal
             .scope("s")
             .handler("slow", 1, move |_, (): &()| Ok(Slow { pass: Some(Arc::clone(&pass)) }));
-        drop(handler.run("key", ()).unwrap());
+        drop_before_it_runs(&handler, &pool);
         gate.wait();
         // With the bound of 1 the first of them finds room at most, and the others wait for that.
         for timeout in [Duration::ZERO, Duration::from_millis(5), Duration::from_millis(5)] {
@@ -409,6 +410,13 @@ fn flush_ends_with_its_time_while_the_journal_is_held_up() {
         let closed = other.flush_timeout(LONG).expect("it is told at once");
         assert_eq!(closed.unwrap_err().kind(), JournalErrorKind::Closed);
     }
+}
+
+/// Of the two owners of the value, the handle and the journal's thread, the handle goes first.
+fn drop_before_it_runs(handler: &Handler<(), Slow>, pool: &ThreadPool) {
+    pool.pause();
+    drop(handler.submit(pool, "key", ()).unwrap());
+    pool.resume();
 }
 
 type Pass = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
@@ -434,7 +442,7 @@ impl Drop for Slow {
 struct WaitsInItsDrop(u64);
 
 /// What is called then, and where its end is told.
-type Called = (gristmill::journal::Handler<u64, u64>, mpsc::Sender<std::thread::Result<u64>>);
+type Called = (Handler<u64, u64>, mpsc::Sender<std::thread::Result<u64>>);
 static CALLED: Mutex<Option<Called>> = Mutex::new(None);
 
 impl Drop for WaitsInItsDrop {

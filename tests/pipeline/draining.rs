@@ -163,21 +163,25 @@ fn drain_that_takes_too_long_is_a_cancellation_and_says_what_is_undone() {
             let undone = UndoneInputs::new();
             let begun = Mutex::new(BTreeSet::new());
             let mut source = 0..10_000_u64;
-            let error = Pipeline::from_iter(&mut source)
-                .return_undone(&undone)
-                .controlled_by(&control)
-                .workers(workers)
-                .window(window)
-                .inspect("begin", |number| {
-                    begun.lock().unwrap().insert(*number);
-                    if *number == 3 {
-                        control.close_within(Duration::from_millis(2));
-                        control.close_within(Duration::MAX); // the one that ends first holds
+            let error = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    // From then on nothing can be sent, however long the time is.
+                    while !(full.is_full() && begun.lock().unwrap().contains(&3)) {
+                        std::thread::yield_now();
                     }
-                })
-                .send(out)
-                .run(&token)
-                .unwrap_err();
+                    control.close_within(Duration::from_millis(2));
+                    control.close_within(Duration::MAX); // the one that ends first holds
+                });
+                Pipeline::from_iter(&mut source)
+                    .return_undone(&undone)
+                    .controlled_by(&control)
+                    .workers(workers)
+                    .window(window)
+                    .inspect("begin", |number| _ = begun.lock().unwrap().insert(*number))
+                    .send(out)
+                    .run(&token)
+                    .unwrap_err()
+            });
             let PipelineErrorKind::Cancelled(cancelled) = error.kind() else { panic!("{error}") };
             let cause = cancelled.cause().and_then(|cause| cause.downcast_ref::<DrainTimedOut>());
             assert_eq!(cause, Some(&DrainTimedOut(Duration::from_millis(2))));

@@ -54,7 +54,13 @@ fn snapshot_shows_nothing_before_what_is_held_during_and_all_after_the_run() {
     assert_eq!((before.read(), before.in_flight(), before.rate().to_bits()), (0, 0, 0));
     let watch = monitor.clone();
     let (report, during) = held(&monitor, move || {
-        let is_full = |now: &PipelineSnapshot| now.read() == 4 && now.row("sink").unwrap().queued() == 3;
+        // All that is asserted below: the parts of it become true one after the other.
+        let is_full = |now: &PipelineSnapshot| {
+            now.read() == 4
+                && now.row("parse + keep").unwrap().items() == 4
+                && now.row("sink").unwrap().queued() == 3
+                && now.workers().flatten().any(|(row, _)| row.name() == "sink")
+        };
         wait_for(&watch, is_full)
     });
     assert!(during.has_begun() && !during.has_ended());
@@ -81,12 +87,19 @@ fn snapshot_shows_nothing_before_what_is_held_during_and_all_after_the_run() {
 fn rule_calls_once_for_each_crossing() {
     let monitor = PipelineMonitor::new();
     let (high, low) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let calls = Arc::new(AtomicUsize::new(0));
+    let (calls, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (raise, clear, count) = (Arc::clone(&high), Arc::clone(&low), Arc::clone(&calls));
+    let [raises, clears] = [(); 2].map(|()| Arc::clone(&asked));
     monitor.when(
         "level",
-        move |_| raise.load(Ordering::SeqCst),
-        move |_| clear.load(Ordering::SeqCst),
+        move |_| {
+            raises.fetch_add(1, Ordering::SeqCst);
+            raise.load(Ordering::SeqCst)
+        },
+        move |_| {
+            clears.fetch_add(1, Ordering::SeqCst);
+            clear.load(Ordering::SeqCst)
+        },
         move |now| {
             assert!(now.has_begun());
             count.fetch_add(1, Ordering::SeqCst);
@@ -100,7 +113,9 @@ fn rule_calls_once_for_each_crossing() {
         let calls = |expected| {
             // Somebody else may just be asking.
             wait_for(&watch, |_| called.load(Ordering::SeqCst) >= expected);
-            (0..100).for_each(|_| _ = watch.snapshot());
+            // Of two that are asked from now on, the first has come to its end.
+            let before = asked.load(Ordering::SeqCst);
+            wait_for(&watch, |_| asked.load(Ordering::SeqCst) >= before + 2);
             assert_eq!(called.load(Ordering::SeqCst), expected);
         };
         calls(1);

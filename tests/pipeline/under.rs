@@ -136,10 +136,11 @@ fn wait_of_a_policy_ends_with_the_run() {
                 let limiter = limiter.build().unwrap();
                 let token = CancellationToken::new();
                 let run_token = token.clone();
+                let asked = AtomicUsize::new(0);
                 let end = |number: &u64| {
                     if *number == 1 {
-                        // The other one's permit is gone, and it waits for the next.
-                        while clock.waiting() == 0 {
+                        // One has had its permit and asked, and the other waits for the next.
+                        while clock.waiting() == 0 || asked.load(Ordering::SeqCst) == 0 {
                             std::thread::yield_now();
                         }
                         if !cancels {
@@ -149,7 +150,6 @@ fn wait_of_a_policy_ends_with_the_run() {
                     }
                     Ok(*number)
                 };
-                let asked = AtomicUsize::new(0);
                 let ask = |number: &u64, attempt: gristmill::Attempt<'_>| {
                     assert!(attempt.token().is_some());
                     asked.fetch_add(1, Ordering::SeqCst);

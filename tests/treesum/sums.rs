@@ -4,12 +4,11 @@ use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::fs::{Mode, OFlags, mkdirat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mkdirat, mknodat, openat};
 
 use crate::example::program;
 use crate::support::{Running, Tree, many_files, outcome, tool, treesum};
@@ -162,7 +161,8 @@ fn links_and_special_files_are_passed_over() {
     symlink(tree.root(), tree.path("link to directory")).expect("a link");
     symlink("nowhere", tree.path("broken link")).expect("a link");
     tree.pipe("pipe");
-    let _socket = UnixListener::bind(tree.path("socket")).expect("a socket");
+    // Not by binding one, whose path may not be longer than a hundred bytes.
+    mknodat(CWD, &tree.path("socket"), FileType::Socket, Mode::from_raw_mode(0o600), 0).expect("a socket");
     let expected = format!("{SHA256_OF_ABC}  {}\n", file.display());
     assert_eq!(outcome(treesum([tree.root()])), (expected, String::new(), Some(0)));
     for name in ["link to file", "link to directory", "broken link", "pipe", "socket"] {
@@ -219,7 +219,9 @@ fn file_that_fails_while_being_read_is_named() {
 fn what_may_not_be_read_is_named() {
     let tree = Tree::new();
     let program_copy = tree.path("program");
-    fs::copy(program("treesum"), &program_copy).expect("a copy that other users may run");
+    // By another process: a child that another test has just forked would keep the copy open for writing, and it could not be started.
+    let copied = Command::new("cp").arg(program("treesum")).arg(&program_copy).status();
+    assert!(copied.expect("cp is there").success(), "a copy that other users may run");
     let closed =
         |path: PathBuf| fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("own file");
     tree.file("tree/1", "abc");
