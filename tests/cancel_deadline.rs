@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gristmill::{CancelKind, CancellationToken};
+use gristmill::{CancelKind, CancellationToken, Cancelled};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MOMENT: Duration = Duration::from_millis(5);
@@ -157,7 +157,7 @@ fn callbacks_of_a_deadline_run_in_order_and_a_panic_stops_neither_them_nor_later
         let (sender, receiver) = mpsc::channel();
         for number in 0..5 {
             let (seen, sender) = (seen.clone(), sender.clone());
-            let note = move |_| {
+            let note = move |_: &Cancelled| {
                 seen.lock().unwrap().push(number);
                 if number == 4 {
                     sender.send(()).unwrap();
