@@ -14,13 +14,14 @@ use super::gate::{Gate, Phase};
 use super::key_lines::Keys;
 use super::lanes::{Lanes, Ready};
 use super::queue::{Crew, Next, Queue, Taken};
+use super::rated::keep;
 use super::rules::Rules;
 use super::saturation::Saturation;
 use super::seat::{Guest, Inline, Seat};
 use super::site::{PanicHook, Site};
 use super::task::{Entry, Queued, Run, drop_quietly, take_up};
 use crate::cancel::CancellationToken;
-use crate::policy::{RateLimiter, Reservation};
+use crate::policy::RateLimiter;
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicU32;
 use crate::sync::hint;
@@ -206,19 +207,33 @@ impl<'env> Core<'env> {
         deadline: Option<Instant>,
     ) -> Result<(), Refusal> {
         let Some(_inline) = Inline::enter() else { return Err(Refusal::Full) };
-        let permits =
-            if self.is_rated(task.control()) { self.wait_to_start(&**task, deadline)? } else { [None, None] };
-        if task.control().is_some_and(|control| control.key().is_some()) {
-            self.admit_keyed(task)?;
+        if self.is_rated(task.control()) {
+            self.admit_in_time(task, deadline)?;
         } else {
-            self.admit()?;
+            self.admit_inline(task)?;
         }
-        permits.into_iter().flatten().for_each(Reservation::commit); // it starts
         let name = task.control().and_then(|control| control.name());
         let caller = seat.is_none().then(|| (Guest::of(&self.gate), self.gate.running.call(name)));
         self.run_here(&**task, seat);
         drop(caller);
         self.gate.settle();
+        Ok(())
+    }
+
+    fn admit_inline(&self, task: &Queued<'env>) -> Result<(), Refusal> {
+        if task.control().is_some_and(|control| control.key().is_some()) {
+            self.admit_keyed(task)
+        } else {
+            self.admit().map(drop)
+        }
+    }
+
+    /// Apart, because most tasks have no rate, and permits take room.
+    #[cold]
+    fn admit_in_time(&self, task: &Queued<'env>, deadline: Option<Instant>) -> Result<(), Refusal> {
+        let permits = self.wait_to_start(&**task, deadline)?;
+        self.admit_inline(task)?;
+        keep(permits); // it starts
         Ok(())
     }
 
