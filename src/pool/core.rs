@@ -14,7 +14,6 @@ use super::gate::{Gate, Phase};
 use super::key_lines::Keys;
 use super::lanes::{Lanes, Ready};
 use super::queue::{Crew, Next, Queue, Taken};
-use super::rated::keep;
 use super::rules::Rules;
 use super::saturation::Saturation;
 use super::seat::{Guest, Inline, Seat};
@@ -220,21 +219,12 @@ impl<'env> Core<'env> {
         Ok(())
     }
 
-    fn admit_inline(&self, task: &Queued<'env>) -> Result<(), Refusal> {
+    pub(super) fn admit_inline(&self, task: &Queued<'env>) -> Result<(), Refusal> {
         if task.control().is_some_and(|control| control.key().is_some()) {
             self.admit_keyed(task)
         } else {
             self.admit().map(drop)
         }
-    }
-
-    /// Apart, because most tasks have no rate, and permits take room.
-    #[cold]
-    fn admit_in_time(&self, task: &Queued<'env>, deadline: Option<Instant>) -> Result<(), Refusal> {
-        let permits = self.wait_to_start(&**task, deadline)?;
-        self.admit_inline(task)?;
-        keep(permits); // it starts
-        Ok(())
     }
 
     /// Ends or runs a task on the calling thread, and lets the next one of its key go on; false if it was not queued any more.

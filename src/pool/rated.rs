@@ -12,7 +12,7 @@ use super::core::Core;
 use super::error::Refusal;
 use super::gate::Phase;
 use super::queue::Taken;
-use super::task::{Entry, Run, cancel_cause};
+use super::task::{Entry, Queued, Run, cancel_cause};
 use crate::policy::{RateLimited, RateLimiter, Reservation};
 use crate::sync::thread;
 use crate::sync::time::{self, Instant};
@@ -115,10 +115,23 @@ impl<'env> Core<'env> {
         None
     }
 
+    /// Admits a task that runs inline once its rate lets it start. Apart, because most tasks have no rate, and permits take room.
+    #[cold]
+    pub(super) fn admit_in_time(
+        &self,
+        task: &Queued<'env>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Refusal> {
+        let permits = self.wait_to_start(&**task, deadline)?;
+        self.admit_inline(task)?;
+        keep(permits); // it starts
+        Ok(())
+    }
+
     /// Waits, at most until `deadline`, until a task may start that does not go through the queue. Dropping the permits gives them back: it
     /// may be refused yet, also by the second limiter when the first has let it pass.
     #[cold]
-    pub(super) fn wait_to_start(
+    fn wait_to_start(
         &self,
         task: &(impl Run + ?Sized),
         deadline: Option<Instant>,
