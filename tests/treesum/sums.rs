@@ -162,7 +162,7 @@ fn links_and_special_files_are_passed_over() {
     symlink("nowhere", tree.path("broken link")).expect("a link");
     tree.pipe("pipe");
     // Not by binding one, whose path may not be longer than a hundred bytes.
-    mknodat(CWD, &tree.path("socket"), FileType::Socket, Mode::from_raw_mode(0o600), 0).expect("a socket");
+    mknodat(CWD, tree.path("socket"), FileType::Socket, Mode::from_raw_mode(0o600), 0).expect("a socket");
     let expected = format!("{SHA256_OF_ABC}  {}\n", file.display());
     assert_eq!(outcome(treesum([tree.root()])), (expected, String::new(), Some(0)));
     for name in ["link to file", "link to directory", "broken link", "pipe", "socket"] {
