@@ -415,7 +415,7 @@ fn flush_ends_with_its_time_while_the_journal_is_held_up() {
 /// Of the two owners of the value, the handle and the journal's thread, the handle goes first.
 fn drop_before_it_runs(handler: &Handler<(), Slow>, pool: &ThreadPool) {
     pool.pause();
-    drop(handler.submit(pool, "key", ()).unwrap());
+    drop(handler.submit(pool, "key", ()).expect("open"));
     pool.resume();
 }
 
