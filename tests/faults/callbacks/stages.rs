@@ -31,6 +31,16 @@ impl<A> Reported for (A, Report) {
     }
 }
 
+/// An item whose clone is a callback.
+struct Cloned<'t>(Counted, &'t Trial);
+
+impl Clone for Cloned<'_> {
+    fn clone(&self) -> Self {
+        self.1.touch();
+        Self(self.0.clone(), self.1)
+    }
+}
+
 /// The panic that ended a run; the counts of its report add up however it ended.
 pub(super) fn piped<R: Reported, E: Debug>(outcome: Result<R, PipelineError<E>>) -> Option<Heard> {
     match outcome {
@@ -474,13 +484,6 @@ pub(super) const SERIAL: &[Row] = &[
         of: &["pipeline::Pipeline::tee"],
         told: Told::Error("here"),
         run: |t| {
-            struct Cloned<'t>(Counted, &'t Trial);
-            impl Clone for Cloned<'_> {
-                fn clone(&self) -> Self {
-                    self.1.touch();
-                    Self(self.0.clone(), self.1)
-                }
-            }
             let (sender, receiver) = gristmill::sync::channel::bounded(100);
             let heard = run!(source!(t).map("map", |item| Cloned(item, t)).tee("here", sender));
             assert!(receiver.iter().count() as u64 <= ITEMS, "its sender is gone with the run");
@@ -579,13 +582,6 @@ pub(super) const ERRORS: &[Row] = &[
         of: &["pipeline::Pipeline::divert_errors"],
         told: Told::Error("here"),
         run: |t| {
-            struct Cloned<'t>(Counted, &'t Trial);
-            impl Clone for Cloned<'_> {
-                fn clone(&self) -> Self {
-                    self.1.touch();
-                    Self(self.0.clone(), self.1)
-                }
-            }
             let (sender, receiver) = gristmill::sync::channel::bounded(100);
             let fails = |item: Cloned<'_>| if item.0.number % 3 == 0 { Err("three") } else { Ok(item.0) };
             let diverted =
