@@ -23,8 +23,9 @@ enum Event {
     Cancels,
 }
 
-fn check(name: &str, body: impl Fn() + Send + Sync + 'static) {
-    model::check(name, move || {
+/// `rows`: how many rows a test has, which share its executions.
+fn check(name: &str, rows: usize, body: impl Fn() + Send + Sync + 'static) {
+    model::check_share(name, rows, move || {
         execution::forbid_timeouts();
         // With a window of 1 everything runs on one thread, and the PCT scheduler refuses what has no concurrency.
         let other = thread::Builder::new().spawn(|| ()).expect("no fault is asked for");
@@ -109,11 +110,16 @@ fn run(window: usize, count: usize, unordered: bool, event: Event, at: usize) {
 }
 
 fn every_step(event: Event) {
-    for (window, count, unordered) in [(1, 2, false), (3, 2, false), (3, 4, true)] {
+    let rows = [(1, 2, false), (3, 2, false), (3, 4, true)];
+    for (window, count, unordered) in rows {
         // In the middle of a batch, and the last of all.
         let places: &[usize] = if event == Event::Nothing { &[0] } else { &[1, ITEMS - 1] };
         let name = format!("{event:?}, window {window}, batches of {count}, unordered {unordered}");
-        check(&name, move || places.iter().for_each(|at| run(window, count, unordered, event, *at)));
+        check(&name, rows.len(), move || {
+            for at in places {
+                run(window, count, unordered, event, *at);
+            }
+        });
     }
 }
 
@@ -146,7 +152,7 @@ fn cancellation_drops_what_is_held() {
 #[test]
 fn batches_of_batches_lose_nothing() {
     for window in [1, 4] {
-        check(&format!("batches of batches, window {window}"), move || {
+        check(&format!("batches of batches, window {window}"), 2, move || {
             let (mut seen, report) = Pipeline::from_iter(0..4_usize)
                 .workers(2)
                 .window(window)

@@ -37,8 +37,9 @@ struct Setting {
     at: usize,
 }
 
-fn check(name: &str, body: impl Fn() + Send + Sync + 'static) {
-    model::check(name, move || {
+/// `rows`: how many rows a test has, which share its executions.
+fn check(name: &str, rows: usize, body: impl Fn() + Send + Sync + 'static) {
+    model::check_share(name, rows, move || {
         execution::forbid_timeouts();
         // The PCT scheduler refuses what has no concurrency.
         let other = thread::Builder::new().spawn(|| ()).expect("no fault is asked for");
@@ -156,16 +157,17 @@ fn run(setting: Setting, event: Event) -> usize {
 }
 
 fn check_event(name: &str, event: Event) {
-    for (workers, window, threads, ordered, at) in [
+    let rows = [
         (1, 1, 1, true, 2),
         (1, 3, 2, true, 3),
         (2, 1, 1, false, 2),
         (2, 3, 2, false, 1),
         (2, 3, 2, true, 1),
         (2, ITEMS, 1, true, 3),
-    ] {
+    ];
+    for (workers, window, threads, ordered, at) in rows {
         let setting = Setting { workers, window, threads, ordered, at };
-        check(name, move || assert_eq!(run(setting, event), threads));
+        check(name, rows.len(), move || assert_eq!(run(setting, event), threads));
     }
 }
 
@@ -208,13 +210,13 @@ fn cancellation() {
 fn threads_that_cannot_be_created_are_done_without() {
     for event in [Event::Nothing, Event::FailsAlone, Event::Fails] {
         for (fails_at, there) in [(1, 0), (2, 1), (3, 2)] {
-            check("threads_that_cannot_be_created_are_done_without", move || {
+            check("threads_that_cannot_be_created_are_done_without", 9, move || {
                 let _fault = fault::fail_spawn_at(fails_at);
                 let setting = Setting { workers: 2, window: 3, threads: 2, ordered: true, at: 2 };
                 assert_eq!(run(setting, event), there);
             });
         }
-        check("only_the_calling_thread_is_there", move || {
+        check("only_the_calling_thread_is_there", 3, move || {
             let _fault = fault::fail_every_spawn();
             for ordered in [true, false] {
                 let setting = Setting { workers: 2, window: 3, threads: 2, ordered, at: 2 };
@@ -228,7 +230,7 @@ fn threads_that_cannot_be_created_are_done_without() {
 #[test]
 fn lone_item_goes_through_while_the_source_waits() {
     for workers in [1, 2] {
-        check("lone_item_goes_through_while_the_source_waits", move || {
+        check("lone_item_goes_through_while_the_source_waits", 2, move || {
             let (sender, receiver) = channel::bounded(1);
             sender.send(0).expect("there is room");
             let mut sender = Some(sender);
@@ -254,7 +256,7 @@ fn lone_item_goes_through_while_the_source_waits() {
 #[test]
 fn iterator_that_is_dropped_half_way_ends_its_threads() {
     for (workers, pulled) in [(1, 0), (1, 2), (2, 1), (2, 4)] {
-        check("iterator_that_is_dropped_half_way_ends_its_threads", move || {
+        check("iterator_that_is_dropped_half_way_ends_its_threads", 4, move || {
             let mut items = Pipeline::from_iter(0..ITEMS)
                 .workers(workers)
                 .window(3)

@@ -13,8 +13,9 @@ use gristmill::{CancellationToken, Pipeline, PipelineErrorKind};
 #[path = "support/model.rs"]
 mod model;
 
-fn check(name: &str, timeouts: bool, body: impl Fn() + Send + Sync + 'static) {
-    model::check(name, move || {
+/// `rows`: how many rows a test has, which share its executions.
+fn check(name: &str, rows: usize, timeouts: bool, body: impl Fn() + Send + Sync + 'static) {
+    model::check_share(name, rows, move || {
         if !timeouts {
             execution::forbid_timeouts();
         }
@@ -107,9 +108,10 @@ fn expand(most: usize, window: usize, ordered: bool, event: Event) {
 
 fn expands(event: Event) {
     let bounds = [(1, 3, true), (2, 3, false), (1, 1, true), (2, 3, true)];
-    for (most, window, ordered) in bounds.into_iter().take(if event == Event::Nothing { 4 } else { 2 }) {
+    let rows = if event == Event::Nothing { 4 } else { 2 };
+    for (most, window, ordered) in bounds.into_iter().take(rows) {
         let name = format!("{event:?}, at most {most}, window {window}, ordered {ordered}");
-        check(&name, false, move || expand(most, window, ordered, event));
+        check(&name, rows, false, move || expand(most, window, ordered, event));
     }
 }
 
@@ -137,7 +139,7 @@ fn cancellation_ends_a_run_that_expands() {
 #[test]
 fn stages_that_expand_one_behind_the_other_do_not_wait_for_each_other() {
     for keyed in [false, true] {
-        check(&format!("two that expand, keyed {keyed}"), false, move || {
+        check(&format!("two that expand, keyed {keyed}"), 2, false, move || {
             let pipeline = Pipeline::from_iter(0..2_usize)
                 .workers(2)
                 .window(2)
@@ -164,7 +166,7 @@ fn items_inside_weigh_no_more_than_the_limit_and_all_get_in() {
         (2, true, Event::Fails),
         (3, true, Event::Cancels),
     ] {
-        check(&format!("weights, window {window}, ordered {ordered}, {event:?}"), false, move || {
+        check(&format!("weights, window {window}, ordered {ordered}, {event:?}"), 4, false, move || {
             let inside = Arc::new(AtomicUsize::new(0));
             let scales = Arc::clone(&inside);
             let token = CancellationToken::new();
@@ -207,7 +209,7 @@ fn items_inside_weigh_no_more_than_the_limit_and_all_get_in() {
 #[test]
 fn batch_whose_time_has_come_is_passed_on_while_the_source_pauses() {
     for (workers, local) in [(1, false), (2, false), (2, true)] {
-        check(&format!("batch time, {workers} workers, local {local}"), true, move || {
+        check(&format!("batch time, {workers} workers, local {local}"), 3, true, move || {
             let (sender, receiver) = bounded(1);
             let (saw, seen) = bounded(1);
             let feeder = thread::Builder::new()
@@ -238,7 +240,7 @@ fn batch_whose_time_has_come_is_passed_on_while_the_source_pauses() {
 /// One worker is in a call, another waits in `next`, and each waits for a batch that only its time lets go: a third has to.
 #[test]
 fn idle_worker_passes_on_a_batch_whose_time_has_come_while_the_others_are_in_calls() {
-    check("batch time, all others in calls", true, || {
+    check("batch time, all others in calls", 1, true, || {
         let (saw, seen) = bounded(2);
         let waits = seen.clone();
         let mut given = 0;
@@ -274,7 +276,7 @@ fn idle_worker_passes_on_a_batch_whose_time_has_come_while_the_others_are_in_cal
 /// The other worker waits in the channel already when the first item of a batch comes, and the one that has put it there goes into a call.
 #[test]
 fn worker_that_waits_for_a_channel_hears_of_a_batch_that_has_a_time() {
-    check("batch time, the other waits in the channel", true, || {
+    check("batch time, the other waits in the channel", 1, true, || {
         let (sender, receiver) = bounded(2);
         let (saw, seen) = bounded(2);
         let (enters, entered) = bounded(2);

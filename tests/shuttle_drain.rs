@@ -13,8 +13,9 @@ use gristmill::{CancellationToken, Pipeline, PipelineControl};
 #[path = "support/model.rs"]
 mod model;
 
-fn check(name: &str, body: impl Fn() + Send + Sync + 'static) {
-    model::check(name, move || {
+/// `rows`: how many rows a test has, which share its executions.
+fn check(name: &str, rows: usize, body: impl Fn() + Send + Sync + 'static) {
+    model::check_share(name, rows, move || {
         execution::forbid_timeouts();
         body();
     });
@@ -60,21 +61,21 @@ fn close_any_time(window: usize, keyed: bool, local: bool) {
 #[test]
 fn closed_pipeline_ends() {
     for (window, local) in [(1, false), (3, false), (1, true), (3, true)] {
-        check("closed_pipeline_ends", move || close_any_time(window, false, local));
+        check("closed_pipeline_ends", 4, move || close_any_time(window, false, local));
     }
 }
 
 #[test]
 fn closed_pipeline_with_keys_ends() {
     for window in [1, 3] {
-        check("closed_pipeline_with_keys_ends", move || close_any_time(window, true, false));
+        check("closed_pipeline_with_keys_ends", 2, move || close_any_time(window, true, false));
     }
 }
 
 #[test]
 fn cancelled_drain_gives_back_what_was_not_begun() {
     for (window, ordered) in [(1, true), (3, true), (3, false)] {
-        check("cancelled_drain_gives_back_what_was_not_begun", move || {
+        check("cancelled_drain_gives_back_what_was_not_begun", 3, move || {
             let (control, token, undone) =
                 (PipelineControl::new(), CancellationToken::new(), UndoneInputs::new());
             let begun = Arc::new(AtomicUsize::new(0));
@@ -121,7 +122,7 @@ fn cancelled_drain_gives_back_what_was_not_begun() {
 #[test]
 fn cancelled_run_succeeds_only_if_every_item_is_through() {
     for (workers, controlled) in [(1, false), (2, false), (2, true)] {
-        check("cancelled_run_succeeds_only_if_every_item_is_through", move || {
+        check("cancelled_run_succeeds_only_if_every_item_is_through", 3, move || {
             let token = CancellationToken::new();
             let canceller = thread::Builder::new().spawn({
                 let token = token.clone();

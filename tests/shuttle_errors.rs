@@ -15,7 +15,12 @@ use gristmill::{CancellationToken, Pipeline, PipelineErrorKind};
 mod model;
 
 fn check(name: &str, body: impl Fn() + Send + Sync + 'static) {
-    model::check(name, move || {
+    check_row(name, 1, body);
+}
+
+/// One of the `rows` of a test, which share its executions.
+fn check_row(name: &str, rows: usize, body: impl Fn() + Send + Sync + 'static) {
+    model::check_share(name, rows, move || {
         execution::forbid_timeouts();
         // Some bodies run on one thread alone, and the PCT scheduler refuses what has no concurrency.
         let other = spawn(|| ());
@@ -58,7 +63,7 @@ fn odd_fail(item: usize) -> Result<usize, usize> {
 #[test]
 fn skipped_items_leave_the_window_and_the_others_come_in_order() {
     for window in [1, 3, 12] {
-        check(&format!("skip, window {window}"), move || {
+        check_row(&format!("skip, window {window}"), 3, move || {
             let (seen, report) = Pipeline::from_iter(0..7)
                 .workers(3)
                 .window(window)
@@ -77,7 +82,7 @@ fn skipped_items_leave_the_window_and_the_others_come_in_order() {
 fn run_ends_where_all_or_the_last_fail_in_front_of_whatever_follows() {
     for least in [0, 4] {
         for ordered in [false, true] {
-            check(&format!("items from {least} on fail, ordered: {ordered}"), move || {
+            check_row(&format!("items from {least} on fail, ordered: {ordered}"), 4, move || {
                 let pipeline = Pipeline::from_iter(0..6_usize).workers(2).window(4);
                 let pipeline = if ordered { pipeline } else { pipeline.unordered() };
                 let (mut seen, report) = pipeline
@@ -128,7 +133,7 @@ fn log_takes_so_many_and_one_more_ends_the_run_at_its_item() {
 fn every_failure_reaches_a_slow_receiver_with_its_item_and_the_channel_ends_with_the_run() {
     for room in [0, 1] {
         for serial in [false, true] {
-            check(&format!("divert, room for {room}, serial: {serial}"), move || {
+            check_row(&format!("divert, room for {room}, serial: {serial}"), 4, move || {
                 let alive = Arc::new(AtomicUsize::new(0));
                 let source = Arc::clone(&alive);
                 let (sender, receiver) = bounded::<FailedItem<Counted, usize>>(room);
@@ -169,7 +174,7 @@ fn every_failure_reaches_a_slow_receiver_with_its_item_and_the_channel_ends_with
 #[test]
 fn cancel_at_any_moment_ends_a_run_that_diverts_and_drops_every_item_once() {
     for receives in [false, true] {
-        check(&format!("divert and cancel, somebody receives: {receives}"), move || {
+        check_row(&format!("divert and cancel, somebody receives: {receives}"), 2, move || {
             let alive = Arc::new(AtomicUsize::new(0));
             let source = Arc::clone(&alive);
             let (sender, receiver) = bounded::<FailedItem<Counted, usize>>(1);
@@ -252,7 +257,7 @@ fn failure_further_down_ends_a_wait_for_room() {
 #[test]
 fn reaction_to_a_cancellation_is_told_to_nobody() {
     for serial in [false, true] {
-        check(&format!("reaction, serial: {serial}"), move || {
+        check_row(&format!("reaction, serial: {serial}"), 2, move || {
             let log = ErrorLog::new(9);
             let token = CancellationToken::new();
             let canceller = spawn({
@@ -282,7 +287,7 @@ fn reaction_to_a_cancellation_is_told_to_nobody() {
 #[test]
 fn receiver_that_goes_in_reaction_to_the_cancellation_is_not_the_cause() {
     for diverts in [false, true] {
-        check(&format!("receiver goes after a cancellation, diverts: {diverts}"), move || {
+        check_row(&format!("receiver goes after a cancellation, diverts: {diverts}"), 2, move || {
             let (sender, failed) = bounded(1);
             let (results, outlet) = bounded(1);
             let token = CancellationToken::new();

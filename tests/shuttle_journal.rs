@@ -74,8 +74,9 @@ fn what_is_delivered_is_in_the_journal_and_in_the_order_of_its_numbers() {
 #[test]
 fn nothing_is_delivered_after_a_failure_and_everything_is_told_once() {
     for k in 1..8 {
-        check(
+        check_share(
             &format!("nothing_is_delivered_after_a_failure_and_everything_is_told_once: call {k}"),
+            7,
             move || {
                 execution::forbid_timeouts();
                 let memory = Memory::new(true);
@@ -212,20 +213,24 @@ fn handles_on_a_pool_end_after_their_records_and_in_that_order_again() {
 #[test]
 fn handles_that_gave_a_value_before_a_failure_give_it_again_and_the_rest_runs() {
     for k in 1..6 {
-        check(&format!("handles_that_gave_a_value_before_a_failure_give_it_again: call {k}"), move || {
-            execution::forbid_timeouts();
-            let memory = Memory::new(true);
-            let journal = open(&memory, 2);
-            memory.fail_at(k, k % 2 == 0);
-            let (told, _) = batch(&journal, &memory);
-            let _ = journal.close();
-            memory.fail_at(usize::MAX, false);
-            let journal = open(&memory, 2);
-            let (order, runs) = batch(&journal, &memory);
-            assert_eq!(order[..told.len()], told[..]);
-            assert!(order.len() == 3 && runs <= 3 - told.len());
-            journal.close().unwrap();
-        });
+        check_share(
+            &format!("handles_that_gave_a_value_before_a_failure_give_it_again: call {k}"),
+            5,
+            move || {
+                execution::forbid_timeouts();
+                let memory = Memory::new(true);
+                let journal = open(&memory, 2);
+                memory.fail_at(k, k % 2 == 0);
+                let (told, _) = batch(&journal, &memory);
+                let _ = journal.close();
+                memory.fail_at(usize::MAX, false);
+                let journal = open(&memory, 2);
+                let (order, runs) = batch(&journal, &memory);
+                assert_eq!(order[..told.len()], told[..]);
+                assert!(order.len() == 3 && runs <= 3 - told.len());
+                journal.close().unwrap();
+            },
+        );
     }
 }
 

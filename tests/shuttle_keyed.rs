@@ -26,8 +26,9 @@ enum Event {
     Cancels,
 }
 
-fn check(name: &str, body: impl Fn() + Send + Sync + 'static) {
-    model::check(name, move || {
+/// `rows`: how many rows a test has, which share its executions.
+fn check(name: &str, rows: usize, body: impl Fn() + Send + Sync + 'static) {
+    model::check_share(name, rows, move || {
         execution::forbid_timeouts();
         // With a window of 1 everything runs on one thread, and the PCT scheduler refuses what has no concurrency.
         let other = thread::Builder::new().spawn(|| ()).expect("no fault is asked for");
@@ -134,8 +135,9 @@ fn run(window: usize, ordered: bool, event: Event, at: usize) {
 }
 
 fn check_event(name: &str, event: Event) {
-    for (window, ordered, at) in [(1, true, 2), (3, true, 3), (3, false, 1), (ITEMS, true, 1)] {
-        check(name, move || run(window, ordered, event, at));
+    let rows = [(1, true, 2), (3, true, 3), (3, false, 1), (ITEMS, true, 1)];
+    for (window, ordered, at) in rows {
+        check(name, rows.len(), move || run(window, ordered, event, at));
     }
 }
 
@@ -178,7 +180,7 @@ fn cancellation() {
 #[test]
 fn failure_in_front_of_the_keys_reaches_the_thread_that_owns_the_sink() {
     for (lazy, items) in [(false, 1), (true, 1), (false, 2), (true, 2)] {
-        check(&format!("failure in front, lazy {lazy}, {items} items"), move || {
+        check(&format!("failure in front, lazy {lazy}, {items} items"), 4, move || {
             let pipeline = Pipeline::from_iter(0..items)
                 .workers(2)
                 .window(4)

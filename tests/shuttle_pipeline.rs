@@ -15,7 +15,12 @@ use gristmill::{CancellationToken, Pipeline, PipelineErrorKind};
 mod model;
 
 fn check(name: &str, body: impl Fn() + Send + Sync + 'static) {
-    model::check(name, move || {
+    check_row(name, 1, body);
+}
+
+/// One of the `rows` of a test, which share its executions.
+fn check_row(name: &str, rows: usize, body: impl Fn() + Send + Sync + 'static) {
+    model::check_share(name, rows, move || {
         execution::forbid_timeouts();
         // Some bodies run on one thread alone, and the PCT scheduler refuses what has no concurrency.
         let other = spawn(|| ());
@@ -55,7 +60,7 @@ fn windowed(items: usize, window: usize, left: &Arc<AtomicUsize>) -> impl Iterat
 #[test]
 fn ordered_run_gives_every_item_in_order_and_keeps_the_window() {
     for (workers, window) in [(2, 1), (2, 4), (3, 2), (3, 12)] {
-        check(&format!("ordered, {workers} workers, window {window}"), move || {
+        check_row(&format!("ordered, {workers} workers, window {window}"), 4, move || {
             let left = Arc::new(AtomicUsize::new(0));
             let mut seen = Vec::new();
             let report = Pipeline::from_iter(windowed(7, window, &left))
@@ -94,7 +99,7 @@ fn unordered_run_gives_every_item_once() {
 #[test]
 fn serial_stages_see_the_order_and_the_window_spans_all_segments() {
     for window in [1, 4, 12] {
-        check(&format!("two segments, window {window}"), move || {
+        check_row(&format!("two segments, window {window}"), 3, move || {
             let left = Arc::new(AtomicUsize::new(0));
             let gone = Arc::clone(&left);
             let (mut first, mut last) = (Vec::new(), Vec::new());
@@ -132,7 +137,7 @@ fn serial_stages_see_the_order_and_the_window_spans_all_segments() {
 #[test]
 fn unordered_run_behind_a_serial_stage_loses_nothing() {
     for window in [2, 6, 12] {
-        check(&format!("unordered behind a serial stage, window {window}"), move || {
+        check_row(&format!("unordered behind a serial stage, window {window}"), 3, move || {
             let (mut seen, report) = Pipeline::from_iter(0..4_usize)
                 .workers(3)
                 .window(window)
@@ -174,7 +179,7 @@ fn first_error_in_order_is_returned_after_an_exact_prefix() {
 #[test]
 fn failure_anywhere_ends_the_run_at_its_item() {
     for place in ["source", "stage", "serial", "below", "sink"] {
-        check(&format!("panic in the {place}"), move || {
+        check_row(&format!("panic in the {place}"), 5, move || {
             let boom = move |here: &str, item: usize| assert!(here != place || item != 2, "boom");
             let mut seen = Vec::new();
             let error = Pipeline::from_iter((0..6).inspect(move |item| boom("source", *item)))
@@ -237,7 +242,7 @@ fn cancel_at_any_moment_ends_the_run_and_drops_every_item_once() {
 #[test]
 fn lone_item_from_a_channel_is_never_kept_back() {
     for workers in [1, 2, 3] {
-        check(&format!("lone items from a channel, {workers} workers"), move || {
+        check_row(&format!("lone items from a channel, {workers} workers"), 3, move || {
             let (sender, receiver) = bounded(4);
             let (came, comes) = bounded(4);
             let feeder = spawn(move || {
@@ -260,7 +265,7 @@ fn lone_item_from_a_channel_is_never_kept_back() {
 #[test]
 fn lone_item_from_a_blocking_iterator_is_never_kept_back() {
     for workers in [1, 2, 3] {
-        check(&format!("lone items from an iterator, {workers} workers"), move || {
+        check_row(&format!("lone items from an iterator, {workers} workers"), 3, move || {
             let (sender, receiver) = bounded(4);
             let (came, comes) = bounded(4);
             let feeder = spawn(move || {
@@ -358,7 +363,7 @@ fn thread_bound_sink_runs_on_the_callers_thread_alone() {
 #[test]
 fn lazy_iterator_gives_every_item_in_order_and_may_stop_early() {
     for take in [0, 2, 6] {
-        check(&format!("lazy iterator, {take} of 6"), move || {
+        check_row(&format!("lazy iterator, {take} of 6"), 3, move || {
             let alive = Arc::new(AtomicUsize::new(0));
             let source = Arc::clone(&alive);
             let (seen, outcome) = Pipeline::from_iter((0..6).map(move |item| Counted::new(&source, item)))
@@ -370,7 +375,7 @@ fn lazy_iterator_gives_every_item_in_order_and_may_stop_early() {
             assert_eq!(seen, Some((0..take).collect::<Vec<_>>()));
             assert_eq!(alive.load(SeqCst), 0);
         });
-        check(&format!("lazy iterator with threads of its own, {take} of 6"), move || {
+        check_row(&format!("lazy iterator with threads of its own, {take} of 6"), 3, move || {
             let items = Pipeline::from_iter(0..6)
                 .workers(2)
                 .window(8)
@@ -385,7 +390,7 @@ fn lazy_iterator_gives_every_item_in_order_and_may_stop_early() {
 #[test]
 fn run_goes_on_without_the_threads_that_cannot_be_created() {
     for failing in 1..=2 {
-        check(&format!("thread {failing} cannot be created"), move || {
+        check_row(&format!("thread {failing} cannot be created"), 2, move || {
             let _fault = fault::fail_spawn_at(failing);
             let (seen, report) = Pipeline::from_iter(0..5)
                 .workers(3)

@@ -8,7 +8,7 @@
 //! held, and then the tests after it do not run.)
 //!
 //! Under shuttle, [`check`] runs its body in random schedules and in PCT schedules of depth 3:
-//! - `GRISTMILL_ITERATIONS`: executions for each of the two, 2000 if absent;
+//! - `GRISTMILL_ITERATIONS`: executions of a test for each of the two, 2000 if absent; its rows share them;
 //! - `GRISTMILL_SEED`: the seed of both, fixed if absent; printed with a failure;
 //! - `GRISTMILL_REPLAY`: runs one schedule instead: the text printed with a failure, or a file that holds it. A
 //!   schedule means something only to the very code that it failed on;
@@ -102,7 +102,8 @@ mod on_shuttle {
         check_share(name, 1, body);
     }
 
-    /// As [`check`], with one `share`-th of its executions, for a cell of a large table: never fewer than one.
+    /// As [`check`], with one `share`-th of its executions, for one of so many rows that a test has, or for a cell of a large table: never
+    /// fewer than one. A test as a whole has as many as one without rows.
     pub(crate) fn check_share(name: &str, share: usize, body: impl Fn() + Send + Sync + 'static) {
         if std::env::var("GRISTMILL_ONLY").is_ok_and(|only| !name.contains(&only)) {
             return;
