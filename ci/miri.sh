@@ -13,4 +13,4 @@ export PROPTEST_CASES=2
 # a way that the other tests do not go.
 # The arithmetic of the figures has neither threads nor memory of its own, and runs over a million numbers.
 run cargo "+$toolchain" miri test --no-fail-fast --lib -- --skip million --skip long_backlog --skip property \
-    --skip pipeline::timed --skip pipeline::queues --skip pipeline::timeline --skip observe::histogram
+    --skip pipeline::timed --skip pipeline::queues --skip pipeline::timeline --skip step::draws --skip observe::histogram

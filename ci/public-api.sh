@@ -18,7 +18,7 @@ written=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["form
 tools=$builds/tools
 PATH=$tools/bin:$PATH
 if [[ $(cargo-public-api --version 2>/dev/null) != *" $version" ]]; then
-    run env CARGO_TARGET_DIR=$tools/build timeout 900 cargo install --locked --root "$tools" "cargo-public-api@$version" ||
+    run env CARGO_TARGET_DIR=$tools/build timeout 900 cargo install --debug --locked --root "$tools" "cargo-public-api@$version" ||
         skip "cargo-public-api $version cannot be installed"
     rm -rf "$tools/build"
 fi
