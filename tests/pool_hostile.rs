@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gristmill::combine::wait_all_timeout;
+use gristmill::combine::{wait_all, wait_all_timeout};
 use gristmill::{
-    Attempt, CancellationToken, ErrorGroup, KeyFailure, ManualClock, Nest, Policy, PolicyError, Refusal,
-    Retry, Saturation, Semaphore, Shutdown, Submitter, TaskError, ThreadPool, TimeLimit, WaitError,
+    AcquireError, Attempt, CancellationToken, ErrorGroup, KeyFailure, ManualClock, Nest, Policy, PolicyError,
+    Refusal, Retry, Saturation, Semaphore, Shutdown, Submitter, TaskError, ThreadPool, TimeLimit, WaitError,
 };
 
 /// Long enough for anything that does happen.
@@ -596,6 +596,88 @@ fn group_that_needs_the_permit_of_who_waits_for_it_is_waited_for_no_longer_than_
     });
     assert!(ended);
     assert_eq!(bulkhead.available(), 1);
+}
+
+/// Tells how often it is asked.
+struct Asked<P>(P, Sender<()>);
+
+impl<E, P: Policy<E>> Policy<E> for Asked<P> {
+    fn apply<T, F>(&self, attempt: Attempt<'_>, work: F) -> Result<T, PolicyError<E>>
+    where
+        F: FnMut(Attempt<'_>) -> Result<T, PolicyError<E>>,
+    {
+        self.0.apply(attempt, work)
+    }
+
+    fn would_wait_for_itself(&self) -> bool {
+        let answer = self.0.would_wait_for_itself();
+        let _ = self.1.send(());
+        answer
+    }
+}
+
+/// Runs `inner` inside of a bulkhead for two, with a policy that is the same bulkhead; somebody else is in there until it has been asked so many times.
+fn beside_another(
+    asks: usize,
+    inner: impl Fn(&Submitter<'static>, Asked<Arc<Semaphore>>) -> i32 + Send + 'static,
+) {
+    let bulkhead = Arc::new(Semaphore::new(2));
+    let other = bulkhead.acquire_owned(1).unwrap();
+    let (ask, asked) = channel();
+    let policy = Mutex::new(Some(Asked(Arc::clone(&bulkhead), ask)));
+    let leaves = thread::spawn(move || {
+        (0..asks).for_each(|_| asked.recv().unwrap());
+        drop(other);
+    });
+    assert_eq!(inside(&bulkhead, move |pool| inner(pool, policy.lock().unwrap().take().unwrap())), 1);
+    leaves.join().unwrap();
+    assert_eq!(bulkhead.available(), 2);
+}
+
+#[test]
+fn permit_that_another_gives_back_is_found_by_who_waits_inside_of_the_bulkhead() {
+    // Before it sleeps it asks twice, and in a set once.
+    beside_another(2, |pool, policy| {
+        let task = pool.task().under(policy).submit(|_, _| Ok::<_, String>(1));
+        task.unwrap().wait().unwrap().unwrap()
+    });
+    beside_another(1, |pool, policy| {
+        let task = pool.task().under(policy).submit(|_, _| Ok::<_, String>(1));
+        wait_all([task.unwrap()]).pop().unwrap().unwrap().unwrap()
+    });
+    beside_another(2, |pool, policy| {
+        let ahead = pool.task().key(1).under(policy).submit(|_, _| Ok::<_, String>(1)).unwrap();
+        pool.task().key(1).submit(|_| ()).unwrap().wait().unwrap();
+        ahead.wait().unwrap().unwrap()
+    });
+    beside_another(1, |pool, policy| {
+        let group = ErrorGroup::<_, PolicyError<String>>::builder().limit(1).on(pool).unwrap();
+        group.task().under(policy).spawn(|_, _| Ok(1)).unwrap();
+        group.into_results().unwrap()[0]
+    });
+    beside_another(1, |pool, policy| {
+        let settings = ErrorGroup::<_, PolicyError<String>>::builder().limit(1).queue_bound(0);
+        let group = settings.on(pool).unwrap();
+        group.task().under(policy).spawn(|_, _| Ok(1)).unwrap();
+        group.spawn_timeout(|| Ok(0), LONG).unwrap();
+        group.into_results().unwrap().into_iter().sum()
+    });
+}
+
+#[test]
+fn what_a_semaphore_answers_at_once_is_asked_for_inside_of_it() {
+    let bulkhead = Arc::new(Semaphore::new(1));
+    let it = Arc::clone(&bulkhead);
+    inside(&bulkhead, move |pool| {
+        let run = |permits| {
+            let policy = it.entry_owned(permits, Duration::MAX);
+            pool.task().under(policy).submit(|_, _| Ok::<_, String>(())).unwrap().wait().unwrap()
+        };
+        run(0).unwrap();
+        assert!(matches!(run(2), Err(PolicyError::Permits(AcquireError::ExceedsCapacity { .. }))));
+        it.close();
+        assert!(matches!(run(1), Err(PolicyError::Permits(AcquireError::Closed))));
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::core::Core;
 use super::error::GroupError;
 use super::inside;
-use super::patience::park;
+use super::patience::{Naps, park};
 use super::report::GroupReport;
 use super::spawner::Spawner;
 use super::waits::Wait;
@@ -210,13 +210,15 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
         if inside::depth(core.id) > 0 {
             return None;
         }
-        let mut helps = core.is_helper();
+        let helps = core.is_helper();
+        // It may not run what it would run next: others do, or it looks again after a nap.
+        let (mut naps, mut refused) = (Naps::new(), false);
         let mut registrations = Vec::new();
         let end = loop {
-            let wait = core.line.wait_for_quiet(helps && parks, parks);
+            let wait = core.line.wait_for_quiet(helps && parks && !refused, parks);
             match wait {
                 Wait::Quiet => break Ok(()),
-                Wait::Help => helps = core.help(),
+                Wait::Help => refused = !core.help(),
                 Wait::Park => {}
             }
             if core.token.is_cancelled() && core.purge() {
@@ -237,7 +239,8 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
                 continue; // what was cancelled before is seen now
             }
             if wait == Wait::Park {
-                park(deadline, None, token.into_iter().chain([&core.token]));
+                park(deadline, refused.then_some(&mut naps), token.into_iter().chain([&core.token]));
+                refused = false;
             }
         };
         core.line.forget();

@@ -277,6 +277,10 @@ impl<J> Line<J> {
         let (mut outbox, mut inbox) = self.both();
         outbox.jobs.push_front(job);
         inbox.active -= 1;
+        // They may hold no permit of the kind, and its place is theirs to take.
+        let helpers = mem::take(&mut inbox.helpers);
+        drop((outbox, inbox));
+        unpark(helpers);
     }
 
     /// Counts ends of tasks that no runner ran.

@@ -10,7 +10,8 @@ use crate::observe::{Measured, Measurement, Measuring, metrics, share};
 /// A group at one moment, by [`Spawner::snapshot`].
 ///
 /// The counts close: `spawned = waiting + running + succeeded + failed + panicked + cancelled`. A task that moves on meanwhile is seen
-/// where it was or where it went, never twice and never nowhere. One that is given up counts as waiting until it has been dropped.
+/// where it was or where it went, never twice and never nowhere. One that is given up counts as waiting until it has been dropped, or as
+/// running where a thread had just taken it.
 ///
 /// ```
 /// use gristmill::{Done, ErrorGroup};

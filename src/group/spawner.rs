@@ -225,27 +225,28 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Spawner<'env, T, E> {
                 }
             }
         }
-        let mut helps = core.is_helper();
+        let helps = core.is_helper();
         let _registration = core.token.unpark_me();
-        let (mut naps, mut helped) = (Naps::new(), false);
+        let (mut naps, mut helped, mut refused) = (Naps::new(), false, false);
         let answer = loop {
             if let Err(refusal) = self.check() {
                 break Err(refusal);
             }
-            let wait = core.line.wait_for_room(helps);
+            let wait = core.line.wait_for_room(helps && !refused);
             if wait == Wait::Quiet {
                 break Ok(());
             }
             if wait == Wait::Help {
-                helps = core.help();
+                refused = !core.help();
                 helped = true;
             }
             if until.is_some_and(|until| until <= time::now()) {
                 break Err(GroupRefusal::TimedOut);
             }
             if wait == Wait::Park {
-                // Room that was freed while every runner is stuck in a long task is used after a nap, and not never.
-                park(until, core.line.naps().then_some(&mut naps), [&core.token]);
+                // Room that was freed while every runner is stuck in a long task is used after a nap, and not never; and so is what may be run by then.
+                park(until, (refused || core.line.naps()).then_some(&mut naps), [&core.token]);
+                refused = false;
             }
         };
         core.line.forget();

@@ -40,7 +40,8 @@ pub trait Policy<E> {
     /// Whether work under it would now wait for what the calling thread itself holds, and only gives back later; no, if this is not implemented.
     ///
     /// Asked by who waits in a pool for a task under this policy, before it runs that task itself: it would never come back. A policy of your own
-    /// around others asks those. The answer has to come at once, without waiting for anything; a panic counts as a no.
+    /// around others asks those. The answer has to come at once, without waiting for anything: it is asked for under a lock of the task, whose handle must not be used then. A panic
+    /// counts as a no.
     fn would_wait_for_itself(&self) -> bool {
         false
     }

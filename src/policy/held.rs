@@ -8,7 +8,8 @@ use crate::panics;
 use crate::semaphore::Semaphore;
 
 crate::sync::thread_local! {
-    /// The addresses of the semaphores: they stay where they are while they are borrowed.
+    /// The addresses of the semaphores: they stay where they are while they are borrowed. Where the thread's locals are being destroyed nobody is inside: the
+    /// destructor of another one may run work, and must not panic.
     static PERMITS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -16,7 +17,7 @@ crate::sync::thread_local! {
 ///
 /// For those who would run a stranger's guarded work on this thread, on top of its own.
 pub(crate) fn holds_permits() -> bool {
-    PERMITS.with(|held| !held.borrow().is_empty())
+    PERMITS.try_with(|held| !held.borrow().is_empty()).unwrap_or(false)
 }
 
 /// Whether work under that policy would wait now for what this thread holds.
@@ -26,9 +27,12 @@ pub(crate) fn would_wait_for_itself<E, P: Policy<E>>(policy: &P) -> bool {
 
 /// Whether so many permits of that semaphore would be waited for now, by a thread that holds some of them itself.
 pub(super) fn would_wait_for_own(semaphore: &Semaphore, permits: usize) -> bool {
-    PERMITS.with(|held| held.borrow().contains(&ptr::from_ref(semaphore).addr())) && {
+    let address = ptr::from_ref(semaphore).addr();
+    PERMITS.try_with(|held| held.borrow().contains(&address)).unwrap_or(false) && {
         let now = semaphore.snapshot();
-        now.available < permits || now.waiting > 0
+        // The others are answered at once.
+        let is_waited_for = permits > 0 && permits <= now.capacity && !now.is_closed;
+        is_waited_for && (now.available < permits || now.waiting > 0)
     }
 }
 
@@ -37,7 +41,7 @@ pub(super) struct Held(());
 
 impl Held {
     pub(super) fn enter(semaphore: &Semaphore) -> Self {
-        PERMITS.with(|held| held.borrow_mut().push(ptr::from_ref(semaphore).addr()));
+        _ = PERMITS.try_with(|held| held.borrow_mut().push(ptr::from_ref(semaphore).addr()));
         Self(())
     }
 }

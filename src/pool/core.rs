@@ -197,17 +197,18 @@ impl<'env> Core<'env> {
     }
 
     /// Runs a task on the thread that submits it, instead of queueing it; refuses if that thread is in too many such runs, or if its rate
-    /// does not let it start before `deadline`.
+    /// does not let it start before `deadline`, or before `given` is cancelled, which is a token beside its own.
     #[cold]
     pub(super) fn run_inline(
         &self,
         task: &Queued<'env>,
         seat: Option<&Seat>,
         deadline: Option<Instant>,
+        given: Option<&CancellationToken>,
     ) -> Result<(), Refusal> {
         let Some(_inline) = Inline::enter() else { return Err(Refusal::Full) };
         if self.is_rated(task.control()) {
-            self.admit_in_time(task, deadline)?;
+            self.admit_in_time(task, deadline, given)?;
         } else {
             self.admit_inline(task)?;
         }

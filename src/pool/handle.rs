@@ -260,11 +260,14 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         self.park(deadline, token, seat.as_deref())
     }
 
-    /// Runs the task on the worker that waits for it, if it is not running, its turn has come, and its rate allows.
+    /// Runs the task on the worker that waits for it, if it is not running, its turn has come, and its rate and what the thread holds allow.
     fn run_it_here(&self, seat: &Seat) -> Result<bool, NotYet> {
         let slot = self.task.control().and_then(Control::key);
-        if self.task.is_over() || !slot.is_none_or(KeySlot::is_granted) || self.task.would_wait_for_itself() {
+        if self.task.is_over() || !slot.is_none_or(KeySlot::is_granted) {
             return Ok(false);
+        }
+        if self.task.would_wait_for_itself() {
+            return Err(NotYet::Permit);
         }
         if !self.core.is_rated(self.task.control()) {
             return Ok(self.core.run_here(&*self.task, Some(seat)));

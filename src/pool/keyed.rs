@@ -261,7 +261,7 @@ impl<'env> Core<'env> {
     /// is nothing that it could run now; it is unparked when that changes.
     ///
     /// # Errors
-    /// What is ahead may not start yet, by its rate: nobody else may be there to ask again.
+    /// What is ahead may not start here yet, by its rate or for a permit: nobody else may be there to ask again.
     ///
     /// # Panics
     /// If what is ahead runs on this very thread, below: it would wait for itself.
@@ -269,7 +269,10 @@ impl<'env> Core<'env> {
         self.register_helper();
         let line = *slot.line.lock(); // let go of before the table's lock, which comes first
         let ahead = line.and_then(|line| self.keys.table.lock().current(line));
-        let Some(ahead) = ahead.filter(|ahead| !ahead.would_wait_for_itself()) else { return Ok(false) };
+        let Some(ahead) = ahead else { return Ok(false) };
+        if ahead.would_wait_for_itself() {
+            return Err(NotYet::Permit);
+        }
         // What is cancelled starts nothing, and needs no permit.
         if self.is_rated(ahead.control()) && cancel_cause(ahead.control(), &self.gate).is_none() {
             if !ahead.is_queued() {

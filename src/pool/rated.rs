@@ -13,6 +13,7 @@ use super::error::Refusal;
 use super::gate::Phase;
 use super::queue::Taken;
 use super::task::{Entry, Queued, Run, cancel_cause};
+use crate::cancel::CancellationToken;
 use crate::policy::{RateLimited, RateLimiter, Reservation};
 use crate::sync::thread;
 use crate::sync::time::{self, Instant};
@@ -26,26 +27,62 @@ const LONGEST: Duration = Duration::from_millis(50);
 /// How long a class is closed whose limiter's clock is moved by hand: until that happens.
 const UNTIL_MOVED: Duration = Duration::from_secs(3600);
 
-/// Why a task does not start: the limiter that refused it, and what it said.
-pub(super) struct NotYet {
-    pub(super) limiter: RateLimiter,
-    pub(super) not_before: Instant,
-    /// Whether it is the rate of the pool.
-    all: bool,
+/// How long a waiting worker does not look whether there is a permit now: nobody says so.
+const PERMIT_PAUSE: Duration = Duration::from_millis(1);
+
+/// Why a waiting worker does not start a task itself now.
+pub(super) enum NotYet {
+    Rate(Refused),
+    /// It would wait for a permit, and this thread holds some of the same itself.
+    Permit,
 }
 
 impl NotYet {
     /// When to ask again, for a thread that sleeps by the system's clock.
     pub(super) fn ask_again(&self) -> Instant {
+        match self {
+            Self::Rate(refused) => refused.ask_again(),
+            Self::Permit => time::now() + PERMIT_PAUSE,
+        }
+    }
+
+    /// Parks a thread that waits for it, at most until `deadline`, which is on the system's clock. It may wake before, as from any park.
+    pub(super) fn park(&self, deadline: Option<Instant>) {
+        match self {
+            Self::Rate(refused) => refused.park(deadline),
+            Self::Permit => {
+                thread::park_timeout(deadline.map_or(PERMIT_PAUSE, |at| left(at).min(PERMIT_PAUSE)));
+            }
+        }
+    }
+}
+
+impl From<Refused> for NotYet {
+    fn from(refused: Refused) -> Self {
+        Self::Rate(refused)
+    }
+}
+
+fn left(at: Instant) -> Duration {
+    at.saturating_duration_since(time::now())
+}
+
+/// The limiter that does not let a task start, and what it said.
+pub(super) struct Refused {
+    limiter: RateLimiter,
+    not_before: Instant,
+    /// Whether it is the rate of the pool.
+    all: bool,
+}
+
+impl Refused {
+    fn ask_again(&self) -> Instant {
         let wait = self.limiter.clock().timeout_until(self.not_before).unwrap_or(LONGEST);
         time::now() + wait.clamp(PAUSE, LONGEST)
     }
 
-    /// Parks a thread that waits for the limiter, at most until `deadline`, which is on the system's clock. It may wake before, as
-    /// from any park.
-    pub(super) fn park(&self, deadline: Option<Instant>) {
+    fn park(&self, deadline: Option<Instant>) {
         let clock = self.limiter.clock();
-        let left = |at: Instant| at.saturating_duration_since(time::now());
         match (clock.timeout_until(self.not_before), deadline) {
             (Some(wait), _) => {
                 let wait = wait.clamp(PAUSE, LONGEST);
@@ -70,7 +107,7 @@ impl<'env> Core<'env> {
     pub(super) fn reserve<'a>(
         &'a self,
         task: &'a (impl Run + ?Sized),
-    ) -> Result<[Option<Reservation>; 2], NotYet> {
+    ) -> Result<[Option<Reservation>; 2], Refused> {
         let own = task.control().and_then(Control::rate);
         let own = own.map(|limiter| reserve(limiter, false)).transpose()?;
         let all = self.rate.as_ref().map(|limiter| reserve(limiter, true)).transpose()?;
@@ -98,7 +135,7 @@ impl<'env> Core<'env> {
                 keep(permits);
                 None
             }
-            Err(not_yet) => Some((self.until(&not_yet), not_yet.all)),
+            Err(refused) => Some((self.until(&refused), refused.all)),
         };
         let Some((until, all)) = refused else { return Some(taken) };
         let mut store = self.queue.lock();
@@ -121,31 +158,39 @@ impl<'env> Core<'env> {
         &self,
         task: &Queued<'env>,
         deadline: Option<Instant>,
+        given: Option<&CancellationToken>,
     ) -> Result<(), Refusal> {
-        let permits = self.wait_to_start(&**task, deadline)?;
+        let permits = self.wait_to_start(&**task, deadline, given)?;
         self.admit_inline(task)?;
         keep(permits); // it starts
         Ok(())
     }
 
-    /// Waits, at most until `deadline`, until a task may start that does not go through the queue. Dropping the permits gives them back: it
+    /// Waits, at most until `deadline` or until `ended_by` is cancelled, until a task may start that does not go through the queue. Dropping the permits gives them back: it
     /// may be refused yet, also by the second limiter when the first has let it pass.
     #[cold]
     fn wait_to_start(
         &self,
         task: &(impl Run + ?Sized),
         deadline: Option<Instant>,
+        ended_by: Option<&CancellationToken>,
     ) -> Result<[Option<Reservation>; 2], Refusal> {
         let control = task.control();
         let own = control.and_then(Control::rate);
         // Its own token, which the pool's stop cancels too, only if somebody can cancel it besides.
         let given = control.filter(|control| control.given().is_some());
-        let token = given.map_or_else(|| self.gate.stop.clone(), |control| control.token(&self.gate));
+        let own_token = || given.map_or_else(|| self.gate.stop.clone(), |control| control.token(&self.gate));
+        // Who gives a token beside the task's own: a chunk's tasks have none.
+        let both = ended_by.map(CancellationToken::child);
+        let token = both.clone().unwrap_or_else(own_token);
+        let _also = both.map(|both| own_token().cancel_too(&both));
+        let cause =
+            || cancel_cause(control, &self.gate).or_else(|| ended_by.and_then(CancellationToken::cause));
         let wait = |limiter: &RateLimiter| {
-            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(time::now()));
+            let left = deadline.map_or(Duration::MAX, left);
             limiter.reserve_within(left, &token).map_err(|limited| match limited {
                 RateLimited::TimedOut { .. } => Refusal::TimedOut,
-                _ => cancel_cause(control, &self.gate).map_or(Refusal::Closed, Refusal::Cancelled),
+                _ => cause().map_or(Refusal::Closed, Refusal::Cancelled),
             })
         };
         let own = own.map(wait).transpose()?;
@@ -153,12 +198,12 @@ impl<'env> Core<'env> {
     }
 
     /// When to ask again, on the clock that workers sleep by.
-    fn until(&self, not_yet: &NotYet) -> Instant {
+    fn until(&self, refused: &Refused) -> Instant {
         let now = time::now();
-        match not_yet.limiter.clock().timeout_until(not_yet.not_before) {
+        match refused.limiter.clock().timeout_until(refused.not_before) {
             Some(wait) => now + wait.clamp(PAUSE, LONGEST),
             // A move before the first hearing went unheard: ask once more.
-            None if self.hear_of_moves(&not_yet.limiter) => now,
+            None if self.hear_of_moves(&refused.limiter) => now,
             None => now + UNTIL_MOVED,
         }
     }
@@ -182,10 +227,10 @@ impl<'env> Core<'env> {
     }
 }
 
-fn reserve(limiter: &RateLimiter, all: bool) -> Result<Reservation, NotYet> {
+fn reserve(limiter: &RateLimiter, all: bool) -> Result<Reservation, Refused> {
     limiter.try_reserve(1).map_err(|refused| {
         let not_before = refused.not_before().unwrap_or_else(|| limiter.now());
-        NotYet { limiter: limiter.clone(), not_before, all }
+        Refused { limiter: limiter.clone(), not_before, all }
     })
 }
 

@@ -212,7 +212,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
             };
         }
         if let Some(seat) = Seat::current_of(&core.gate) {
-            return core.run_inline(&task, Some(&seat), until);
+            return core.run_inline(&task, Some(&seat), until, None);
         }
         if let Patience::AsChosen = patience {
             match core.saturation {
@@ -220,7 +220,7 @@ impl<'env, S: 'static> Submitter<'env, S> {
                 Saturation::Reject => return Err(refusal),
                 Saturation::CallerRuns => {
                     if task.control().is_none_or(|control| control.key().is_none()) {
-                        return core.run_inline(&task, None, until);
+                        return core.run_inline(&task, None, until, None);
                     }
                 }
             }

@@ -7,9 +7,10 @@
 //!    count finds the result, if need be by waiting for the lock.
 //! 3. Who waits is told under the lock, before the end is counted: whoever has seen one task's end, by its handle or in the
 //!    counts, finds it ahead of ends that come later.
-//! 4. No code of the user runs under the lock: closures and results are moved out and dropped outside.
+//! 4. No code of the user runs under the lock, but the question to a policy whether it would wait for this very thread, which may not wait for anything: closures and
+//!    results are moved out and dropped outside.
 //!
-//! Lock order: `body` is a leaf.
+//! Lock order: `body` is a leaf, but for what a policy looks at to answer that.
 
 use std::mem;
 use std::sync::Arc;

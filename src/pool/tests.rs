@@ -9,7 +9,7 @@ use super::core::Core;
 use super::gate::{Gate, Phase};
 use super::rules::Rules;
 use super::seat::Seat;
-use super::{AdaptiveSize, BuildError, ResizeError, Shutdown, Submitter, ThreadPool};
+use super::{AdaptiveSize, BuildError, Distribution, ResizeError, Shutdown, Submitter, ThreadPool};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::fault::fail_spawn_at;
 use crate::sync::{channel, thread};
@@ -79,6 +79,48 @@ fn worker_of_a_stopping_pool_hands_back_what_it_takes_from_the_queue() {
     assert_eq!(core.take_returned().len(), 1);
     core.gate.settle(); // as the worker does when it finds the queue empty
     assert!(core.gate.is_finished());
+}
+
+/// A pool with places for workers and no threads: what is queued stays until the test takes it.
+fn unmanned(workers: usize, distribution: Distribution) -> Arc<Core<'static>> {
+    let one_each = distribution != Distribution::Shared;
+    let gate = Gate::new(Arc::from("unmanned"), 64, Duration::ZERO, None, one_each);
+    let core = Arc::new(Core::new(gate, Rules { distribution, ..Rules::default() }));
+    (0..workers).for_each(|worker| core.seat(worker));
+    core
+}
+
+#[test]
+fn pool_grows_for_what_more_workers_could_start_and_not_for_what_waits_for_its_key() {
+    let core = unmanned(1, Distribution::Shared);
+    let pool = Submitter::<()>::new(Arc::clone(&core));
+    assert_eq!(core.takeable(), 0);
+    let keyed: Vec<_> = (0..4).map(|_| pool.task().key("mill").submit(|_| ()).expect("room")).collect();
+    assert_eq!((core.queued(), core.takeable()), (4, 1), "three wait for the first");
+    let plain: Vec<_> = (0..2).map(|_| pool.submit(|| ()).expect("room")).collect();
+    assert_eq!((core.queued(), core.takeable()), (6, 3));
+    core.pause();
+    assert_eq!(core.takeable(), 0, "in a pause nothing starts");
+    core.resume();
+    assert_eq!(core.takeable(), 3);
+    assert_eq!(core.purge().len(), 6);
+    assert_eq!((core.queued(), core.takeable()), (0, 0));
+    drop((keyed, plain));
+}
+
+#[test]
+fn pool_of_queues_for_one_worker_each_grows_for_what_lies_in_any_of_them() {
+    let core = unmanned(2, Distribution::RoundRobin);
+    let pool = Submitter::<()>::new(Arc::clone(&core));
+    let tasks: Vec<_> = (0..2).map(|_| pool.submit(|| ()).expect("room")).collect();
+    assert_eq!(core.takeable(), 2);
+    let first = core.next(0, &mut false).expect("one of the two is its own");
+    assert_eq!(core.takeable(), 1, "that of the other one, though the first has nothing left");
+    let seat = Seat::new(Arc::clone(&core.gate), 0, Rc::new(()));
+    core.execute(first, &core.desk(&seat));
+    assert_eq!(core.purge().len(), 1);
+    assert_eq!(core.takeable(), 0);
+    drop(tasks);
 }
 
 #[test]

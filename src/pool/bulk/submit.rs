@@ -255,7 +255,8 @@ where
                 let rest = tasks.split_off(1);
                 let first = Chunk::new(core, many.batch(), tasks, 1);
                 let entry = Arc::clone(&first) as Arc<dyn Run + 'env>;
-                if let Err(refusal) = core.run_inline(&entry, seat.as_deref(), patience.deadline()) {
+                let deadline = patience.deadline();
+                if let Err(refusal) = core.run_inline(&entry, seat.as_deref(), deadline, given) {
                     let mut refused = first.reclaim();
                     refused.extend(rest);
                     return Err((refused, refusal));

@@ -65,6 +65,12 @@ impl Progress {
         }
     }
 
+    /// Whether no job has done anything: not an item, nor found that there are none, nor panicked.
+    fn is_untouched(&self) -> bool {
+        let none = |ended: &AtomicBool| !ended.load(Ordering::Relaxed);
+        self.done.load(Ordering::Relaxed) == 0 && none(&self.exhausted) && none(&self.halted)
+    }
+
     fn cause(&self, core: &Core<'_>) -> Option<Cancelled> {
         core.gate.cancelled().or_else(|| self.given.as_ref().and_then(CancellationToken::cause))
     }
@@ -108,11 +114,11 @@ where
     let handed_in = hand_in(core, &mut handle, tasks, Places::All, Patience::AsChosen, token);
     wait(handle.seal(), token);
     let outcome = match handed_in {
-        Err((_, Refusal::Cancelled(source))) => Err(BulkError::Cancelled { done: 0, source }),
-        // Otherwise a first job was run inline before the pool was closed.
-        Err((_, refusal)) if progress.done.load(Ordering::Relaxed) == 0 => {
-            Err(BulkError::Refused { refusal })
-        }
+        // Otherwise a first job was run inline before the pool was closed, or the loop cancelled.
+        Err((_, refusal)) if progress.is_untouched() => Err(match refusal {
+            Refusal::Cancelled(source) => BulkError::Cancelled { done: 0, source },
+            refusal => BulkError::Refused { refusal },
+        }),
         _ => progress.outcome(core),
     };
     drop_quietly(shared);
