@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
-use gristmill::{BulkError, CancellationToken, Refusal, Shutdown, ShutdownReport, TaskError, ThreadPool};
+use gristmill::{
+    BulkError, CancellationToken, Refusal, Saturation, Shutdown, ShutdownReport, TaskError, ThreadPool,
+};
 use proptest::prelude::*;
 
 fn pool(workers: usize, bound: usize) -> ThreadPool {
@@ -408,6 +410,37 @@ fn slices_of_different_lengths_are_refused_before_anything_runs() {
     let error = pool.map_into(&[1, 2, 3], Vec::leak(vec![0; 2]), |_| unreachable!()).expect_err("3 into 2");
     assert!(matches!(error, BulkError::Lengths { items: 3, out: 2 }), "{error}");
     assert_eq!(pool.shutdown(Shutdown::Drain).submitted(), 0);
+}
+
+/// With no place in the queue the caller does the first job, and that may be all of it: what ends the loop afterwards ends nothing.
+#[test]
+fn loop_that_the_caller_did_alone_is_done_although_it_is_cancelled_then() {
+    let pool = ThreadPool::builder().workers(2).queue_bound(1).saturation(Saturation::CallerRuns);
+    let pool = pool.build().expect("good settings");
+    let held = [hold(&pool), hold(&pool)];
+    let filler = pool.try_submit(|| ()).expect("there is one place");
+    let token = CancellationToken::new();
+    let stop = token.clone();
+    let doubled = pool.map_with(&token, &[1, 2, 3], move |number| {
+        if *number == 3 {
+            stop.cancel();
+        }
+        number * 2
+    });
+    assert_eq!(doubled.expect("nothing was left to cancel"), [2, 4, 6]);
+    let token = CancellationToken::new();
+    let stop = token.clone();
+    let error = pool.for_each_with(&token, &[1, 2, 3], move |number| {
+        stop.cancel();
+        assert_eq!(*number, 0, "the first");
+    });
+    let error = error.expect_err("it panicked");
+    assert!(matches!(error, BulkError::Panicked { index: 0, done: 0, .. }), "{error}");
+    for release in &held {
+        release.cancel();
+    }
+    filler.wait().expect("no panic");
+    closes(&pool.shutdown(Shutdown::Drain));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use gate::{LONG, Log, ended, occupy, spawn};
 use gristmill::{
-    CancelOutcome, CancellationToken, Clock, ManualClock, RateLimiter, Refusal, Saturation, Shutdown,
-    TaskHandle, ThreadPool, ThreadPoolBuilder,
+    BulkError, CancelOutcome, CancellationToken, Clock, ManualClock, RateLimiter, Refusal, Saturation,
+    Shutdown, TaskHandle, ThreadPool, ThreadPoolBuilder,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -391,6 +391,30 @@ fn time_out_of_a_submission_by_a_worker_ends_its_wait_for_the_rate() {
     assert_eq!((class.report().acquired, class.report().given_back), (1, 1));
     clock.advance(SECOND);
     assert_eq!(ended(filler).expect("nothing else has taken its permit"), 0);
+    assert_eq!(pool.shutdown(Shutdown::Drain).submitted(), 2);
+}
+
+#[test]
+fn token_of_a_submission_by_a_worker_ends_its_wait_for_the_rate() {
+    let (clock, limiter) = used_up(2);
+    clock.advance(SECOND);
+    let pool = ThreadPool::builder().workers(1).queue_bound(1).rate(&limiter).build().expect("good settings");
+    let submitter = pool.submitter().clone();
+    let outer = pool.submit(move || {
+        let filler = submitter.try_submit(|| ()).expect("there is one place");
+        let token = CancellationToken::with_timeout(Duration::from_millis(1));
+        let many = submitter.submit_many_with((0..3).map(|i| move || i), &token);
+        let (accepted, rest, refusal) = many.unwrap_err().into_parts();
+        assert!(matches!(refusal, Refusal::Cancelled(_)), "{refusal:?}");
+        assert_eq!((accepted.len(), rest.map(|task| task()).collect()), (0, vec![0, 1, 2]));
+        let token = CancellationToken::with_timeout(Duration::from_millis(1));
+        let refused = submitter.for_each_with(&token, &[1, 2], |_| ()).unwrap_err();
+        assert!(matches!(refused, BulkError::Cancelled { done: 0, .. }), "{refused:?}");
+        drop(filler);
+    });
+    ended(outer.expect("open")).expect("it does not panic");
+    assert_eq!((limiter.report().acquired, clock.waiting()), (3, 0));
+    clock.advance(SECOND);
     assert_eq!(pool.shutdown(Shutdown::Drain).submitted(), 2);
 }
 
