@@ -637,6 +637,24 @@ fn of_failures_at_once_the_lowest_item_is_reported() {
 }
 
 #[test]
+fn lowest_item_that_failed_is_reported_whichever_failed_first() {
+    for late in [0, 1] {
+        let (semaphore, meeting) = (Semaphore::new(2), Barrier::new(2));
+        let failed = semaphore.try_map(0..2, |item| {
+            meeting.wait(); // both have their permits
+            while item == late && semaphore.available() == 0 {
+                thread::yield_now(); // until the other one has failed, and its permit is back
+            }
+            Err::<(), _>(item)
+        });
+        assert!(
+            matches!(failed.unwrap_err(), LimitedError::Failed { index: 0, source: 0 }),
+            "{late} is late"
+        );
+    }
+}
+
+#[test]
 fn panic_of_an_item_is_an_error_with_its_text() {
     let semaphore = Semaphore::new(2);
     let failed = semaphore.map(0..10, |item| assert!(item != 5, "stone in the grain"));
@@ -702,6 +720,10 @@ fn items_refused_by_a_semaphore_or_a_token_drop_without_a_trace() {
     token.cancel();
     let error = Semaphore::new(2).map_with(&token, items(), std::mem::forget).unwrap_err();
     assert!(matches!(error, LimitedError::Cancelled { done: 0, .. }));
+    let all: Vec<_> = items().take(2).collect();
+    let error = Semaphore::new(2).map_with(&token, all, std::mem::forget).unwrap_err();
+    assert!(matches!(error, LimitedError::Cancelled { done: 0, .. }));
+    assert_eq!(drops.swap(4, SeqCst), 4 + 2, "that at which it was seen, and the one behind it");
     let failed = Semaphore::new(1).try_map_with(&CancellationToken::new(), items(), |item| {
         std::mem::forget(item);
         token.cancel();

@@ -187,9 +187,11 @@ impl Semaphore {
         run: impl Fn(T) -> Result<R, E> + Sync,
     ) -> Result<Vec<R>, LimitedError<E>> {
         let mut given = Given(Vec::new());
-        for item in items {
+        let mut items = items.into_iter();
+        for item in items.by_ref() {
             given.0.push(item);
             if let Some(source) = token.and_then(CancellationToken::cause) {
+                drop_quietly(items);
                 return Err(LimitedError::Cancelled { done: 0, source });
             }
         }
