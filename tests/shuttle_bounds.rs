@@ -135,6 +135,41 @@ fn cancellation_ends_a_run_that_expands() {
     expands(EVENTS[3]);
 }
 
+/// What leaves a stage together has the credit of the first source item and results of the next: those are still on their way when the rest of them is skipped.
+#[test]
+fn source_items_inside_are_no_more_than_the_window_behind_a_stage_that_puts_in_order_what_is_skipped() {
+    check("the rest is skipped", 1, false, || {
+        let inside = Arc::new(AtomicUsize::new(0));
+        let scales = Arc::clone(&inside);
+        let mut seen = 0;
+        let report = Pipeline::from_iter((0..4).map(move |number| Load::new(number, 1, 2, &scales)))
+            .workers(2)
+            .window(2)
+            .flat_map("copies", |load| {
+                let copies = 1 + load.number % 2;
+                let load = Arc::new(load);
+                (0..copies).map(move |copy| (Arc::clone(&load), copy))
+            })
+            .try_keyed(
+                "skip",
+                |(load, copy)| load.number * 2 + copy,
+                |(load, copy)| if copy == 1 { Err("no") } else { Ok(load) },
+            )
+            .skip_errors()
+            .serial("pass", |load| load)
+            .map("check", |load| {
+                // Long enough for the others to read on, if they may.
+                let rounds = if load.number == 0 { 150 } else { 0 };
+                (0..rounds).for_each(|_| thread::yield_now());
+                load
+            })
+            .for_each("see", |_| seen += 1)
+            .run(&CancellationToken::new());
+        assert_eq!((report.expect("they are skipped").finished(), seen), (4, 4));
+        assert_eq!(inside.load(SeqCst), 0);
+    });
+}
+
 /// The second stage takes what the first has given; each has a bound of its own, and a batch between them holds more than both.
 #[test]
 fn stages_that_expand_one_behind_the_other_do_not_wait_for_each_other() {

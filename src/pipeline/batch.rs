@@ -57,7 +57,7 @@ struct State<G, U> {
     pulse: Pulse,
     /// The place of the next batch in the order of the segment below.
     next: usize,
-    /// What went on last is a piece whose credit is still to come.
+    /// What went on last is a piece whose credit is still to come, or may be.
     is_cut: bool,
     /// Nothing more will come.
     over: bool,
@@ -187,7 +187,7 @@ impl<G, U, E> Batch<G, U, E> {
         }
         if goes_on {
             let credit = available.minus(held);
-            state.is_cut = credit.items == 0;
+            state.is_cut = credit.items == 0 || !dense;
             if credit.items == 0 {
                 run.note_piece();
             }

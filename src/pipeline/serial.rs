@@ -22,7 +22,7 @@ struct SerialState<G> {
     counts: Counts,
     /// The place of the next item in the order of the segment below.
     next: usize,
-    /// What went on last is a piece whose credit is still to come.
+    /// What went on last is a piece whose credit is still to come, or may be.
     is_cut: bool,
 }
 
@@ -112,7 +112,8 @@ where
             self.below.put_credit(run, (next, is_cut), chunk.credit, (now, chunk.read));
             return true;
         }
-        *is_cut = chunk.credit.items == 0;
+        // Behind a stage that puts items in order or gathers them, the credit may be that of the earlier of them alone.
+        *is_cut = chunk.credit.items == 0 || !chunk.origin.is_dense();
         let failed = failure.is_some();
         let span = items.len();
         let passed = Chunk {
