@@ -21,8 +21,9 @@ use crate::sync::time::{self, Duration, Instant};
 /// use gristmill::{CancellationToken, Pipeline, PipelineControl, PipelineErrorKind};
 ///
 /// let control = PipelineControl::new();
-/// let error = Pipeline::from_iter(0..10)
+/// let error = Pipeline::from_iter([0..10])
 ///     .controlled_by(&control)
+///     .flat_map("numbers", |numbers| numbers)
 ///     .for_each("write", |_| control.close_within(Duration::ZERO))
 ///     .run(&CancellationToken::new())
 ///     .unwrap_err();
@@ -124,8 +125,9 @@ impl PipelineControl {
     ///
     /// let control = PipelineControl::new();
     /// let token = CancellationToken::new();
-    /// let error = Pipeline::from_iter(0..10)
+    /// let error = Pipeline::from_iter([0..10])
     ///     .controlled_by(&control)
+    ///     .flat_map("numbers", |numbers| numbers)
     ///     .for_each("write", |_| control.close_within(Duration::ZERO))
     ///     .run(&token)
     ///     .unwrap_err();
@@ -221,5 +223,31 @@ impl Drop for Controlled {
             place.map(|place| state.live.swap_remove(place))
         };
         drop(live); // its timer is taken back outside of the lock
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+
+    /// What a run is given up for that begins once the control has been closed with one time-out after the other.
+    fn given_up_for(timeouts: [Duration; 2]) -> Option<DrainTimedOut> {
+        let control = PipelineControl::new();
+        for timeout in timeouts {
+            control.close_within(timeout);
+        }
+        let (source, run) = (CancellationToken::new(), CancellationToken::new());
+        let _controlled = control.enter(&source, &run);
+        assert!(source.is_cancelled());
+        let cancelled = run.cause()?;
+        cancelled.cause().and_then(|cause| cause.downcast_ref::<DrainTimedOut>().copied())
+    }
+
+    #[test]
+    fn of_two_times_for_a_drain_the_one_that_ends_first_holds_whichever_was_set_first() {
+        let (now, late) = (Duration::ZERO, Duration::from_secs(3600));
+        for timeouts in [[now, late], [late, now]] {
+            assert_eq!(given_up_for(timeouts), Some(DrainTimedOut(now)), "{timeouts:?}");
+        }
     }
 }

@@ -169,14 +169,17 @@ impl<T, E> PipelineIter<T, E> {
     /// # Errors
     /// What ended the run early, if the iterator has not given it yet. Stopping it here is no error.
     pub fn finish(mut self) -> Result<Report, PipelineError<E>> {
-        match (self.engine.take(), self.report.take()) {
+        let outcome = match (self.engine.take(), self.report.take()) {
             (Some(mut engine), _) => {
                 engine.leave(self.current.len());
                 engine.finish()
             }
             (None, Some(report)) => Ok(report),
             (None, None) => unreachable!("the report is kept when the engine ends"),
-        }
+        };
+        // Not with `self`, once this function has its value: should one of them panic, the value would leak (rust-lang/rust#47949).
+        drop_rest(&mut self.current);
+        outcome
     }
 }
 
@@ -214,7 +217,7 @@ impl<T, E> Drop for PipelineIter<T, E> {
     fn drop(&mut self) {
         if let Some(engine) = self.engine.take() {
             // Whoever drops it does not ask how it went.
-            let _ = engine.finish();
+            panics::drop_quietly(engine.finish());
         }
         drop_rest(&mut self.current);
     }

@@ -74,7 +74,11 @@ where
         calls.record(took, 1);
         let outcome = outcome.unwrap_or_else(|panic| Err(What::Panic(panic)));
         let Some(end) = outlet.judge(run, counts, (place, index), outcome) else { return false };
-        outlet.end(run, &mut vec![Ended { place, index, share, read, end }])
+        let mut ended = vec![Ended { place, index, share, read, end }];
+        let is_room = outlet.end(run, &mut ended);
+        // What is behind a failure, which may still be waiting for its turn, and is to be the end.
+        panics::drop_each_quietly(ended);
+        is_room
     }
 }
 
