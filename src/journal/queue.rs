@@ -222,8 +222,11 @@ impl<T> Queue<T> {
 
     /// Nothing enters from now on.
     pub(super) fn close(&self) {
-        self.state.lock().is_closed = true;
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        // Under the lock: who is refused finds it closed.
         self.is_closed.store(true, Ordering::Release);
+        drop(state);
         self.is_wanted.notify_all();
         self.has_room.notify_all();
     }
