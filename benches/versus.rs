@@ -20,6 +20,7 @@
 //! cargo bench --bench versus -- "lone item"                  # from the sending of an item to its arrival
 //! cargo bench --bench versus -- latency                       # from a cancellation to the end of the run
 //! cargo bench --bench versus -- uneven                        # stages of ten to one
+//! cargo bench --bench versus -- becomes                       # items that become many others
 //! cargo bench --bench versus -- observed                      # a pipeline that is looked at
 //! cargo bench --bench versus --features journal -- journal   # a batch that is recorded, and told again
 //! cargo bench --bench versus -- fan-                          # one sender to many receivers, and many to one
@@ -73,6 +74,7 @@ mod versus {
     pub(crate) mod cancel;
     pub(crate) mod completed;
     pub(crate) mod crowd;
+    pub(crate) mod expand;
     pub(crate) mod fan;
     pub(crate) mod flood;
     pub(crate) mod fused;
@@ -101,15 +103,16 @@ mod versus {
 use clap::Parser;
 use std::process::ExitCode;
 use versus::{
-    blocking, breaker, cancel, completed, crowd, fan, flood, fused, group, harness::Bench, keyed, latency,
-    limiter, lone, map, memory, nested, objects, observed, options::Options, over_slice, pgzip, pinned,
-    round_trip, semaphore, start_stop, treesum, uneven,
+    blocking, breaker, cancel, completed, crowd, expand, fan, flood, fused, group, harness::Bench, keyed,
+    latency, limiter, lone, map, memory, nested, objects, observed, options::Options, over_slice, pgzip,
+    pinned, round_trip, semaphore, start_stop, treesum, uneven,
 };
 
 /// In the order in which they run and print.
-const GROUPS: [fn(&mut Bench); 26] = [
+const GROUPS: [fn(&mut Bench); 27] = [
     map::run,
     fused::run,
+    expand::run,
     uneven::run,
     observed::run,
     keyed::run,

@@ -1,7 +1,7 @@
 //! The library's own cases: for each group a function that adds them.
 
 use super::{
-    blocking, fused,
+    blocking, expand, fused,
     grind::{any_order, grind, in_order, ordered_sum, unordered_sum, work},
     harness::Group,
     keyed,
@@ -166,6 +166,38 @@ pub(crate) fn fused(group: &mut Group<'_>, items: u64, workers: usize, expected:
             sum
         });
     }
+}
+
+/// Items that become many others, each of so many rounds.
+pub(crate) fn expand(
+    group: &mut Group<'_>,
+    items: u64,
+    (many, rounds): (u32, u32),
+    workers: usize,
+    expected: u64,
+) {
+    group.case("gristmill, flat_map", expected, move || {
+        let mut sum = 0;
+        Pipeline::from_iter(0..items)
+            .workers(workers)
+            .flat_map("expand", move |index| expand::results(index, many))
+            .map("grind", move |value| work(value, rounds))
+            .for_each("sum", |value| sum = in_order(sum, value))
+            .run(&CancellationToken::new())
+            .expect(SOUND);
+        sum
+    });
+    group.case("gristmill, flat_map_bounded", expected, move || {
+        let mut sum = 0;
+        Pipeline::from_iter(0..items)
+            .workers(workers)
+            .flat_map_bounded("expand", 4096, move |index| expand::results(index, many))
+            .map("grind", move |value| work(value, rounds))
+            .for_each("sum", |value| sum = in_order(sum, value))
+            .run(&CancellationToken::new())
+            .expect(SOUND);
+        sum
+    });
 }
 
 /// Two stages of uneven cost with a serial point between or in them; the sink takes the results in order.
