@@ -170,6 +170,30 @@ fn rates_are_those_since_the_last_look_and_the_first_look_has_none() {
 }
 
 #[test]
+fn growth_in_no_time_is_no_rate_and_growth_beside_nothing_is_no_share() {
+    let clock = ManualClock::new();
+    let alerts = Alerts::<(f64, f64)>::with_clock(clock.clone());
+    let (figures, log) = (Log::new(), Log::new());
+    let (seen, told) = (figures.clone(), log.clone());
+    let figure = move |look: &gristmill::Look<'_, (f64, f64)>| {
+        let (rate, share) = (look.per_second(|now| now.1), look.share(|now| now.0, |now| now.1));
+        seen.add((rate.to_string(), share.to_string()));
+        share
+    };
+    alerts
+        .rule("share", figure, Threshold::above(0.5), move |alert| told.add(alert.value))
+        .expect("it can be");
+    // The last counts are those of another run, which has begun anew.
+    for (counts, seconds) in [((0.0, 10.0), 0), ((1.0, 14.0), 2), ((2.0, 14.0), 2), ((3.0, 10.0), 0)] {
+        alerts.check(&counts);
+        clock.advance(SECOND * seconds);
+    }
+    let expected = [("NaN", "NaN"), ("NaN", "0.25"), ("0", "NaN"), ("-2", "NaN")];
+    assert_eq!(figures.all(), expected.map(|(rate, share)| (rate.to_owned(), share.to_owned())));
+    assert!(log.all().is_empty(), "no share is above a half");
+}
+
+#[test]
 fn error_rate_of_a_pool_raises_an_alert_and_clears_it() {
     let pool = ThreadPool::builder().workers(1).build().expect("threads");
     let (alerts, log) = (Alerts::new(), Log::new());

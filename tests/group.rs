@@ -818,6 +818,24 @@ fn runner_that_was_purged_and_is_kept_holds_its_place_until_it_is_dropped() {
 }
 
 #[test]
+fn runner_that_a_closed_pool_gives_up_ends_the_group() {
+    let pool = ThreadPool::builder().workers(1).build().expect("a worker");
+    let (gate, running) = occupy(&pool);
+    let group = limit::<u32>(1).on(&pool).expect("a limit");
+    group.spawn(|| Ok(1)).expect("room");
+    pool.close(); // its token is not cancelled, and what is queued would still run
+    drop(pool.purge());
+    gate.open();
+    gate::ended(running).expect("no panic");
+    let error = group.wait().expect_err("no other runner is to be had");
+    assert_eq!(error.kind(), GroupErrorKind::Cancelled);
+    let text = error.cancelled().and_then(|cause| cause.cause()).expect("given").to_string();
+    assert_eq!(text, "the group's pool was closed before all tasks had started");
+    let ends = group.into_report();
+    assert_eq!((ends.spawned(), ends.cancelled(), ends.succeeded()), (1, 1, 0));
+}
+
+#[test]
 fn task_that_owns_the_group_may_be_dropped_by_its_purge() {
     let pool = ThreadPool::builder().workers(1).build().expect("a worker");
     let group = Arc::new(limit::<u32>(1).on(&pool).expect("a limit"));

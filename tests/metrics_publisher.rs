@@ -56,6 +56,69 @@ fn gauges_fall_and_each_metric_is_described_once() {
     assert_eq!(helps.count(), 1);
 }
 
+/// A recorder that notes of what kind and unit it is told that a metric is, and keeps no figures.
+#[derive(Default)]
+struct Notes(Mutex<Vec<(&'static str, String, Option<metrics::Unit>)>>);
+
+impl Notes {
+    fn add(&self, kind: &'static str, name: &metrics::KeyName, unit: Option<metrics::Unit>) {
+        self.0.lock().expect("not poisoned").push((kind, name.as_str().to_owned(), unit));
+    }
+}
+
+impl metrics::Recorder for Notes {
+    fn describe_counter(
+        &self,
+        name: metrics::KeyName,
+        unit: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+        self.add("counter", &name, unit);
+    }
+
+    fn describe_gauge(&self, name: metrics::KeyName, unit: Option<metrics::Unit>, _: metrics::SharedString) {
+        self.add("gauge", &name, unit);
+    }
+
+    fn describe_histogram(
+        &self,
+        name: metrics::KeyName,
+        unit: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+        self.add("histogram", &name, unit);
+    }
+
+    fn register_counter(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        metrics::Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
+        metrics::Histogram::noop()
+    }
+}
+
+#[test]
+fn recorder_is_told_once_of_what_kind_and_unit_each_metric_is() {
+    let (notes, clock) = (Notes::default(), ManualClock::new());
+    let limiter = RateLimiter::builder(1, Duration::from_secs(1)).clock(clock).build().expect("a rate");
+    let publisher = Publisher::new([("service", "mill")]).expect("a label");
+    metrics::with_local_recorder(&notes, || (0..2).for_each(|_| publisher.publish(&limiter.report())));
+    let notes = notes.0.into_inner().expect("not poisoned");
+    for (metric, kind, unit) in [
+        ("gristmill_limiter_permits_taken_total", "counter", metrics::Unit::Count),
+        ("gristmill_limiter_calls_waiting", "gauge", metrics::Unit::Count),
+        ("gristmill_limiter_wait_seconds_total", "gauge", metrics::Unit::Seconds), // published as one
+    ] {
+        let told: Vec<_> = notes.iter().filter(|(_, name, _)| name == metric).collect();
+        assert_eq!(told, [&(kind, metric.to_owned(), Some(unit))]);
+    }
+}
+
 #[test]
 fn measured_of_your_own_is_published_and_its_own_label_counts() {
     static LAMPS: Metric = Metric::new("lamps_total", MetricKind::Counter, Unit::Count, &["room"], "Lamps.");

@@ -10,8 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use gristmill::{
-    CancellationToken, ManualClock, ObjectPool, ObjectPoolBuilder, ObjectPoolError, OwnedPooled, Pooled,
-    Semaphore, TakeError,
+    AcquireError, CancellationToken, Cancelled, ManualClock, ObjectPool, ObjectPoolBuilder, ObjectPoolError,
+    OwnedPooled, Pooled, Semaphore, TakeError,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -227,6 +227,8 @@ fn cancelled_waiter_leaves_and_the_next_one_moves_up() {
     let Err(TakeError::Cancelled(cause)) = cancelled.join().unwrap() else { panic!("it was cancelled") };
     assert_eq!(Some(cause.kind()), token.cause().map(|cause| cause.kind()));
     until_waiting(&pool, 1);
+    let report = pool.report();
+    assert_eq!((report.waited, report.cancelled, report.timed_out), (1, 1, 0), "one wait has ended, and why");
     drop(held);
     next.join().unwrap().unwrap();
     assert_whole(&pool);
@@ -297,6 +299,18 @@ fn create_that_fails_gives_its_error_and_its_place_back() {
     assert_eq!(*pool.take().unwrap(), 7);
     assert_eq!((pool.report().create_failures, pool.report().created), (5, 1));
     assert_whole(&pool);
+}
+
+#[test]
+fn error_of_the_create_hook_is_in_the_text_and_what_is_behind_it_the_source() {
+    let token = CancellationToken::new();
+    token.cancel();
+    let cause = token.cause().expect("just now");
+    let create = move || Err::<u8, _>(AcquireError::Cancelled(cause.clone()));
+    let pool = ObjectPool::try_builder(1, create).build().unwrap();
+    let error = pool.take().unwrap_err();
+    assert_eq!(error.to_string(), "no object could be made: the wait for permits was cancelled");
+    assert!(error.source().is_some_and(<dyn std::error::Error>::is::<Cancelled>));
 }
 
 #[test]
@@ -508,6 +522,29 @@ fn longest_idle_time_is_for_ever_and_zero_keeps_nothing() {
     }
     assert_eq!((mint.most(), mint.alive()), (2, 1), "swept at the return");
     assert_whole(&never);
+}
+
+#[test]
+fn object_that_may_be_idle_for_ever_outlasts_the_pools_count_of_time() {
+    let (clock, mint) = (ManualClock::new(), Mint::default());
+    let pool = mint.builder(1).max_idle(Duration::MAX).clock(clock.clone()).build().unwrap();
+    drop(pool.take().unwrap());
+    clock.advance(Duration::from_secs(600 * 365 * 24 * 3600)); // in nanoseconds more than 64 bits hold
+    assert_eq!((pool.evict_expired(), pool.take().unwrap().number), (0, 0));
+}
+
+#[test]
+fn thread_is_given_back_what_it_returned_once_nobody_waits_any_more() {
+    let (pool, _) = minted(2);
+    let (own, other) = (pool.take().unwrap(), pool.take().unwrap());
+    assert!(
+        pool.take_timeout(Duration::ZERO).is_err_and(|error| error.is_timed_out()),
+        "this one has waited"
+    );
+    Pooled::discard(other);
+    drop(own);
+    assert_eq!(pool.prefill(2).unwrap(), 1, "a later one, for all threads");
+    assert_eq!(pool.take().unwrap().number, 0);
 }
 
 #[test]

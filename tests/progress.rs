@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gristmill::pipeline::PipelineMonitor;
 use gristmill::{CancelOutcome, CancellationToken, Pipeline, Progress, ThreadPool};
@@ -137,6 +137,31 @@ fn time_of_the_bar_begins_anew_with_each_run_that_the_monitor_is_given() {
         until(|| (bar.position(), bar.length()) == (0, Some(10)));
         let elapsed = bar.elapsed();
         assert!(elapsed <= between.elapsed(), "{elapsed:?}, though the second run began later");
+        drop(open);
+    });
+    shown.stop().unwrap();
+    assert_eq!((bar.position(), bar.length()), (10, Some(10)));
+}
+
+#[test]
+fn time_of_the_bar_begins_with_a_run_and_goes_on_as_long_as_that_does() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let bar = hidden().with_elapsed(HOUR);
+    let monitor = PipelineMonitor::new();
+    let shown = Progress::of_pipeline(&monitor, &bar).unwrap();
+    let (open, opened) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let run = Pipeline::from_iter(0..10).workers(1).window(1).monitored_by(&monitor);
+            run.for_each("sink", move |_| _ = opened.recv()).run(&CancellationToken::new()).unwrap();
+        });
+        until(|| bar.length() == Some(10));
+        assert!(bar.elapsed() < HOUR, "the run has just begun");
+        // The next looks are at the same run: were the time to begin anew at one of them, this hour would be gone.
+        drop(bar.clone().with_elapsed(HOUR));
+        open.send(()).unwrap();
+        until(|| bar.position() == 1);
+        assert!(bar.elapsed() >= HOUR);
         drop(open);
     });
     shown.stop().unwrap();

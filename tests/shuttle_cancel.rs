@@ -308,6 +308,45 @@ fn without_a_helper_thread_waits_and_sleeps_end_on_time() {
 }
 
 #[test]
+fn without_a_helper_thread_who_asks_after_the_deadline_is_told_at_once() {
+    check("without_a_helper_thread_who_asks_after_the_deadline_is_told_at_once", || {
+        let (heard, called) = (unwatched(), unwatched());
+        execution::advance(2 * SECOND);
+        let _fault = fault::fail_every_spawn();
+        assert!(heard.cancelled().try_recv().unwrap_err().is_disconnected());
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = runs.clone();
+        let registration = called.on_cancel(move |_| _ = counted.fetch_add(1, SeqCst));
+        assert_eq!(runs.load(SeqCst), 1);
+        assert!(!registration.unregister());
+    });
+}
+
+#[test]
+fn deadline_without_callbacks_takes_no_thread_of_its_own() {
+    check("deadline_without_callbacks_takes_no_thread_of_its_own", || {
+        let token = unwatched();
+        execution::advance(2 * SECOND);
+        let _fault = fault::fail_spawn_at(1);
+        assert!(token.is_cancelled());
+        assert!(Builder::new().spawn(|| ()).is_err(), "this is the first one that is asked for");
+    });
+}
+
+#[test]
+fn wait_sees_a_deadline_that_has_passed_although_the_helper_is_late() {
+    check("wait_sees_a_deadline_that_has_passed_although_the_helper_is_late", || {
+        execution::forbid_timeouts(); // a helper that begins to sleep now sleeps on
+        let token = CancellationToken::new().child_with_timeout(SECOND).child();
+        thread::yield_now();
+        execution::allow_timeouts();
+        execution::advance(2 * SECOND);
+        let cancelled = token.wait_timeout(Duration::ZERO).expect("it asks once, and the time is over");
+        assert_eq!(cancelled.kind(), CancelKind::DeadlineExceeded);
+    });
+}
+
+#[test]
 fn helper_that_could_not_start_is_started_by_the_next_who_needs_it() {
     check("helper_that_could_not_start_is_started_by_the_next_who_needs_it", || {
         let (first, second, third) = (unwatched(), unwatched(), unwatched());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gristmill::Watch;
 use gristmill::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use gristmill::sync::thread::{self, Builder};
-use gristmill::sync::time::Duration;
+use gristmill::sync::time::{self, Duration};
 use gristmill::sync::{Mutex, model as execution};
 
 #[path = "support/model.rs"]
@@ -41,6 +41,31 @@ fn stop_against_tick_looks_once_more_and_then_never() {
         seen.add(after.min(3));
     });
     assert!(outcomes.all().len() > 1, "the timer never fired, or always: {:?}", outcomes.all());
+}
+
+#[test]
+fn looks_keep_their_times_and_those_that_come_due_during_one_are_left_out() {
+    check("looks_keep_their_times_and_those_that_come_due_during_one_are_left_out", || {
+        let start = time::now();
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let seen = times.clone();
+        let watch = Watch::every(SECOND, move || {
+            let mut times = seen.lock();
+            times.push((time::now() - start).as_millis());
+            match times.len() {
+                1 => execution::advance(SECOND / 2),
+                2 => execution::advance(5 * SECOND / 2),
+                _ => {}
+            }
+        });
+        let watch = watch.expect("no fault is asked for");
+        while times.lock().len() < 3 {
+            thread::yield_now();
+        }
+        watch.stop().expect("it does not panic");
+        // The second comes although the first took half of the time between them. During the second, two come due: neither is made up for.
+        assert_eq!(times.lock()[..3], [1000, 2000, 5500]);
+    });
 }
 
 #[test]

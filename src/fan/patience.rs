@@ -97,3 +97,37 @@ impl<'t> Patience<'t> {
         }
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::sync::channel::bounded;
+
+    #[test]
+    fn each_nudge_ends_one_wait_of_a_source_and_without_one_it_goes_on() {
+        let token = CancellationToken::new();
+        let (nudge, nudges) = bounded(2);
+        let patience = Patience::Source(&token, token.cancelled(), None, Some(&nudges));
+        assert!(patience.check().is_ok(), "nobody has nudged");
+        for _ in 0..2 {
+            nudge.send(()).expect("there is room");
+        }
+        for _ in 0..2 {
+            assert!(matches!(patience.check(), Err(End::TimedOut)));
+        }
+        assert!(patience.check().is_ok(), "both are used up");
+    }
+
+    #[test]
+    fn source_waits_until_its_time_is_over_or_its_token_is_cancelled() {
+        let (token, now) = (CancellationToken::new(), time::now());
+        let until = |at| Patience::Source(&token, token.cancelled(), Some(at), None);
+        let (over, ahead) = (until(now), until(now + Duration::from_secs(3600)));
+        assert!(matches!(over.check(), Err(End::TimedOut)));
+        assert!(ahead.check().is_ok());
+        token.cancel();
+        for patience in [over, ahead] {
+            assert!(matches!(patience.check(), Err(End::Cancelled(_))), "whatever the time");
+        }
+    }
+}

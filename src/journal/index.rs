@@ -249,6 +249,17 @@ mod tests {
     }
 
     #[test]
+    fn record_ends_the_row_of_crashes_of_its_task_and_of_no_other() {
+        let mut index = Index::default();
+        index.crashed(identity(7), 2);
+        index.crashed(identity(8), 1);
+        assert_eq!(index.claim(1, identity(7), INPUT), Ok(Claimed::Fresh));
+        assert_eq!(index.crashes(identity(7)), Some(2), "it is worked on, and may crash again");
+        index.recorded(identity(7), 1, INPUT);
+        assert_eq!((index.crashes(identity(7)), index.crashes(identity(8))), (None, Some(1)));
+    }
+
+    #[test]
     fn released_key_can_be_claimed_again_and_that_of_another_run_is_left_alone() {
         let mut index = Index::default();
         index.found(identity(7), 5, INPUT);

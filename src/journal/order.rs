@@ -147,3 +147,50 @@ impl Recorded {
         self.seq
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::journal::index::Index;
+    use crate::journal::marks::Marks;
+    use crate::journal::side::Side;
+
+    /// Who would be taken for running if the process were killed now.
+    fn marked(journal: &Path) -> Vec<u128> {
+        let copy = journal.with_extension("killed");
+        fs::copy(Side::path_for(journal), Side::path_for(&copy)).expect("it is there");
+        Side::lock(&copy).expect("nobody has the copy").1.marked
+    }
+
+    #[test]
+    fn order_that_is_given_up_takes_its_mark_back_and_one_that_is_recorded_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("batch.journal");
+        let (side, _) = Side::lock(&journal).unwrap();
+        side.begin_epoch().unwrap();
+        let (index, marks) = (Index::default(), Marks::of(side));
+        let shared = Arc::new(Shared::new(journal.clone(), index, marks, Box::new(|_: bool| {})));
+        let job = Job::new(1, "scope", "handler", 1, false);
+        let begun = |key: &str| {
+            let (identity, input) = (job.identity(key), [0; 16]);
+            shared.index().claim(1, identity, input).expect("it is fresh");
+            let order = Order::new(Arc::clone(&shared), job.clone(), key.into(), identity, input, 0, None);
+            shared.marks.begin(order.mark().expect("it was announced"), true).expect("it can be written");
+            order
+        };
+        let (given_up, recorded) = (begun("given up"), begun("recorded"));
+        let mut both = vec![given_up.identity().as_u128(), recorded.identity().as_u128()];
+        let of_recorded = vec![both[1]];
+        both.sort_unstable();
+        assert_eq!(marked(&journal), both);
+        drop(given_up);
+        assert_eq!(marked(&journal), of_recorded);
+        // Whoever reads the marks leaves out what is recorded: another write for each record would be for nothing.
+        let before = fs::read(Side::path_for(&journal)).unwrap();
+        recorded.recorded();
+        assert!(fs::read(Side::path_for(&journal)).unwrap() == before);
+    }
+}

@@ -106,3 +106,24 @@ impl From<&Metadata> for FileId {
         Self(0, 0)
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_hold_no_journal_is_refused_for_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = |path: &Path| look(path).unwrap_err().to_string();
+        let of_folder = said(folder.path());
+        assert!(of_folder.ends_with(": is a directory; name a file in it"), "{of_folder}");
+        if cfg!(unix) {
+            let of_device = said(Path::new("/dev/null"));
+            assert!(of_device.ends_with(": is not a file; name a file"), "{of_device}");
+        }
+        let file = folder.path().join("batch.journal");
+        assert!(!look(&file).unwrap(), "one can be made there");
+        fs::write(&file, "").unwrap();
+        assert!(look(&file).unwrap());
+    }
+}

@@ -142,3 +142,19 @@ impl<U, E> Ord for Parked<U, E> {
         other.0.first.cmp(&self.0.first)
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn end_is_one_past_the_last_of_what_comes_before_the_place() {
+        // The fourth and the fifth source item were dropped; the third became two.
+        let listed = Origin::Listed(vec![2, 2, 5]);
+        assert_eq!([0, 1, 2, 3].map(|place| listed.end(place)), [0, 3, 3, 6]);
+        let dense = Origin::Dense(4);
+        assert_eq!([0, 3].map(|place| dense.end(place)), [4, 7]);
+        let spans = Origin::Spans { starts: vec![1, 4], end: 9 };
+        assert_eq!([0, 1, 2].map(|place| spans.end(place)), [1, 4, 9]);
+    }
+}

@@ -126,3 +126,45 @@ fn measure_stage(stage: &StageReport, labels: &[&str], measuring: &mut Measuring
         .split(&metrics::STAGE_TIME, labels, times)
         .quantiles(latency, labels, stage.latency());
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::super::report::StageKind;
+    use super::*;
+    use crate::observe::Quantiles;
+    use crate::sync::time::Duration;
+
+    #[test]
+    fn error_rate_of_a_stage_counts_its_panics_and_leaves_out_what_it_has_not_begun() {
+        let mut stage = StageReport::new(Cow::Borrowed("grind"), StageKind::Parallel);
+        (stage.items_in, stage.failed, stage.panicked, stage.undone) = (10, 1, 2, 4);
+        assert_eq!(stage.error_rate().to_bits(), 0.5_f64.to_bits());
+    }
+
+    /// Of four workers in a run of so many seconds, idle for so many all together.
+    fn utilisation(elapsed: u64, idle: u64) -> f64 {
+        let report = Report {
+            stages: Vec::new(),
+            workers: 4,
+            missing_workers: 0,
+            elapsed: Duration::from_secs(elapsed),
+            idle: Duration::from_secs(idle),
+            read: 0,
+            finished: 0,
+            latency: Quantiles::default(),
+            queue_samples: Vec::new(),
+            timeline: None,
+        };
+        report.workers_utilisation()
+    }
+
+    #[test]
+    fn workers_are_used_as_long_as_they_are_not_idle() {
+        // Idle for longer than there was time, as sums of readings of the clock may be, is not used at all.
+        let runs = [(10, 0), (10, 10), (10, 40), (10, 41), (0, 0), (0, 1)];
+        let used = runs.map(|(elapsed, idle)| utilisation(elapsed, idle).to_bits());
+        assert_eq!(used, [1.0_f64, 0.75, 0.0, 0.0, 0.0, 0.0].map(f64::to_bits));
+    }
+}

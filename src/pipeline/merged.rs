@@ -100,3 +100,59 @@ impl<T> Pipeline<FromSource<Merged<T>>, Through, T, Sure> {
         super::builder::start(Merged { merge, token: CancellationToken::new(), nudges: None })
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::sync::channel::{Sender, bounded};
+    use crate::sync::fault;
+    use crate::sync::time::{self, Duration};
+
+    /// A merge of one input, whose sender lives on.
+    fn merged(token: &CancellationToken, nudges: Option<Receiver<()>>) -> (Sender<u32>, Merged<u32>) {
+        let (sender, receiver) = bounded(4);
+        (sender, Merged { merge: Merge::fair([receiver]), token: token.clone(), nudges })
+    }
+
+    /// Reads what is there, and says whether the source has paused then.
+    fn read(source: &mut Merged<u32>, wait: Wait) -> (Vec<u32>, bool) {
+        let mut items = Vec::new();
+        let reading: Reading<Infallible> = source.read(3, wait, &mut items);
+        (items, matches!(reading, Reading::Pause))
+    }
+
+    #[test]
+    fn only_the_first_item_is_waited_for() {
+        let (sender, mut source) = merged(&CancellationToken::new(), None);
+        for number in 0..4 {
+            sender.send(number).expect("there is room");
+        }
+        assert_eq!(read(&mut source, Wait::Forever), (vec![0, 1, 2], false));
+        // A wait for one more would hold this one back, and nobody ends it.
+        assert_eq!(read(&mut source, Wait::Forever), (vec![3], true));
+        assert_eq!(read(&mut source, Wait::Never), (Vec::new(), true));
+        drop(sender);
+    }
+
+    #[test]
+    fn nudge_ends_the_wait_for_the_first_item_and_so_does_its_time() {
+        let (nudge, nudges) = bounded(1);
+        let (sender, mut source) = merged(&CancellationToken::new(), Some(nudges));
+        nudge.send(()).expect("there is room");
+        assert_eq!(read(&mut source, Wait::Forever), (Vec::new(), true));
+        assert_eq!(read(&mut source, Wait::Until(time::now())), (Vec::new(), true));
+        drop((sender, nudge));
+    }
+
+    #[test]
+    fn deadline_of_the_token_ends_the_wait_though_no_thread_can_be_had_to_watch_it() {
+        let _fault = fault::fail_every_spawn();
+        let token = CancellationToken::with_timeout(Duration::from_millis(1));
+        let (sender, mut source) = merged(&token, None);
+        assert_eq!(read(&mut source, Wait::Forever), (Vec::new(), true));
+        assert!(token.is_cancelled());
+        drop(sender);
+    }
+}

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use gristmill::journal::probe::{Claimed, Probe};
-use gristmill::journal::{Forgotten, Journal, Keep, Selection};
+use gristmill::journal::{Forgotten, Journal, JournalErrorKind, Keep, Selection};
 
-use crate::support::{Task, contents, filled, is_fresh, open, place, record, run, task};
+use crate::support::{Task, contents, filled, input, is_fresh, open, place, record, run, task};
 
 /// That of these tasks exactly those are there that are kept, and that the others run again; now and after the next opening.
 #[track_caller]
@@ -136,6 +136,38 @@ fn key_that_somebody_works_on_is_left_alone() {
     assert_eq!(journal.forget(&Selection::all()).unwrap().entries, 1, "nobody works on it any more");
     tasks.clear();
     assert_eq!(contents(&journal), tasks);
+}
+
+#[test]
+fn record_that_is_replaced_or_forgotten_before_it_is_read_is_gone_and_not_damaged() {
+    let (_folder, path) = place();
+    let journal = open(&path);
+    for is_replaced in [true, false] {
+        let mut tasks = [task("render", "thumbnail", 1, &format!("replaced: {is_replaced}"), 0)];
+        record(&journal, &mut tasks);
+        let [task] = &tasks;
+        let (reader, other) = (run(&journal, task), run(&journal, task));
+        let Claimed::Recorded(again) = reader.claim(&task.key, &input(task)) else {
+            panic!("it is recorded")
+        };
+        if is_replaced {
+            let Claimed::Changed(work, _) = other.claim(&task.key, b"another input") else {
+                panic!("it has changed")
+            };
+            other.record(work, b"anew".to_vec());
+            other.told().outcome.unwrap();
+        } else {
+            let forgotten = journal.forget(&Selection::all().key(task.key.as_str())).unwrap();
+            assert_eq!(forgotten.entries, 1);
+        }
+        reader.read(&again);
+        let error = reader.told().outcome.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.sequence(), error.key()),
+            (JournalErrorKind::Gone, Some(task.seq), Some(task.key.as_str()))
+        );
+    }
+    assert!(journal.failure().is_none(), "it goes on");
 }
 
 #[test]

@@ -332,3 +332,61 @@ fn iterator_and_local_sink_take_batches_too() {
         assert_eq!(seen, 1000);
     }
 }
+
+/// A sink that cancels the run at the batch that begins with the fourth item.
+fn cancel_at_the_fourth(token: &CancellationToken) -> impl FnMut(Vec<u64>) + Send {
+    move |batch: Vec<u64>| assert!(batch[0] != 3 || token.cancel())
+}
+
+#[test]
+fn batch_finishes_what_it_stands_for_and_not_what_is_held_behind_it() {
+    let pairs =
+        || Pipeline::from_iter(0..10_u64).workers(1).window(1).flat_map("pair", |number| [number, number]);
+    // A pair is closed by the next one, all of which is held then.
+    let token = CancellationToken::new();
+    let run = pairs().batch_by_key(100, |number| *number).for_each("stop", cancel_at_the_fourth(&token));
+    let error = run.run(&token).unwrap_err();
+    assert_eq!((error.report().read(), error.report().finished()), (5, 4));
+    // By itself: nothing is held.
+    let token = CancellationToken::new();
+    let run = pairs().batch(2).for_each("stop", cancel_at_the_fourth(&token));
+    let error = run.run(&token).unwrap_err();
+    assert_eq!((error.report().read(), error.report().finished()), (4, 4));
+}
+
+/// The failure comes behind a batch that is dropped, with the credit of its items and no item.
+#[test]
+fn items_that_were_dropped_in_front_of_a_failure_are_finished_with_the_batch_that_goes_before_it() {
+    let error = Pipeline::from_iter(0..10_u64)
+        .workers(1)
+        .window(1)
+        .unordered()
+        .try_map("check", |number| if number == 5 { Err("five") } else { Ok(number) })
+        .batch(3)
+        .filter("first", |batch| batch[0] == 0)
+        .batch(10)
+        .for_each("drop", drop)
+        .run(&CancellationToken::new())
+        .unwrap_err();
+    assert_eq!((error.index(), error.report().read(), error.report().finished()), (Some(5), 6, 5));
+}
+
+/// All source items are through with the first batch, by their count, and the rest is held when the run is cancelled.
+#[test]
+fn run_is_not_finished_while_a_rest_is_held_for_which_no_source_item_stands() {
+    let token = CancellationToken::new();
+    let mut seen = Vec::new();
+    let end = std::iter::from_fn(|| {
+        token.cancel();
+        None
+    });
+    let outcome = Pipeline::from_iter((0..2).chain(end))
+        .workers(1)
+        .window(1)
+        .flat_map("thrice", |number| [number; 3])
+        .batch(5)
+        .for_each("note", |batch| seen.push(batch))
+        .run(&token);
+    assert!(outcome.is_err_and(|error| error.is_cancelled()), "the last one is lost");
+    assert_eq!(seen, [[0, 0, 0, 1, 1]]);
+}

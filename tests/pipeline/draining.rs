@@ -381,3 +381,38 @@ fn what_no_first_stage_of_any_kind_has_begun_is_given_back() {
         }
     }
 }
+
+/// The failure comes after the cancellation, so that it is none; what the source gave in the same read as it was never begun.
+#[test]
+fn what_was_read_in_front_of_a_failure_that_is_only_a_reaction_is_given_back_in_its_place() {
+    const LAST: u64 = 1000;
+    for (workers, window) in grid() {
+        let (token, undone) = (CancellationToken::new(), UndoneInputs::new());
+        let begun = Mutex::new(Vec::new());
+        let source = (0_u64..).map(|number| {
+            if number == LAST {
+                token.cancel();
+                return Err("late");
+            }
+            Ok(number)
+        });
+        let error = Pipeline::from_try_iter(source)
+            .workers(workers)
+            .window(window)
+            .return_undone(&undone)
+            .inspect("begin", |number| begun.lock().unwrap().push(*number))
+            .for_each("drop", drop)
+            .run(&token)
+            .unwrap_err();
+        assert!(error.is_cancelled(), "{error}");
+        assert_eq!(error.report().read(), LAST + 1);
+        let mut all = begun.into_inner().unwrap();
+        for (index, number) in undone.take() {
+            assert_eq!(index, number, "{workers} workers, window {window}");
+            all.push(number);
+        }
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..LAST), "{workers} workers, window {window}");
+        counts_close(error.report());
+    }
+}

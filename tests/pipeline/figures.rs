@@ -263,3 +263,30 @@ fn table_shows_the_figures_in_narrow_columns() {
     assert!(lines[4].starts_with("grind   parallel  100  100       0  "), "{text}");
     assert!(lines[2].len() <= 100, "{text}");
 }
+
+#[test]
+fn latency_of_a_batch_counts_from_its_earliest_item_and_from_none_of_the_batch_before() {
+    // When each call of the source has begun and ended. With one worker and this window an item goes as far as it can before the next call.
+    let calls = Mutex::new(Vec::new());
+    let mut numbers = 0..6_u64;
+    let source = std::iter::from_fn(|| {
+        let begun = Instant::now();
+        spin(10 * HEAVY);
+        calls.lock().unwrap().push((begun, Instant::now()));
+        numbers.next()
+    });
+    let report = Pipeline::from_iter(source)
+        .workers(1)
+        .window(1)
+        .batch(3)
+        .for_each("sink", drop)
+        .run(&CancellationToken::new())
+        .unwrap();
+    let calls = calls.into_inner().unwrap();
+    assert_eq!((calls.len(), report.latency().count()), (7, 2), "{report}");
+    // The first of a batch was read between its call and the next one; the sink was through between the third call and the one after it.
+    let least = (calls[2].1 - calls[1].0).max(calls[5].1 - calls[4].0);
+    let most = (calls[3].0 - calls[0].1).max(calls[6].0 - calls[3].1);
+    let longest = report.latency().max();
+    assert!((least..=most).contains(&longest), "{longest:?}, not {least:?} to {most:?}\n{report}");
+}

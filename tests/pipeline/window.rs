@@ -1,11 +1,12 @@
 //! The source is never read more than the window ahead of what has left: asserted inside its `next`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
+use gristmill::pipeline::PipelineMonitor;
 use gristmill::{CancellationToken, Pipeline};
 
-use super::support::{Ledger, grid, grind, vague, within_limit};
+use super::support::{LIMIT, Ledger, grid, grind, vague, within_limit};
 
 const ITEMS: usize = 3000;
 
@@ -239,4 +240,65 @@ fn window_bounds_what_is_taken_from_a_channel_and_what_is_alive() {
         assert_eq!((peak.made(), peak.live()), (ITEMS, 0));
         assert!(peak.peak() <= window, "{} alive with a window of {window}", peak.peak());
     }
+}
+
+/// The third item is read while the first is being worked on, because the second has been dropped in between.
+#[test]
+fn item_that_no_batch_sees_makes_room_though_the_one_before_it_is_still_inside() {
+    within_limit(|| {
+        let (open, gate) = mpsc::channel();
+        let gate = Mutex::new(gate);
+        let source = (0..3).inspect(move |number| {
+            if *number == 2 {
+                open.send(()).unwrap();
+            }
+        });
+        let report = Pipeline::from_iter(source)
+            .workers(2)
+            .window(2)
+            .filter("not the second", |number| *number != 1)
+            .batch(1)
+            .map("wait", |batch| {
+                if batch == [0] {
+                    gate.lock().unwrap().recv_timeout(LIMIT).expect("there is room for the third");
+                }
+                batch
+            })
+            .for_each("drop", drop)
+            .run(&CancellationToken::new())
+            .unwrap();
+        assert_eq!((report.read(), report.finished()), (3, 3));
+    });
+}
+
+/// One item becomes two, which go on one by one; the second is dropped while the first is still inside.
+#[test]
+fn item_is_not_through_by_the_last_of_its_results_while_an_earlier_one_is_inside() {
+    within_limit(|| {
+        let monitor = PipelineMonitor::new();
+        let (open, gate) = mpsc::channel();
+        let gate = Mutex::new(gate);
+        let report = Pipeline::from_iter(0..2)
+            .workers(2)
+            .window(2)
+            .monitored_by(&monitor)
+            .flat_map("two", |number| [(number, true), (number, false)])
+            .serial("cut", |pair| pair)
+            .filter("first", |(_, is_first)| *is_first)
+            .serial("pass", |pair| pair)
+            .inspect("hold", |(number, _)| {
+                if *number == 0 {
+                    gate.lock().unwrap().recv_timeout(LIMIT).expect("the next item comes here");
+                } else {
+                    // It comes behind all of the first one, in order.
+                    let finished = monitor.snapshot().finished();
+                    open.send(()).unwrap();
+                    assert_eq!(finished, 0, "the first one is held");
+                }
+            })
+            .for_each("drop", drop)
+            .run(&CancellationToken::new())
+            .unwrap();
+        assert_eq!((report.read(), report.finished()), (2, 2));
+    });
 }

@@ -186,6 +186,33 @@ fn second_try_has_to_bring_more_than_chance_explains() {
 }
 
 #[test]
+fn growth_beside_which_too_few_tasks_were_started_counts_as_useful() {
+    // What is started at four workers and then at eight, each within the four seconds after which it is judged in any case; and what
+    // comes of the growth. Fewer than 32 on either side tell nothing, also where they make the pace look much slower than before.
+    for (at_four, at_eight, expected) in [
+        (&[40, 40][..], 32, 4),
+        (&[40, 40], 31, 16),
+        (&[32], 32, 4),
+        (&[31], 32, 16),
+        (&[32], 31, 16),
+        (&[31], 31, 16),
+    ] {
+        let mut controller = controller(AdaptiveSize::between(1, 64));
+        let started = |tick: usize| at_four.get(tick).copied().unwrap_or(0);
+        let mut at_four_workers = |tick| controller.decide(&Sample { started: started(tick), ..backlog(4) });
+        let grown = (0..100).find(|tick| at_four_workers(*tick) == 8);
+        assert_eq!(grown, Some(if at_four.len() > 1 { 1 } else { 39 }), "{at_four:?}");
+        assert_eq!(controller.decide(&backlog(8)), 8, "the interval in which they came says nothing");
+        let mut sizes = (0..40).map(|tick| {
+            let started = if tick == 0 { at_eight } else { 0 };
+            controller.decide(&Sample { started, ..backlog(8) })
+        });
+        assert!(sizes.by_ref().take(39).all(|size| size == 8), "{at_four:?}, {at_eight}");
+        assert_eq!(sizes.next(), Some(expected), "{at_four:?}, {at_eight}");
+    }
+}
+
+#[test]
 fn pool_outside_of_its_bounds_is_brought_inside() {
     for (workers, expected) in [(0, 3), (1, 3), (3, 3), (9, 9), (10, 9), (usize::MAX, 9)] {
         let mut controller = controller(AdaptiveSize::between(3, 9));

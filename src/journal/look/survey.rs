@@ -256,3 +256,63 @@ impl Survey {
         }
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::journal::record::{Head, Job, Kind};
+    use crate::journal::store::{Change, Memory};
+
+    fn record(seq: u64) -> Change {
+        let (key, kind) = (seq.to_string().into(), Kind::Value);
+        let head = Head { seq, job: 1, key, input: [0; 16], kind, attempts: 1, ended: 1, took: 1, length: 1 };
+        Change::Record { row: Row { head, payload: vec![7] }, replaces: None }
+    }
+
+    /// A store with these records, which counts its calls from now on. One that is put twice is there once and counted twice, as if another
+    /// had vanished.
+    fn holding(records: &[u64]) -> Memory {
+        let mut store = Memory::new(true);
+        let job = Change::Job(Job::new(1, "scope", "handler", 1, false));
+        let changes: Vec<Change> =
+            std::iter::once(job).chain(records.iter().map(|seq| record(*seq))).collect();
+        store.apply(&changes).expect("it does not fail yet");
+        store.fail_at(usize::MAX, false);
+        store
+    }
+
+    /// What is found in the end, and how many calls of the store there were.
+    fn surveyed(mut survey: Survey, store: &mut Memory) -> (Verification, usize) {
+        survey.run(store).expect("nobody else has it");
+        (survey.finish().0, store.calls())
+    }
+
+    #[test]
+    fn record_that_is_missing_without_a_trace_is_missed() {
+        let (found, _) = surveyed(Survey::new(false), &mut holding(&[1, 2, 2]));
+        assert_eq!((found.entries, found.damages.len()), (2, 1));
+        assert_eq!(found.damages[0].what, "the journal should hold 3 records, and 2 are whole");
+    }
+
+    #[test]
+    fn each_record_of_a_whole_journal_is_read_once() {
+        // The whole, the jobs, the crashes; the heads, two records, no more heads; with others at work, whether the whole is still that.
+        for (is_live, calls) in [(false, 7), (true, 8)] {
+            let (found, made) = surveyed(Survey::new(is_live), &mut holding(&[1, 2]));
+            assert!(found.is_sound(), "{found}");
+            assert_eq!((found.entries, made), (2, calls));
+        }
+    }
+
+    #[test]
+    fn record_that_is_forgotten_meanwhile_is_not_looked_for() {
+        let mut store = holding(&[1, 2]);
+        let mut survey = Survey::new(true);
+        survey.step(&mut store).expect("nobody else has it");
+        store.apply(&[Change::Forget(1)]).expect("it is there");
+        let (found, made) = surveyed(survey, &mut store);
+        assert!(found.is_sound(), "{found}");
+        // As above, with the forgetting and without a record.
+        assert_eq!((found.entries, made), (1, 8));
+    }
+}

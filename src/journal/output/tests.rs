@@ -252,6 +252,16 @@ fn full_disk_leaves_what_was_there_and_the_file_cannot_be_finished() {
     fs::remove_file(target.with_file_name("small")).unwrap();
 }
 
+// Elsewhere it is not tried.
+#[cfg(unix)]
+#[test]
+fn directory_that_cannot_be_brought_to_the_disk_is_an_error() {
+    let (folder, target) = target();
+    super::sync_directory(&target).unwrap();
+    let error = super::sync_directory(&folder.path().join("gone").join("target.bin")).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+}
+
 #[test]
 fn relative_path_without_a_parent_is_in_the_directory_of_the_process() {
     let name = format!("gristmill-output-test-{}.tmp", std::process::id());

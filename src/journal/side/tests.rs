@@ -235,6 +235,22 @@ fn second_is_refused_at_once_and_told_by_whom() {
 }
 
 #[test]
+fn file_that_cannot_be_read_or_written_is_an_error_and_not_tried_for_ever() {
+    let (folder, _) = journal();
+    let path = folder.path().join("bytes");
+    fs::write(&path, "abc").unwrap();
+    let readable = fs::File::open(&path).unwrap();
+    let mut buffer = [0; 4];
+    assert_eq!(super::place::read_up_to(&readable, &mut buffer, 1).unwrap(), 2);
+    assert_eq!(&buffer, b"bc\0\0", "as far as the file goes");
+    readable.write_all_at(b"x", 0).unwrap_err();
+    let writable = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    super::place::read_up_to(&writable, &mut buffer, 0).unwrap_err();
+    writable.write_all_at(b"x", 0).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"xbc");
+}
+
+#[test]
 fn what_is_not_a_side_file_is_refused_and_left_as_it_is() {
     let (folder, journal) = journal();
     let path = Side::path_for(&journal);

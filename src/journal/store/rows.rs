@@ -263,3 +263,33 @@ pub(super) fn put_meta(connection: &Connection, before: Meta, after: Meta) -> Re
     }
     Ok(())
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::journal::store::schema;
+
+    fn record(seq: u64) -> Row {
+        let (key, kind) = (Arc::from("key"), Kind::Value);
+        let head = Head { seq, job: 1, key, input: [0; 16], kind, attempts: 1, ended: 1, took: 1, length: 1 };
+        Row { head, payload: vec![7] }
+    }
+
+    #[test]
+    fn record_that_is_not_there_or_not_counted_is_damage_and_not_forgotten() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&schema::TABLES.join(";")).unwrap();
+        let mut writer = Writer::new(&connection, Meta::default()).unwrap();
+        writer.change(&Change::Record { row: record(1), replaces: None }).unwrap();
+        for change in [Change::Forget(2), Change::Record { row: record(3), replaces: Some(2) }] {
+            let error = writer.change(&change).unwrap_err();
+            assert!(matches!(error, StoreError::Damaged(Damage { seq: 2, .. })), "{error}");
+        }
+        assert_eq!(writer.meta(), Meta { count: 1, highest: 1, counted: 0 });
+        // One is there, and the count says that there is none.
+        let mut writer = Writer::new(&connection, Meta::default()).unwrap();
+        let error = writer.change(&Change::Forget(1)).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged(Damage { seq: 1, .. })), "{error}");
+        assert_eq!(writer.meta().count, 0);
+    }
+}

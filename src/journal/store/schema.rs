@@ -30,3 +30,36 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
         Err(StoreError::Damaged(Damage::of_the_file("its tables are not those of a journal")))
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+
+    /// What is said of a file with these tables.
+    fn checked(tables: &[&str]) -> Result<(), StoreError> {
+        let connection = Connection::open_in_memory().expect("there is memory");
+        connection.execute_batch(&tables.join(";")).expect("they can be made");
+        check(&connection)
+    }
+
+    #[test]
+    fn tables_that_are_fewer_more_or_others_are_damage() {
+        checked(&TABLES).unwrap();
+        let [job, record, crash, meta] = TABLES;
+        let other = job.replace("TEXT", "text");
+        let more = "CREATE INDEX record_key ON record(key)";
+        for tables in [
+            &[job, record, crash][..],
+            &[],
+            &[job, record, crash, meta, more],
+            &[&*other, record, crash, meta],
+            &[record, job, crash, meta],
+        ] {
+            let answer = checked(tables);
+            assert!(
+                matches!(&answer, Err(StoreError::Damaged(damage)) if damage.what.contains("tables")),
+                "{answer:?} of {tables:?}"
+            );
+        }
+    }
+}

@@ -305,3 +305,52 @@ fn weight(change: &Change) -> u64 {
 fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_is_what_its_application_and_its_version_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Sqlite::open(&folder.path().join("batch.journal"), false).unwrap();
+        assert_eq!(store.format().unwrap(), Format::Empty);
+        store.create().unwrap();
+        assert_eq!(store.format().unwrap(), Format::Ours);
+        for (application, version, format) in [
+            (APPLICATION, VERSION + 1, Format::Newer(VERSION + 1)),
+            (APPLICATION, VERSION - 1, Format::Foreign),
+            (APPLICATION + 1, VERSION, Format::Foreign),
+            (APPLICATION + 1, VERSION + 1, Format::Foreign),
+            (0, 0, Format::Foreign),
+            (APPLICATION, VERSION, Format::Ours),
+        ] {
+            store.connection.pragma_update(None, "application_id", application).unwrap();
+            store.connection.pragma_update(None, "user_version", version).unwrap();
+            assert_eq!(store.format().unwrap(), format, "{application:x}, version {version}");
+        }
+    }
+
+    // Elsewhere a file that is open cannot be removed.
+    #[cfg(unix)]
+    #[test]
+    fn file_that_is_gone_is_told_at_the_close_and_leaves_no_log_for_who_has_its_name_next() {
+        for has_failed in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("batch.journal");
+            let mut store = Box::new(Sqlite::open(&path, false).unwrap());
+            store.create().unwrap();
+            store.begin().unwrap();
+            store.apply(&[Change::Job(Job::new(1, "scope", "handler", 1, false))]).unwrap();
+            let log = store.log.clone();
+            assert!(length(&log) > 0);
+            std::fs::remove_file(&path).unwrap();
+            if has_failed {
+                // With nothing else than this, which has been seen.
+                assert!(matches!(store.compact(), Err(StoreError::Gone)));
+            }
+            assert!(matches!(store.close(has_failed), Err(StoreError::Gone)));
+            assert_eq!(length(&log), 0);
+        }
+    }
+}

@@ -259,3 +259,29 @@ impl<T> fmt::Debug for ScopedDurableHandle<'_, T> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::journal::builder::Journal;
+    use crate::journal::store::Memory;
+    use crate::pool::ThreadPool;
+    use crate::waitable::Inbox;
+
+    #[test]
+    fn wait_of_a_worker_makes_the_record_urgent_and_that_of_another_thread_does_not() {
+        let journal = Journal::builder().over(Box::new(Memory::new(true))).unwrap();
+        let core = Arc::clone(journal.core());
+        // Watched before it has run, as whoever waits does.
+        let is_urgent = move || {
+            let (cell, name): (_, Arc<str>) = (Cell::<u32>::new(None), Arc::from("name"));
+            let handle = ScopedDurableHandle::new(&core, Arc::clone(&cell), &name, &name);
+            let inbox = Inbox::default();
+            Waitable::watch(&handle, inbox.signal(0));
+            cell.ran(Ok(7))
+        };
+        assert!(!is_urgent(), "nobody stands still who could do other work");
+        let pool = ThreadPool::builder().workers(1).build().unwrap();
+        assert!(pool.submit(is_urgent).unwrap().wait().unwrap());
+    }
+}
