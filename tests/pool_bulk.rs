@@ -272,14 +272,16 @@ fn cancel_ends_what_has_not_started() {
     assert_eq!(report.cancelled(), 100);
 }
 
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("bomb");
+    }
+}
+
 #[test]
 fn detached_tasks_run_and_drops_that_panic_cost_nothing() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("bomb");
-        }
-    }
     let pool = pool(1, 1024);
     let release = hold(&pool);
     let ran = Arc::new(AtomicUsize::new(0));
@@ -459,6 +461,22 @@ fn closed_or_cancelled_pool_refuses_a_loop() {
         matches!(&error, BulkError::Cancelled { done: 0, source } if source.cause().is_some()),
         "{error}"
     );
+}
+
+#[test]
+fn loop_that_is_refused_drops_what_it_captured_without_a_trace() {
+    let capturing = || {
+        let captured = Bomb;
+        move |_: &i32| _ = &captured
+    };
+    let pool = pool(1, 1);
+    let token = CancellationToken::new();
+    token.cancel();
+    let error = pool.for_each_with(&token, &[1], capturing()).expect_err("cancelled before it began");
+    assert!(matches!(error, BulkError::Cancelled { done: 0, .. }), "{error}");
+    pool.close();
+    let error = pool.for_each(&[1], capturing()).expect_err("closed");
+    assert!(matches!(error, BulkError::Refused { refusal: Refusal::Closed }), "{error}");
 }
 
 #[test]

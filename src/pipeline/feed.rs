@@ -62,7 +62,7 @@ impl<T, E> Feed<T, E> {
         run.wake_one();
     }
 
-    /// What a stage does with credit that comes without items: releases it, unless `is_cut` says that what went on before is a piece of the same.
+    /// What a stage does with credit that comes without items: releases it, unless `is_cut` says that what went on before is, or may be, a piece of the same.
     /// Where items are expanded within a bound that may be a piece of the same in any case: with an item's last results come the first of the next.
     pub(super) fn put_credit(
         &self,

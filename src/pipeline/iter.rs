@@ -168,6 +168,9 @@ impl<T, E> PipelineIter<T, E> {
     ///
     /// # Errors
     /// What ended the run early, if the iterator has not given it yet. Stopping it here is no error.
+    ///
+    /// # Panics
+    /// If the drop of an item panics that was not taken; the others are dropped, and the threads have ended.
     pub fn finish(mut self) -> Result<Report, PipelineError<E>> {
         let outcome = match (self.engine.take(), self.report.take()) {
             (Some(mut engine), _) => {
@@ -178,8 +181,13 @@ impl<T, E> PipelineIter<T, E> {
             (None, None) => unreachable!("the report is kept when the engine ends"),
         };
         // Not with `self`, once this function has its value: should one of them panic, the value would leak (rust-lang/rust#47949).
-        drop_rest(&mut self.current);
-        outcome
+        match panics::drop_each(&mut self.current) {
+            Err(panic) if !thread::panicking() => {
+                panics::drop_quietly(outcome);
+                panic.resume()
+            }
+            _ => outcome,
+        }
     }
 }
 

@@ -30,6 +30,9 @@ const UNTIL_MOVED: Duration = Duration::from_secs(3600);
 /// How long a waiting worker does not look whether there is a permit now: nobody says so.
 const PERMIT_PAUSE: Duration = Duration::from_millis(1);
 
+/// The same where it may wait for thousands, all of which it asks.
+const PERMITS_PAUSE: Duration = Duration::from_millis(16);
+
 /// Why a waiting worker does not start a task itself now.
 pub(super) enum NotYet {
     Rate(Refused),
@@ -38,11 +41,11 @@ pub(super) enum NotYet {
 }
 
 impl NotYet {
-    /// When to ask again, for a thread that sleeps by the system's clock.
+    /// When to ask again, for a thread that sleeps by the system's clock and waits for several.
     pub(super) fn ask_again(&self) -> Instant {
         match self {
             Self::Rate(refused) => refused.ask_again(),
-            Self::Permit => time::now() + PERMIT_PAUSE,
+            Self::Permit => time::now() + PERMITS_PAUSE,
         }
     }
 

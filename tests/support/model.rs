@@ -103,7 +103,7 @@ mod on_shuttle {
     }
 
     /// As [`check`], with one `share`-th of its executions, for one of so many rows that a test has, or for a cell of a large table: never
-    /// fewer than one. A test as a whole has as many as one without rows.
+    /// fewer than one. A test as a whole has at least as many as one without rows.
     pub(crate) fn check_share(name: &str, share: usize, body: impl Fn() + Send + Sync + 'static) {
         if std::env::var("GRISTMILL_ONLY").is_ok_and(|only| !name.contains(&only)) {
             return;

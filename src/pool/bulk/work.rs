@@ -108,14 +108,17 @@ where
     let tasks = (0..jobs).map(|_| a_job(Arc::clone(&shared))).collect();
     let progress = &shared.1;
     if let Some(source) = progress.cause(core) {
+        drop(tasks);
+        drop_quietly(shared);
         return Err(BulkError::Cancelled { done: 0, source });
     }
     let mut handle = ManyHandle::new(core);
     let handed_in = hand_in(core, &mut handle, tasks, Places::All, Patience::AsChosen, token);
+    let handed_in = handed_in.map_err(|(_, refusal)| refusal);
     wait(handle.seal(), token);
     let outcome = match handed_in {
         // Otherwise a first job was run inline before the pool was closed, or the loop cancelled.
-        Err((_, refusal)) if progress.is_untouched() => Err(match refusal {
+        Err(refusal) if progress.is_untouched() => Err(match refusal {
             Refusal::Cancelled(source) => BulkError::Cancelled { done: 0, source },
             refusal => BulkError::Refused { refusal },
         }),
