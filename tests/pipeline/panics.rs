@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 use gristmill::{CancellationToken, Pipeline, PipelineError, PipelineErrorKind, Report};
 
@@ -325,4 +326,96 @@ fn payload_whose_drop_panics_hangs_nothing() {
         });
         assert!(outcome.is_err() || outcome.is_ok_and(|outcome| outcome.is_err()));
     });
+}
+
+/// Counts its drops and panics in each, whoever panics already: where two of them get out of one place the program aborts.
+#[derive(Clone, Debug)]
+struct Brittle(Arc<AtomicU32>, bool);
+
+impl Drop for Brittle {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.1, "brittle");
+    }
+}
+
+#[test]
+fn drops_that_panic_of_results_that_are_left_come_out_as_one_and_the_others_are_dropped() {
+    // Four results are at hand and an error waits behind them, when the caller has taken the first.
+    let start = |results: &Arc<AtomicU32>, errors: &Arc<AtomicU32>| {
+        let (results, errors) = (Arc::clone(results), Arc::clone(errors));
+        let mut items = Pipeline::from_iter(0..1_u32)
+            .flat_map("ten", |_| 0..10_u32)
+            .try_map("fifth", move |number| match number {
+                5 => Err(Brittle(Arc::clone(&errors), true)),
+                number => Ok(Brittle(Arc::clone(&results), number > 0)),
+            })
+            .into_iter_with(&CancellationToken::new())
+            .unwrap();
+        drop(items.next().unwrap().unwrap());
+        items
+    };
+    for ends_by_drop in [true, false] {
+        let (results, errors) = (Arc::default(), Arc::default());
+        let items = start(&results, &errors);
+        let payload = catch_unwind(AssertUnwindSafe(|| {
+            if ends_by_drop {
+                drop(items);
+            } else {
+                std::mem::forget(items.finish());
+            }
+        }))
+        .expect_err("the first panic of a result comes out");
+        assert_eq!(payload.downcast_ref::<&str>(), Some(&"brittle"));
+        assert_eq!(results.load(Ordering::SeqCst), 5, "by drop: {ends_by_drop}");
+        assert_eq!(errors.load(Ordering::SeqCst), 1, "by drop: {ends_by_drop}");
+    }
+    // Where no result is left, the error is the caller's, or nobody's.
+    let (results, errors) = (Arc::default(), Arc::default());
+    let mut items = start(&results, &errors);
+    (0..4).for_each(|_| std::mem::forget(items.next().unwrap().unwrap()));
+    drop(items);
+    assert_eq!((results.load(Ordering::SeqCst), errors.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[test]
+fn drop_that_panics_of_a_result_behind_a_failure_is_not_what_ends_the_run() {
+    for round in 0..100_u32 {
+        let (open, gate) = mpsc::channel();
+        let gate = Mutex::new(gate);
+        let (start, started) = mpsc::channel();
+        let started = Mutex::new(started);
+        let (fail, failed) = mpsc::channel();
+        let failed = Mutex::new(failed);
+        let drops = Arc::default();
+        let outcome = within_limit({
+            let drops = Arc::clone(&drops);
+            move || {
+                Pipeline::from_iter(0..3_u32)
+                    .workers(2)
+                    .window(3)
+                    .try_blocking("wait", 3, move |number| match number {
+                        0 => Ok(Brittle(Arc::default(), false)),
+                        1 => {
+                            started.lock().unwrap().recv().unwrap();
+                            fail.send(()).unwrap();
+                            Err("fails")
+                        }
+                        _ => {
+                            start.send(()).unwrap();
+                            failed.lock().unwrap().recv().unwrap();
+                            // So that in some of the rounds the failure is there first, and waits for its turn.
+                            (0..round * 20).for_each(|_| std::hint::spin_loop());
+                            open.send(()).unwrap();
+                            Ok(Brittle(Arc::clone(&drops), true))
+                        }
+                    })
+                    .for_each("sink", move |_| gate.lock().unwrap().recv().unwrap())
+                    .run(&CancellationToken::new())
+            }
+        });
+        let error = outcome.unwrap_err();
+        assert!(matches!(error.kind(), PipelineErrorKind::Failed { index: 1, .. }), "{error:?}");
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    }
 }
