@@ -3,7 +3,8 @@
 //! # Invariants
 //! 1. While items are held the run is not finished: there is credit among them, or a piece ([`Run::note_piece`]) stands for them. Where every
 //!    item stands for one source item each keeps its own credit. Otherwise all credit goes with the batches that go, and is held if none does: so
-//!    where order is kept the window never counts too few.
+//!    where order is kept the window counts too few by one chunk at most, the one whose first results went on in a batch and whose last are held. (To let
+//!    its credit go on behind that batch would keep the window and count as finished what is held; the report is the one that must not lie.)
 //! 2. The credit of what is held is known to the run ([`Run::hold`]), which reads on for it: a batch that is larger than the window
 //!    fills all the same.
 //! 3. The rest is passed on by whoever finds that all that comes from above has been delivered here; it looks after the source has
