@@ -32,7 +32,7 @@ covered() {
     }
     env CARGO_TARGET_DIR="$folder" RUSTFLAGS="$flags" LLVM_PROFILE_FILE="$work/profiles/%m_%p.profraw" \
         cargo test --no-fail-fast "$@" >"$work/tests.log" 2>&1 || failures=$((failures + 1))
-    grep -E '^test result|FAILED|panicked' "$work/tests.log" | sort | uniq -c | sort -rn | head -n 20
+    grep -E '^test result|FAILED|panicked' "$work/tests.log" | sort | uniq -c | sort -rn | sed -n 1,20p
 }
 
 if (($# > 0)); then

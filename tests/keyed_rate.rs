@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // closures and helpers are test code too
 
 use std::borrow::Borrow;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread::{self, JoinHandle};
@@ -346,6 +347,72 @@ fn keys_that_panic_lose_nothing_and_none_of_them_is_leaked() {
     assert_eq!(LIVE.load(SeqCst), 1);
     drop(limiter);
     assert_eq!(LIVE.load(SeqCst), 0);
+}
+
+/// A key of which somebody else takes a permit while it is cloned, so that the clone is not needed.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Contended(u32);
+
+thread_local! {
+    static LIMITER: RefCell<Option<KeyedRateLimiter<Contended>>> = const { RefCell::new(None) };
+    static DROP: Cell<Needless> = const { Cell::new(Needless::Counts) };
+}
+
+/// What the drop of a needless clone does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Needless {
+    Counts,
+    Panics,
+    Acquires,
+}
+
+impl Clone for Contended {
+    fn clone(&self) -> Self {
+        if let Some(limiter) = LIMITER.take() {
+            // This one's own clone is needed: it is kept.
+            limiter.try_acquire(self).expect("it is the first");
+            LIMITER.set(Some(limiter));
+        }
+        Self(self.0)
+    }
+}
+
+impl Drop for Contended {
+    fn drop(&mut self) {
+        match DROP.replace(Needless::Counts) {
+            Needless::Counts => {}
+            Needless::Panics => panic!("dropped"),
+            Needless::Acquires => {
+                let limiter = LIMITER.take().expect("it is there");
+                assert!(limiter.try_acquire(&Contended(self.0)).unwrap_err().is_not_yet());
+                LIMITER.set(Some(limiter));
+            }
+        }
+    }
+}
+
+#[test]
+fn drop_of_a_needless_clone_may_panic_or_use_the_limiter_and_nobody_is_left_in_the_line() {
+    for drops in [Needless::Panics, Needless::Acquires] {
+        for waits in [true, false] {
+            let (limiter, clock) = one_a_second::<Contended>(1, 1);
+            let key = std::mem::ManuallyDrop::new(Contended(1));
+            LIMITER.set(Some(limiter.clone()));
+            DROP.set(drops);
+            let outcome = catch_unwind(AssertUnwindSafe(|| match waits {
+                true => limiter.acquire_timeout(&*key, SECOND / 2),
+                false => limiter.try_acquire(&*key),
+            }));
+            LIMITER.set(None);
+            assert_eq!(outcome.is_err(), drops == Needless::Panics);
+            assert!(outcome.ok().is_none_or(|answer| answer.is_err()));
+            assert_eq!(DROP.get(), Needless::Counts, "a clone was dropped");
+            let report = limiter.report();
+            assert_eq!((report.keys, report.rate.waiting, report.rate.acquired), (1, 0, 1));
+            clock.advance(SECOND);
+            assert!(limiter.try_acquire(&*key).is_ok(), "nobody is before it");
+        }
+    }
 }
 
 #[test]

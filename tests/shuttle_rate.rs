@@ -225,3 +225,38 @@ fn on_the_models_clock_no_window_sees_more_than_the_limit() {
         assert_eq!((report.acquired, report.waiting), (calls.len() as u64, 0));
     });
 }
+
+#[test]
+fn slower_rate_carries_over_no_more_than_is_to_be_paid_off() {
+    check("slower_rate_carries_over_no_more_than_is_to_be_paid_off", || {
+        let (limiter, clock) = spent(1);
+        let slower = {
+            let limiter = limiter.clone();
+            spawn(move || limiter.set_rate(1, 3600 * SECOND).unwrap())
+        };
+        for _ in 0..4 {
+            clock.advance(SECOND);
+            let _ = limiter.try_acquire();
+        }
+        slower.join().unwrap();
+        clock.advance(3600 * SECOND);
+        assert!(limiter.try_acquire().is_ok(), "one permit was to be paid off, and time for one has passed");
+    });
+}
+
+#[test]
+fn reservation_that_is_dropped_while_others_take_allows_no_more_than_the_rate() {
+    check("reservation_that_is_dropped_while_others_take_allows_no_more_than_the_rate", || {
+        let clock = ManualClock::new();
+        let limiter = RateLimiter::builder(1, SECOND).clock(clock.clone()).build().unwrap();
+        let reservation = limiter.try_reserve(1).unwrap();
+        let dropper = spawn(move || drop(reservation));
+        clock.advance(SECOND);
+        limiter.try_acquire().unwrap();
+        clock.advance(SECOND / 2);
+        thread::yield_now();
+        assert!(limiter.try_acquire().is_err(), "half a second after the last");
+        dropper.join().unwrap();
+        assert!(limiter.try_acquire().is_err(), "half a second after the last");
+    });
+}

@@ -9,8 +9,11 @@
 //!    lock, and unparks the thread that is then the first. A thread looks at its place under the lock before each park, and
 //!    an unpark in between is kept by the thread.
 //! 4. An entry of the queue is removed by its own thread only.
+//! 5. What is given back, and what is left to be paid off when the rate changes, goes by an instant that is read under the lock. An earlier one, from before
+//!    others took theirs, would take what time has served for unserved: too much would come back, or be carried over into a rate a thousand times slower. A
+//!    take by an earlier instant finds less than there is, and needs no lock for it.
 //!
-//! Lock order: `state` is a leaf. The clock is read, threads are unparked and tokens are asked with it released: a token may
+//! Lock order: `state`, then what a clock has inside. Threads are unparked and tokens are asked with it released: a token may
 //! run callbacks of the user's when it is asked.
 
 use std::sync::Arc;
@@ -160,8 +163,8 @@ impl Core {
 
     /// Changes the rate to what `change` makes of it. All who wait look again: their weight may be above a new burst.
     pub(super) fn change<E>(&self, change: impl FnOnce(Rate) -> Result<Rate, E>) -> Result<(), E> {
-        let now = self.time.now();
         let mut state = self.state.lock();
+        let now = self.time.now();
         let before = state.scale;
         let after = before.with_rate(change(before.rate())?);
         if !after.is_same(&before) {
@@ -179,8 +182,8 @@ impl Core {
 impl TakesBack for Core {
     // Invariant 3.
     fn give_back(&self, _: usize, slot: Slot, permits: u32) {
-        let now = self.time.now();
         let mut state = self.state.lock();
+        let now = self.time.now();
         let State { scale, line, report } = &mut *state;
         line.gcra.give_back(scale, slot, permits, now);
         report.acquired -= u64::from(permits);

@@ -7,8 +7,8 @@
 //!    unparks the thread concerned. A thread looks at its place under the lock before each park.
 //! 2. A line that somebody waits in stays at its place, so a place is found by its key once for each wait.
 //!
-//! Lock order: `state` is a leaf. Keys are hashed, cloned and dropped with it released, and the clock is read, threads are unparked and
-//! tokens asked likewise. The `Eq` of keys runs under it.
+//! Lock order: `state`, then what a clock has inside, which is read under it where the instant must not be an earlier one than others have used. Keys
+//! are hashed, cloned and dropped with it released, and threads are unparked and tokens asked likewise. The `Eq` of keys runs under it.
 
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -24,9 +24,9 @@ use super::entry::After;
 use super::report::KeyedRateReport;
 use super::state::State;
 use crate::cancel::CancellationToken;
-use crate::sync::Mutex;
 use crate::sync::thread::Thread;
 use crate::sync::time::Instant;
+use crate::sync::{Mutex, MutexGuard};
 
 #[derive(Debug)]
 pub(super) struct Core<K> {
@@ -96,12 +96,9 @@ impl<K> Core<K> {
             }
         }
         // Before the lock, so that they are dropped after it.
-        let (mut own, mut after) = (Some(key.to_owned()), After::nothing());
-        let mut state = self.state.lock();
-        let at = match state.find(hash, key) {
-            Some(at) => Some(at),
-            None => own.take().and_then(|own| state.keep(hash, own, now, &mut after)),
-        };
+        let (mut own, mut after) = (None, After::nothing());
+        let (mut state, found) = self.find_or_clone(hash, key, permits, &mut own)?;
+        let at = found.or_else(|| own.take().and_then(|own| state.keep(hash, own, now, &mut after)));
         let result = match at {
             Some(at) => match state.take(at, permits, now) {
                 Some(slot) => Ok((at, slot)),
@@ -110,8 +107,39 @@ impl<K> Core<K> {
             None => Err(state.refuse_new(permits, now)),
         };
         drop(state);
-        after.act();
+        drop(after.act());
         result
+    }
+
+    /// Looks for a key under the lock; if it is not there, there is a clone of it in `own`, and only then.
+    ///
+    /// A clone that another thread made needless is dropped here, where nothing is taken and nobody waits: that runs code of the user's.
+    fn find_or_clone<Q>(
+        &self,
+        hash: u64,
+        key: &Q,
+        permits: u32,
+        own: &mut Option<K>,
+    ) -> Result<(MutexGuard<'_, State<K>>, Option<usize>), RateLimited>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        loop {
+            let state = self.state.lock();
+            match state.find(hash, key) {
+                None if own.is_none() => {
+                    state.check_weight(permits)?;
+                    drop(state);
+                    *own = Some(key.to_owned());
+                }
+                Some(_) if own.is_some() => {
+                    drop(state);
+                    *own = None;
+                }
+                found => return Ok((state, found)),
+            }
+        }
     }
 
     /// Takes permits of a key; waits for them until `limit` (`None`: no limit) or until `token` is cancelled.
@@ -135,23 +163,17 @@ impl<K> Core<K> {
         }
         let hash = self.hasher.hash_one(key);
         let now = self.time.now();
+        // Of user code, so it goes when the wait is over: a panic in its drop would leave a line with somebody in it who is gone.
+        let mut gone = None;
         let (at, turn) = {
             let (mut own, mut after) = (None, After::nothing());
-            let mut state = self.state.lock();
-            let mut found = state.find(hash, key);
-            if found.is_none() {
-                state.check_weight(permits)?;
-                drop(state);
-                own = Some(key.to_owned());
-                state = self.state.lock();
-                found = state.find(hash, key);
-            }
+            let (mut state, mut found) = self.find_or_clone(hash, key, permits, &mut own)?;
             if found.is_none() && state.has_room(now) {
                 found = own.take().and_then(|own| state.keep(hash, own, now, &mut after));
             }
             if found.is_some_and(|at| state.take(at, permits, now).is_some()) {
                 drop(state);
-                after.act();
+                drop(after.act());
                 return Ok(());
             }
             state.check_weight(permits)?;
@@ -159,23 +181,28 @@ impl<K> Core<K> {
             if limit.is_some_and(|limit| limit < not_before) {
                 return Err(state.refuse_wait(not_before, far));
             }
-            // A clone that another thread made needless is dropped after the lock.
             let at = found.or_else(|| own.take().map(|own| state.pend(hash, own)));
             let at = at.unwrap_or_else(|| unreachable!("a key that is not found was cloned"));
-            (at, Turn { ticket: state.enter(at, permits, now), permits, limit })
+            let turn = Turn { ticket: state.enter(at, permits, now), permits, limit };
+            drop(state);
+            gone = after.act().or(gone);
+            (at, turn)
         };
         wait(&**self.time.clock(), token, |cancelled, now| {
             let mut after = After::nothing();
             let answer = self.state.lock().look(at, &turn, cancelled, now, &mut after);
-            after.act();
+            if let Some(key) = after.act() {
+                gone = Some(key);
+            }
             answer
         })
     }
 
     /// Changes the rate of all keys to what `change` makes of it.
     pub(super) fn change<E>(&self, change: impl FnOnce(Rate) -> Result<Rate, E>) -> Result<(), E> {
-        let now = self.time.now();
-        let waiters = self.state.lock().change(change, now)?;
+        let mut state = self.state.lock();
+        let waiters = state.change(change, self.time.now())?;
+        drop(state);
         waiters.iter().for_each(Thread::unpark);
         Ok(())
     }
@@ -183,9 +210,11 @@ impl<K> Core<K> {
 
 impl<K: Send> TakesBack for Core<K> {
     fn give_back(&self, place: usize, slot: Slot, permits: u32) {
-        let now = self.time.now();
         let mut after = After::nothing();
-        self.state.lock().give_back(place, slot, permits, now, &mut after);
-        after.act();
+        let mut state = self.state.lock();
+        let now = self.time.now();
+        state.give_back(place, slot, permits, now, &mut after);
+        drop(state);
+        drop(after.act());
     }
 }

@@ -30,8 +30,11 @@ impl<K> After<K> {
         Self { gone: None, wake: [None, None] }
     }
 
-    pub(super) fn act(self) {
+    /// Answers the key to drop, which the caller does where nothing is lost if that panics, or uses the limiter.
+    #[must_use = "dropping it runs code of the user's"]
+    pub(super) fn act(self) -> Option<K> {
         self.wake.iter().flatten().for_each(Thread::unpark);
+        self.gone
     }
 }
 
