@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gristmill::combine::{after, as_completed, first_ok, wait_all, wait_first};
+use gristmill::combine::{after, as_completed, first_ok, try_race, try_wait_first, wait_all, wait_first};
 use gristmill::{Signal, Waitable};
 use proptest::prelude::*;
 
@@ -206,4 +206,15 @@ proptest! {
         known.extend(fresh);
         prop_assert_eq!(order, known);
     }
+}
+
+#[test]
+fn question_for_the_first_does_not_wait_for_one_that_is_to_come_before_it() {
+    let promises = stamped([2, 1]);
+    promises[0].end(None);
+    assert_eq!(try_wait_first(promises.clone()).err().map(|all| all.len()), Some(2));
+    assert_eq!(try_race(promises.clone()).err().map(|all| all.len()), Some(2));
+    promises[1].end(None);
+    assert_eq!(try_wait_first(promises.clone()).ok().flatten().unwrap().index, 1);
+    assert_eq!(try_race(promises).ok().flatten().unwrap().index, 1);
 }

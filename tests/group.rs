@@ -1157,3 +1157,27 @@ fn tasks_that_come_while_a_runner_lingers_run_together() {
         group.wait().expect("all succeed");
     }
 }
+
+#[test]
+fn purged_runner_is_hired_anew_though_another_runs() {
+    let pool = ThreadPool::builder().workers(2).build().expect("two workers");
+    let group = limit(2).on(&pool).expect("a limit");
+    let (sender, receiver) = mpsc::channel();
+    let (gate, pass) = Gate::new();
+    let first = move || {
+        pass();
+        receiver.recv().map_err(|_| "the second never ran".to_owned())
+    };
+    group.spawn(first).expect("room");
+    gate.wait();
+    let (other, running) = occupy(&pool);
+    group.spawn(move || sender.send(7).map(|()| 8).map_err(|_| "nobody listens".to_owned())).expect("room");
+    let purged = pool.purge();
+    assert_eq!(purged.len(), 1, "the second runner");
+    drop(purged);
+    gate.open();
+    other.open();
+    gate::ended(running).expect("no panic");
+    assert!(group.wait_timeout(LONG).expect("another is hired").is_ok());
+    assert_eq!(group.into_results().expect("success"), [7, 8]);
+}

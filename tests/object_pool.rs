@@ -783,3 +783,28 @@ fn errors_say_what_is_true() {
     let texts = ObjectPool::builder(1, || 7).build().unwrap();
     assert_eq!(format!("{:?}", texts.take().unwrap()), "7");
 }
+
+#[test]
+fn object_that_outlives_its_pool_drops_hooks_that_panic_quietly() {
+    struct Brittle;
+    impl Drop for Brittle {
+        fn drop(&mut self) {
+            panic!("brittle");
+        }
+    }
+    let (reset, check) = (Brittle, Brittle);
+    let pool = ObjectPool::builder(1, || 7_u8)
+        .reset(move |_| {
+            let _ = &reset;
+            true
+        })
+        .check(move |_| {
+            let _ = &check;
+            true
+        })
+        .build()
+        .unwrap();
+    let object = pool.take_owned().unwrap();
+    drop(pool);
+    drop(object);
+}

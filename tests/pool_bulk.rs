@@ -7,7 +7,8 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use gristmill::{
-    BulkError, CancellationToken, Refusal, Saturation, Shutdown, ShutdownReport, TaskError, ThreadPool,
+    BulkError, CancellationToken, ManyHandle, Refusal, Saturation, Shutdown, ShutdownReport, TaskError,
+    ThreadPool,
 };
 use proptest::prelude::*;
 
@@ -241,6 +242,73 @@ fn abort_hands_back_every_task_that_has_not_started() {
         task.run().expect("no panic");
     }
     assert_eq!(ran.load(SeqCst), 200);
+}
+
+/// Of 64 tasks the 13th holds the only worker, which has some after it in its hand, until what it gives is dropped.
+fn in_the_midst(pool: &ThreadPool, ran: &Arc<AtomicUsize>) -> (ManyHandle<'static, ()>, mpsc::Sender<()>) {
+    let (came, arrival) = mpsc::channel();
+    let (open, held) = mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let tasks = (0..64).map(|i| {
+        let (came, held, ran) = (came.clone(), Arc::clone(&held), Arc::clone(ran));
+        move || {
+            ran.fetch_add(1, SeqCst);
+            if i == 12 {
+                came.send(()).expect("awaited");
+                held.lock().expect("not poisoned").recv().expect_err("it is dropped");
+            }
+        }
+    });
+    let handle = pool.submit_many(tasks).expect("open");
+    arrival.recv().expect("the 13th runs");
+    (handle, open)
+}
+
+#[test]
+fn what_a_chunk_hands_back_twice_is_given_out_once() {
+    // By one report.
+    let pool = pool(1, 1024);
+    let ran = Arc::default();
+    let (handle, open) = in_the_midst(&pool, &ran);
+    let report = std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| pool.shutdown(Shutdown::Abort));
+        while pool.queued() > 0 {
+            std::thread::yield_now();
+        }
+        drop(open);
+        stopping.join().expect("no panic")
+    });
+    closes(&report);
+    let returned = handle.wait().iter().filter(|result| result.is_err()).count();
+    assert_eq!((report.returned() as usize, report.tasks().len()), (returned, returned));
+    for task in report.into_tasks() {
+        task.run().expect("no panic");
+    }
+    assert_eq!(ran.load(SeqCst), 64, "each of them once");
+}
+
+#[test]
+fn purged_tasks_that_are_kept_are_not_dropped_by_a_later_purge() {
+    let pool = pool(1, 1024);
+    let ran = Arc::default();
+    let (handle, open) = in_the_midst(&pool, &ran);
+    let kept = pool.purge();
+    assert!(!kept.is_empty());
+    pool.pause();
+    drop(open);
+    // What was in the worker's hand is back in the queue, or has run: either way it is not what was kept.
+    while pool.snapshot().running() > 0 {
+        std::thread::yield_now();
+    }
+    let later = pool.purge().len();
+    let before = ran.load(SeqCst);
+    assert_eq!(before + kept.len() + later, 64);
+    for task in kept {
+        task.run().expect("no panic");
+    }
+    assert_eq!(ran.load(SeqCst), 64 - later);
+    pool.resume();
+    assert_eq!(handle.wait().len(), 64);
 }
 
 #[test]

@@ -650,3 +650,23 @@ fn rate_that_is_raised_counts_for_what_waits_in_the_pool() {
         assert_eq!(ended(task).expect("it succeeds"), 7);
     }
 }
+
+#[test]
+fn worker_that_waits_behind_a_cancelled_task_of_the_same_key_does_not_sleep_on() {
+    for of_the_pool in [true, false] {
+        let (clock, limiter) = used_up(8);
+        clock.advance(8 * SECOND);
+        let pool = if of_the_pool { builder(1).rate(&limiter) } else { builder(1) };
+        let pool = pool.build().expect("good settings");
+        let (submitter, of_task) = (pool.submitter().clone(), limiter.clone());
+        let outer = pool.submit(move || {
+            let first = submitter.task().key(1_u32);
+            let first = if of_the_pool { first } else { first.rate(&of_task) };
+            let first = first.submit(|_| 1).expect("room");
+            let second = submitter.task().key(1_u32).submit(|_| 2).expect("room");
+            assert_eq!(first.cancel(), CancelOutcome::Prevented);
+            second.wait().expect("it runs here")
+        });
+        assert_eq!(ended(outer.expect("open")).expect("no panic"), 2);
+    }
+}

@@ -854,3 +854,31 @@ fn texts_of_a_loop_say_why() {
     let panicked = semaphore.map([1], |_: u8| -> u8 { panic!("no mill") }).unwrap_err();
     assert_eq!(panicked.to_string(), "item 0 panicked: no mill");
 }
+
+#[test]
+fn items_may_wait_for_what_their_iterator_held() {
+    let (held, gone) = std::sync::mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    let items = (0..3).inspect(move |_| _ = &held);
+    let ends = Semaphore::new(2).map(items, |item| (item, gone.lock().unwrap().recv().is_err())).unwrap();
+    assert_eq!(ends, [(0, true), (1, true), (2, true)]);
+}
+
+#[test]
+fn drop_of_a_function_that_panics_changes_no_answer_where_nothing_is_started() {
+    struct Brittle;
+    impl Drop for Brittle {
+        fn drop(&mut self) {
+            panic!("brittle");
+        }
+    }
+    let (token, brittle) = (CancellationToken::new(), Brittle);
+    token.cancel();
+    let answer = Semaphore::new(1).map_with(&token, 0..3, move |_| _ = &brittle);
+    assert!(matches!(answer, Err(LimitedError::Cancelled { done: 0, .. })), "{answer:?}");
+    // Nor does it add to a panic of the iterator.
+    let brittle = Brittle;
+    let items = (0..3).inspect(|item| assert!(*item < 1, "iterator"));
+    let outcome = catch_unwind(AssertUnwindSafe(|| Semaphore::new(1).map(items, move |_| _ = &brittle)));
+    assert_eq!(outcome.unwrap_err().downcast_ref(), Some(&"iterator"));
+}

@@ -13,8 +13,8 @@ use gristmill::sync::channel;
 use gristmill::sync::model as execution;
 use gristmill::sync::thread::yield_now;
 use gristmill::{
-    AdaptiveSize, CancelOutcome, KeyFailure, ResizeError, Shutdown, TaskError, TaskHandle, ThreadPool,
-    ThreadPoolBuilder,
+    AdaptiveSize, CancelOutcome, KeyFailure, ManualClock, RateLimiter, ResizeError, Shutdown, TaskError,
+    TaskHandle, ThreadPool, ThreadPoolBuilder,
 };
 
 #[path = "support/model.rs"]
@@ -556,5 +556,25 @@ fn purge_that_races_the_workers_takes_what_has_not_started() {
         let report = pool.shutdown(Shutdown::Drain);
         closes(&report);
         assert_eq!(report.returned(), returned as u64);
+    });
+}
+
+/// A worker asks for a rated task's permit with the queue let go of; the lanes look empty then, and what is queued meanwhile is in a list.
+#[test]
+fn task_that_is_queued_while_a_rated_one_is_refused_is_not_stranded() {
+    check("task_that_is_queued_while_a_rated_one_is_refused_is_not_stranded", || {
+        execution::forbid_timeouts();
+        let clock = ManualClock::new(); // it stands still
+        let limiter = RateLimiter::builder(1, Duration::from_secs(1)).clock(clock.clone()).build();
+        let limiter = limiter.expect("it is a rate");
+        limiter.try_acquire().expect("the first");
+        let pool = pool(builder(1, 8));
+        let rated = pool.task().rate(&limiter).submit(|_| 1).expect("room");
+        for plain in 0..2 {
+            assert_eq!(pool.submit(move || plain).expect("room").wait().expect("no panic"), plain);
+        }
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(rated.wait().expect("it has its permit"), 1);
+        end(&pool, Shutdown::Drain);
     });
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use gristmill::watch::Alerts;
 use gristmill::{Watch, WatchError};
 
 /// So long that only a hang reaches it.
@@ -173,4 +174,31 @@ fn interval_of_zero_is_refused_with_a_reason() {
     assert!(matches!(error, WatchError::ZeroInterval));
     assert_eq!(error.to_string(), "an interval of zero would leave no time between two looks");
     assert_eq!(gone.recv_timeout(LONG), Ok("dropped"));
+}
+
+#[test]
+fn rules_whose_closures_panic_in_their_drops_are_all_dropped() {
+    struct Brittle(Arc<AtomicUsize>);
+    impl Drop for Brittle {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, SeqCst);
+            panic!("brittle");
+        }
+    }
+    let drops = Arc::<AtomicUsize>::default();
+    let alerts = Alerts::<u32>::new();
+    for rule in ["asked", "added"] {
+        let (raise, clear) = (Brittle(Arc::clone(&drops)), Brittle(Arc::clone(&drops)));
+        alerts.when(
+            rule,
+            move |_| std::ptr::eq(&raise, &raise),
+            move |_| std::ptr::eq(&clear, &clear),
+            |_| (),
+        );
+        if rule == "asked" {
+            alerts.check(&1);
+        }
+    }
+    drop(alerts);
+    assert_eq!(drops.load(SeqCst), 4);
 }

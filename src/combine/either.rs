@@ -47,6 +47,13 @@ impl<W: Waitable> Waitable for Either<W> {
         }
     }
 
+    fn stamp(&self) -> Option<u64> {
+        match self {
+            Self::Handle(handle) => handle.stamp(),
+            Self::Timer(timer) => timer.stamp(),
+        }
+    }
+
     fn take(&mut self) -> Option<Self::Output> {
         match self {
             Self::Handle(handle) => handle.take().map(Ended::Handle),

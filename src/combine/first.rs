@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::kept::gather;
 use super::limit::{Early, Limit, always, in_time, unless_cancelled};
 use super::set::Set;
 use crate::cancel::CancellationToken;
@@ -73,7 +72,7 @@ pub fn wait_first<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Option<F
 /// # Errors
 /// None has ended; the handles are given back.
 pub fn try_wait_first<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Result<Option<First<W>>, Vec<W>> {
-    one_that_has_ended(handles, Others::GoOn)
+    in_time(first(handles, Limit::now(), Others::GoOn))
 }
 
 /// As [`wait_first`], for at most `timeout`. `Duration::MAX` waits without limit.
@@ -148,7 +147,7 @@ pub fn race<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Option<First<W
 /// None has ended; the handles are given back, and none is cancelled.
 #[track_caller]
 pub fn try_race<W: Waitable>(handles: impl IntoIterator<Item = W>) -> Result<Option<First<W>>, Vec<W>> {
-    one_that_has_ended(handles, Others::Cancelled)
+    in_time(first(handles, Limit::now(), Others::Cancelled))
 }
 
 /// As [`race`], for at most `timeout`. `Duration::MAX` waits without limit.
@@ -189,19 +188,6 @@ pub fn race_with<W: Waitable>(
 enum Others {
     GoOn,
     Cancelled,
-}
-
-#[track_caller]
-fn one_that_has_ended<W: Waitable>(
-    handles: impl IntoIterator<Item = W>,
-    others: Others,
-) -> Result<Option<First<W>>, Vec<W>> {
-    let handles = gather(handles);
-    if handles.is_empty() || handles.iter().any(W::is_finished) {
-        Ok(always(first(handles, Limit::NONE, others)))
-    } else {
-        Err(handles)
-    }
 }
 
 // No closure on the way to `cancel`: it would be the caller.

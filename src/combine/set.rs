@@ -15,6 +15,7 @@
 //! No lock is held here: the inbox has its own, and the handles theirs.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::mem;
 
 use super::entries::{Entries, Entry};
 use super::limit::{Interrupt, Limit};
@@ -88,11 +89,15 @@ impl<W: Waitable> Set<W> {
 
     /// One more; its index.
     pub(super) fn push(&mut self, handle: W) -> usize {
-        let index = self.entries.total();
-        self.stamped.extend(handle.stamp().map(|stamp| (stamp, index)));
-        handle.watch(self.inbox.signal(index));
+        let index = self.entries.push(handle);
         self.open += 1;
-        self.entries.push(handle)
+        // It is there before it is watched: should that panic, its index is not given out again, and the signal that was dropped is its own.
+        if let Some(handle) = self.get(index) {
+            let stamp = handle.stamp();
+            handle.watch(self.inbox.signal(index));
+            self.stamped.extend(stamp.map(|stamp| (stamp, index)));
+        }
+        index
     }
 
     /// The handle of one that has not been taken out.
@@ -224,8 +229,8 @@ impl<W: Waitable> Set<W> {
                 }
                 if matches!(arrival, Arrival::Lost(_)) {
                     let stamp = handle.stamp();
-                    entry.is_lost = true;
-                    self.lost += 1;
+                    // A handle may have left two signals, and drop both.
+                    self.lost += usize::from(!mem::replace(&mut entry.is_lost, true));
                     // Nobody waits for its turn.
                     stamp.map(|stamp| self.stamped.remove(&(stamp, index)));
                 }
@@ -319,6 +324,8 @@ impl<W: Waitable> Set<W> {
                 Help::Later(at) => later(at),
             }
         }
+        // Past the holes at the end, so that they are not gone through again at each look.
+        self.unhelped = self.entries.total();
         Step::ParkUntil(until)
     }
 }

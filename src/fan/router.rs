@@ -226,8 +226,7 @@ impl<T> Router<T> {
     #[must_use]
     pub fn dead_lanes(self, rule: LaneRule) -> Self {
         let mut table = self.core.table.lock();
-        table.dead = rule;
-        table.announce();
+        table.set_dead(rule);
         drop(table);
         self
     }

@@ -165,6 +165,17 @@ impl<T> Table<T> {
         None
     }
 
+    /// What is done about dead lanes from now on. Where they are passed over, the keys of those that are there are free.
+    pub(super) fn set_dead(&mut self, rule: LaneRule) {
+        self.dead = rule;
+        for at in 0..self.lanes.len() {
+            if rule == LaneRule::Skip && self.lanes[at].sender.is_none() {
+                self.release_keys(at);
+            }
+        }
+        self.announce();
+    }
+
     /// What lies in dead lanes, and in the shared queue if it has no lane.
     pub(super) fn take_undelivered(&mut self) -> (Vec<T>, Vec<Entry<T>>) {
         let mut left = Vec::new();

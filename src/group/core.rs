@@ -90,10 +90,11 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> Drop for Hired<'env, T, E> {
         let alone = core.line.unhired();
         if core.token.is_cancelled() {
             core.purge();
-        } else if alone && core.pool.is_refusing() {
-            core.abandon();
-        } else if alone {
+        } else if !core.pool.is_refusing() {
+            // Also where others run: what they are at may wait for what is queued, or take long.
             core.rescue();
+        } else if alone {
+            core.abandon();
         }
     }
 }

@@ -262,7 +262,10 @@ impl<E> GroupError<E> {
         if cause >= self.0.failures.len() {
             return Err(self);
         }
-        Ok(self.into_failures()?.swap_remove(cause))
+        let mut failures = self.into_failures()?;
+        let cause = failures.swap_remove(cause);
+        failures.into_iter().for_each(drop_quietly);
+        Ok(cause)
     }
 
     /// All [failures](Self::failures) until the group was done or cancelled, taken out; the reactions are dropped.

@@ -254,9 +254,17 @@ impl<J> Line<J> {
             Next::Run { job, refill: Some(there), hire }
         });
         inbox.active -= usize::from(matches!(next, Next::Leave));
+        // Who lingers may not come for long, and who is hired may lie behind what others have queued: the place is a helper's to take.
+        let is_one_free = match &next {
+            Next::Leave => !is_empty(&outbox, &inbox),
+            Next::Run { hire, .. } => *hire > 0,
+            Next::Linger => false,
+        };
+        let helpers = if is_one_free { mem::take(&mut inbox.helpers) } else { Vec::new() };
         drop(inbox);
         drop(outbox);
         unpark(waiters);
+        unpark(helpers);
         next
     }
 

@@ -81,6 +81,10 @@ impl Core<'_> {
         let mut store = self.queue.lock();
         store.workers -= 1;
         self.gate.meters.gone(worker);
+        // It may be the one too many. Never set here: who is to leave is told when that is decided.
+        if store.workers <= store.target {
+            self.gate.flag(CROWDED, false);
+        }
         if !self.gate.is_finished() {
             self.queue.unseat(&mut store, worker, |entry| key_hash(&*entry.task));
         }

@@ -273,16 +273,14 @@ impl<'env> Core<'env> {
         if ahead.would_wait_for_itself() {
             return Err(NotYet::Permit);
         }
-        // What is cancelled starts nothing, and needs no permit.
-        if self.is_rated(ahead.control()) && cancel_cause(ahead.control(), &self.gate).is_none() {
-            if !ahead.is_queued() {
-                return Ok(false);
-            }
+        // What is cancelled, runs or is over starts nothing, and needs no permit; it may have to leave its key.
+        let starts =
+            |ahead: &Queued<'env>| ahead.is_queued() && cancel_cause(ahead.control(), &self.gate).is_none();
+        if self.is_rated(ahead.control()) && starts(&ahead) {
             let permits = self.reserve(&*ahead)?;
-            if !ahead.is_queued() {
-                return Ok(false);
+            if ahead.is_queued() {
+                keep(permits);
             }
-            keep(permits);
         }
         if self.run_here(&*ahead, Some(seat)) {
             return Ok(true);

@@ -219,9 +219,9 @@ pub struct ReturnedTask<'env> {
 }
 
 impl<'env> ReturnedTask<'env> {
-    /// The tasks that an entry of the queue stands for.
+    /// The tasks that an entry of the queue stands for, and that nobody has been given yet.
     pub(super) fn each(entry: Queued<'env>) -> impl Iterator<Item = Self> {
-        (0..entry.returned_parts()).map(move |part| Self { task: Some(Arc::clone(&entry)), part })
+        entry.returned_parts().map(move |part| Self { task: Some(Arc::clone(&entry)), part })
     }
 
     /// The task's name; `task` if it was given none.

@@ -13,6 +13,7 @@
 //! Lock order: `body` is a leaf, but for what a policy looks at to answer that.
 
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::control::Control;
@@ -66,9 +67,10 @@ pub(super) trait Run: Send + Sync {
     fn run_returned(&self, part: usize, seat: Option<&Seat>) -> Result<(), Panic>;
     /// Drops the closure of a task that was handed back.
     fn discard_returned(&self, part: usize);
-    /// How many parts were handed back.
-    fn returned_parts(&self) -> usize {
-        1
+    /// The parts that were handed back since this was last asked: an entry that stands for several tasks may be handed back more often than once,
+    /// and each of them is given out once.
+    fn returned_parts(&self) -> Range<usize> {
+        0..1
     }
     fn control(&self) -> Option<&Control>;
     /// Whether it stands for one task, whose times are those of the entry.

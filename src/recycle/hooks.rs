@@ -12,6 +12,15 @@ pub(super) struct Hooks<T> {
     pub(super) dispose: Option<Dispose<T>>,
 }
 
+// The last holder may be an object that comes back after the pool is gone, and a return never panics.
+impl<T> Drop for Hooks<T> {
+    fn drop(&mut self) {
+        drop_quietly(self.check.take());
+        drop_quietly(self.reset.take());
+        drop_quietly(self.dispose.take());
+    }
+}
+
 impl<T> Hooks<T> {
     /// Whether an idle object may be used; one whose check panics may not.
     pub(super) fn check(&self, object: &mut T) -> bool {

@@ -103,7 +103,7 @@ impl Semaphore {
     /// permits are back; results and items that were not started are dropped; see [`LimitedError`].
     ///
     /// # Panics
-    /// If the iterator panics; nothing was started then, and what it had given is dropped.
+    /// If the iterator panics, in its drop too; nothing was started then, and what it had given is dropped.
     pub fn map<T: Send, R: Send>(
         &self,
         items: impl IntoIterator<Item = T>,
@@ -186,18 +186,21 @@ impl Semaphore {
         items: impl IntoIterator<Item = T>,
         run: impl Fn(T) -> Result<R, E> + Sync,
     ) -> Result<Vec<R>, LimitedError<E>> {
-        let mut given = Given(Vec::new());
+        let mut given = Given { items: Vec::new(), run: Some(run) };
         let mut items = items.into_iter();
         for item in items.by_ref() {
-            given.0.push(item);
+            given.items.push(item);
             if let Some(source) = token.and_then(CancellationToken::cause) {
                 drop_quietly(items);
                 return Err(LimitedError::Cancelled { done: 0, source });
             }
         }
-        let count = given.0.len();
+        // What it holds may be what the items wait for.
+        drop(items);
+        let (items, run) = given.take();
+        let count = items.len();
         panics::note_locations();
-        let looped = Loop::new(self, token, mem::take(&mut given.0), run);
+        let looped = Loop::new(self, token, items, run);
         let mut results = looped.run_on_threads(self.loop_threads(count));
         let end = looped.finish();
         if results.len() == count {
@@ -216,11 +219,23 @@ impl Semaphore {
     }
 }
 
-/// Items on their way out of the user's iterator: should that panic, their drops must not add to it.
-struct Given<T>(Vec<T>);
+/// Items on their way out of the user's iterator, and what is to be done with them: should that panic, or nothing be started, their drops must not
+/// add to it.
+struct Given<T, F> {
+    items: Vec<T>,
+    /// There until it is taken.
+    run: Option<F>,
+}
 
-impl<T> Drop for Given<T> {
+impl<T, F> Given<T, F> {
+    fn take(&mut self) -> (Vec<T>, F) {
+        (mem::take(&mut self.items), self.run.take().expect("it is taken once"))
+    }
+}
+
+impl<T, F> Drop for Given<T, F> {
     fn drop(&mut self) {
-        self.0.drain(..).for_each(drop_quietly);
+        self.items.drain(..).for_each(drop_quietly);
+        drop_quietly(self.run.take());
     }
 }

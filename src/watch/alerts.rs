@@ -77,6 +77,20 @@ impl<S> Rule<S> {
         Self { name: name.into(), test, is_raised: false, across_since: None, is_broken: false }
     }
 
+    fn drop_quietly(self) {
+        match self.test {
+            Test::Conditions { raise, clear, callback } => {
+                panics::drop_quietly(raise);
+                panics::drop_quietly(clear);
+                panics::drop_quietly(callback);
+            }
+            Test::Figure { figure, callback, .. } => {
+                panics::drop_quietly(figure);
+                panics::drop_quietly(callback);
+            }
+        }
+    }
+
     /// True if it was raised or has cleared.
     fn ask(&mut self, look: &Look<'_, S>, at: Instant) -> bool {
         let was_raised = self.is_raised;
@@ -134,6 +148,15 @@ struct State<S> {
 struct Inner<S> {
     clock: Arc<dyn Clock>,
     state: Mutex<State<S>>,
+}
+
+// One by one: of two closures that panic in their drops, the second would end the program.
+impl<S> Drop for Inner<S> {
+    fn drop(&mut self) {
+        let State { asking, added, .. } = self.state.get_mut();
+        let rules = asking.take().map(|asking| asking.rules);
+        rules.into_iter().flatten().chain(added.drain(..)).for_each(Rule::drop_quietly);
+    }
 }
 
 /// Rules over the snapshots of one part, each of which calls back once when it comes true, and again only after it was over.

@@ -179,3 +179,16 @@ fn memory_of_keys_does_not_grow_with_their_number() {
     }
     assert!(largest < 1024, "{largest} bytes more for a thousand new keys");
 }
+
+#[test]
+fn lane_that_is_dead_when_dead_lanes_come_to_be_skipped_keeps_no_keys() {
+    let router = by_key(1000).dead_lanes(LaneRule::Wait);
+    let old = router.add_lane();
+    send_all(&router, (0..100).map(|key| (key, 0)));
+    let new = router.add_lane();
+    drop(old);
+    let router = router.dead_lanes(LaneRule::Skip);
+    send_all(&router, (0..100).map(|key| (key, 1)));
+    assert_eq!(queued(&new).len(), 100);
+    assert_eq!(router.take_undelivered().len(), 100);
+}

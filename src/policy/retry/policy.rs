@@ -168,7 +168,11 @@ fn ending<E>(error: &PolicyError<E>) -> Option<GaveUpReason> {
 fn wait<E>(error: &PolicyError<E>) -> Duration {
     match error {
         PolicyError::Open(open) => open.wait().unwrap_or_default(),
-        PolicyError::Rate(RateLimited::NotYet { wait, .. } | RateLimited::TimedOut { wait, .. }) => *wait,
+        PolicyError::Rate(
+            RateLimited::NotYet { wait, .. }
+            | RateLimited::TooManyKeys { wait, .. }
+            | RateLimited::TimedOut { wait, .. },
+        ) => *wait,
         PolicyError::TimedOut { error, .. } => wait(error),
         PolicyError::GaveUp(inner) => wait(inner.last()),
         _ => Duration::ZERO,

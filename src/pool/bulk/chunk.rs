@@ -13,6 +13,7 @@
 //!
 //! Lock order: `slots`, then the batch's. No code of the user runs under either.
 
+use std::ops::Range;
 use std::ptr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -56,8 +57,8 @@ pub(super) struct Chunk<'env, F, T> {
 
 /// A chunk as the handle sees it.
 pub(super) trait Part<T>: Run {
-    /// Runs what has not started, on a worker that waits for it.
-    fn work_off(&self, site: Site<'_>);
+    /// Runs what has not started, on a worker that waits for it; whether there was anything.
+    fn work_off(&self, site: Site<'_>) -> bool;
     /// Appends the results, once all are there.
     fn collect(&self, into: &mut Vec<Result<T, TaskError>>);
 }
@@ -186,6 +187,8 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Chunk<'env, F, T> {
     ) -> Option<usize> {
         let (gate, worker) = (site.gate, site.worker());
         let mut wake = None;
+        // Before the lock: whoever sees a deadline pass that nobody watches may have to run the callbacks, which may ask for this batch.
+        let stopped = gate.stop.is_cancelled();
         let mut slots = self.slots.lock();
         // The ends of all but the last were counted already.
         if let Some((_, last)) = results.last() {
@@ -194,7 +197,6 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Chunk<'env, F, T> {
             slots.put(results, worker);
             wake = self.count(&mut slots, 1, gate, outcome, worker);
         }
-        let stopped = gate.stop.is_cancelled();
         if !stopped {
             slots.take(hand, most, worker);
         }
@@ -301,8 +303,8 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Run for Chunk<'env, F
         drop_quietly(work);
     }
 
-    fn returned_parts(&self) -> usize {
-        self.slots.lock().returned.len()
+    fn returned_parts(&self) -> Range<usize> {
+        self.slots.lock().give_out()
     }
 
     fn control(&self) -> Option<&Control> {
@@ -327,10 +329,10 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Run for Chunk<'env, F
 }
 
 impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Part<T> for Chunk<'env, F, T> {
-    fn work_off(&self, site: Site<'_>) {
+    fn work_off(&self, site: Site<'_>) -> bool {
         match site.gate.cancelled() {
-            Some(cause) => _ = self.cancel(site.gate, site.worker(), cause),
-            None => _ = self.batch.span.run(|| self.run_all(site, false)),
+            Some(cause) => self.cancel(site.gate, site.worker(), cause),
+            None => self.batch.span.run(|| self.run_all(site, false)),
         }
     }
 
@@ -341,4 +343,39 @@ impl<'env, F: FnOnce() -> T + Send + 'env, T: Send + 'env> Part<T> for Chunk<'en
 
 fn outcome_of<T>(result: &slots::Outcome<T>) -> Outcome {
     if result.is_ok() { Outcome::Succeeded } else { Outcome::Panicked }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use std::rc::Rc;
+
+    use super::super::super::Submitter;
+    use super::super::super::rules::Rules;
+    use super::*;
+    use crate::CancellationToken;
+    use crate::sync::{fault, thread};
+
+    #[test]
+    fn callback_of_a_deadline_that_a_worker_sees_between_two_tasks_may_cancel_the_batch() {
+        let _fault = fault::fail_every_spawn(); // so callbacks run in the thread that sees the deadline
+        let token = CancellationToken::unwatched(Duration::from_millis(20));
+        let at = token.deadline().expect("it has one");
+        let gate = Gate::new(Arc::from("unmanned"), 64, Duration::ZERO, Some(token.clone()), false);
+        let core = Arc::new(Core::new(gate, Rules::default()));
+        core.seat(0);
+        let until_late = move || {
+            while time::now() < at {
+                thread::yield_now()
+            }
+        };
+        let batch = Submitter::<()>::new(Arc::clone(&core)).submit_many(vec![until_late; 3]).expect("room");
+        let batch = Arc::new(batch);
+        let same = Arc::clone(&batch);
+        token.on_cancel(move |_| _ = same.cancel()).detach();
+        let chunk = core.next(0, &mut false).expect("it was queued");
+        let seat = Seat::new(Arc::clone(&core.gate), 0, Rc::new(()));
+        core.execute(chunk, &core.desk(&seat));
+        let results = Arc::into_inner(batch).expect("it was called").wait();
+        assert!(matches!(results[2], Err(TaskError::Cancelled { .. })));
+    }
 }

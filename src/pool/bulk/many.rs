@@ -223,15 +223,17 @@ impl<'env, T> ManyHandle<'env, T> {
         );
     }
 
-    /// Runs on the waiting worker what has not started, as far as the pool's rate allows.
-    pub(super) fn work_off(&self, seat: &Seat) -> Result<(), NotYet> {
+    /// Runs on the waiting worker what has not started, as far as the pool's rate allows; whether that was anything. If it was, the caller looks
+    /// again at what could end its wait: what it ran may have waited too, and taken an unpark that was for the caller.
+    pub(super) fn work_off(&self, seat: &Seat) -> Result<bool, NotYet> {
+        let mut any = false;
         for part in &self.parts {
             if self.core.rate.is_some() && part.is_queued() && self.core.gate.cancelled().is_none() {
                 keep(self.core.reserve(&**part)?);
             }
-            part.work_off(self.core.site(Some(seat)));
+            any |= part.work_off(self.core.site(Some(seat)));
         }
-        Ok(())
+        Ok(any)
     }
 
     /// `rated`: the waiting worker of a pool that has a rate.
@@ -253,7 +255,11 @@ impl<'env, T> ManyHandle<'env, T> {
             if let Some(cause) = token.and_then(CancellationToken::cause) {
                 break Interrupt::Cancelled(cause);
             }
-            let not_yet = rated.and_then(|seat| self.work_off(seat).err());
+            let not_yet = match rated.map(|seat| self.work_off(seat)) {
+                Some(Ok(true)) => continue,
+                Some(Err(not_yet)) => Some(not_yet),
+                _ => None,
+            };
             if let Err(interrupt) = parking::park(deadline, tokens(), not_yet) {
                 break interrupt;
             }

@@ -9,6 +9,7 @@
 //! 2. `pending` counts those that have not ended: not started, or in a hand.
 
 use std::mem;
+use std::ops::Range;
 use std::vec;
 
 use super::super::error::TaskError;
@@ -36,6 +37,8 @@ pub(super) struct Slots<F, T> {
     results: Vec<Option<Outcome<T>>>,
     /// Handed back; empty once it is run.
     pub(super) returned: Vec<(usize, Option<F>)>,
+    /// How many of these somebody has been given.
+    given_out: usize,
     len: usize,
     pub(super) pending: usize,
     /// Places in the queue's bound besides the entry's own.
@@ -53,6 +56,7 @@ impl<F, T> Slots<F, T> {
             holders: Vec::new(),
             results: Vec::new(),
             returned: Vec::new(),
+            given_out: 0,
             len,
             pending: len,
             places: places - 1,
@@ -164,6 +168,11 @@ impl<F, T> Slots<F, T> {
             self.returned.push((index, Some(work)));
         }
         count
+    }
+
+    /// Those that were handed back since this was last asked.
+    pub(super) fn give_out(&mut self) -> Range<usize> {
+        mem::replace(&mut self.given_out, self.returned.len())..self.returned.len()
     }
 
     /// What each task came to, once all have ended; those that were handed back get an error.

@@ -52,10 +52,11 @@ impl<T> Waitable for ManyHandle<'_, T> {
             later => Help::Later(later),
         };
         let Some(seat) = seat else { return otherwise };
-        if let Err(not_yet) = self.work_off(&seat) {
-            return Help::Later(deadline.into_iter().chain([not_yet.ask_again()]).min());
+        match self.work_off(&seat) {
+            Err(not_yet) => return Help::Later(deadline.into_iter().chain([not_yet.ask_again()]).min()),
+            Ok(true) if self.core.rate.is_some() => return Help::Helped,
+            Ok(_) => self.assert_not_below(&seat),
         }
-        self.assert_not_below(&seat);
         if ManyHandle::is_finished(self) { Help::Helped } else { otherwise }
     }
 }

@@ -25,6 +25,7 @@ mod share;
 mod store;
 
 use std::collections::BTreeMap;
+use std::mem;
 
 pub(super) use self::crew::Crew;
 pub(super) use self::list::List;
@@ -172,20 +173,25 @@ impl<T> Queue<T> {
 
     #[cold]
     fn push_ordered(&self, store: &mut Store<T>, place: Place, number: u64, task: T) {
-        if !store.ordered {
-            store.ordered = true;
-            for worker in 0..store.lent.len() {
-                store.lend(worker, 0);
-                let rest = self.lists.at(worker).take();
-                for (number, task) in rest {
-                    store.lanes.push(ORDINARY, number, task);
-                }
-            }
-            for (number, task) in store.list.drain(..) {
+        self.order(store);
+        store.lanes.push(place, number, task);
+    }
+
+    /// Goes over to the lanes: as long as they have something, the lists have nothing, since nobody looks there.
+    fn order(&self, store: &mut Store<T>) {
+        if mem::replace(&mut store.ordered, true) {
+            return;
+        }
+        for worker in 0..store.lent.len() {
+            store.lend(worker, 0);
+            let rest = self.lists.at(worker).take();
+            for (number, task) in rest {
                 store.lanes.push(ORDINARY, number, task);
             }
         }
-        store.lanes.push(place, number, task);
+        for (number, task) in store.list.drain(..) {
+            store.lanes.push(ORDINARY, number, task);
+        }
     }
 
     /// The rest of a worker's batch.
@@ -276,7 +282,8 @@ impl<T> Queue<T> {
         let Taken { task, number, place, .. } = taken;
         let place = place.unwrap_or(ORDINARY);
         self.release(1);
-        store.ordered = true;
+        // Others may have queued tasks without a class, while the lanes were empty.
+        self.order(store);
         if all {
             store.close_until(until);
             store.lanes_of(worker).push(place, number, task);
