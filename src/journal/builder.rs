@@ -199,6 +199,8 @@ impl JournalBuilder {
     }
 
     /// The longest encoded result that is recorded, in bytes; 16 MiB unless said otherwise. At most 999 000 000: what SQLite takes as a row.
+    ///
+    /// It holds for values. What a terminal failure or a panic says is recorded whatever this is, up to 64 KiB of it.
     pub fn longest_payload(mut self, bytes: usize) -> Self {
         self.longest_payload = bytes.min(LONGEST_PAYLOAD);
         self
@@ -230,5 +232,22 @@ impl JournalBuilder {
         let (path, queue, longest) = (path.to_owned(), self.queue, self.longest_payload);
         let core = Core::start(Opened { path, store, index, marks, jobs, last, queue, longest })?;
         Ok(Journal { core, opening })
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::journal::error::JournalErrorKind;
+    use crate::sync::fault;
+
+    #[test]
+    fn opening_that_gets_no_thread_is_not_taken_for_a_killed_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("batch.journal");
+        let fault = fault::fail_every_spawn();
+        assert_eq!(Journal::open(&path).unwrap_err().kind(), JournalErrorKind::Thread);
+        drop(fault);
+        assert_eq!(Journal::open(&path).unwrap().opening(), &Opening::default());
     }
 }

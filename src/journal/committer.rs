@@ -20,7 +20,7 @@ use super::error::{JournalError, JournalErrorKind};
 use super::index::Index;
 use super::order::{Order, Recorded};
 use super::queue::{Patience, Queue};
-use super::record::{Entry, Head, Identity, Row};
+use super::record::{Entry, Head, Identity, Kind, Row};
 use super::shared::Shared;
 use super::store::{Change, Damage, Store, StoreError};
 use crate::panics;
@@ -70,11 +70,14 @@ impl Desk<'_> {
         error
     }
 
+    /// Why nothing may be written any more, if so: asked here, where nothing can fail in between.
+    pub(super) fn may_write(&self) -> Result<(), JournalError> {
+        self.shared.failure().map_or(Ok(()), Err)
+    }
+
     /// Applies changes, all or none; after an error nothing is written any more.
     pub(super) fn apply(&mut self, changes: &[Change]) -> Result<(), JournalError> {
-        if let Some(error) = self.shared.failure() {
-            return Err(error);
-        }
+        self.may_write()?;
         self.store.apply(changes).map_err(|error| {
             let error = error.at(self.shared.path());
             self.shared.fail(error.clone());
@@ -90,7 +93,7 @@ pub(super) struct Committer {
     pub(super) queue: Arc<Queue<Request>>,
     /// The last number that was given.
     pub(super) last: u64,
-    /// The longest payload, in bytes.
+    /// The longest payload of a value, in bytes.
     pub(super) longest: usize,
 }
 
@@ -200,7 +203,8 @@ impl Committer {
             Request::Read { recorded, delivery } => return Some(Step::Read(recorded, delivery)),
             Request::Call(_) => return None,
         };
-        if entry.payload.len() > self.longest {
+        // What is no value is short: a message was cut, and a timer or a crash loop is a few bytes.
+        if entry.kind == Kind::Value && entry.payload.len() > self.longest {
             let outcome = Outcome::Refused(self.too_long(&order, entry.payload.len()));
             return Some(Step::Told(Pending { order, delivery, outcome }));
         }

@@ -86,6 +86,8 @@ impl Core {
         panics::note_locations();
         let started = thread::Builder::new().name("journal".to_owned()).spawn(move || committer.run());
         let thread = started.map_err(|error| {
+            // It is advice for the next opening: nobody was killed. The reason that is told is the thread's.
+            let _ = shared.marks.close();
             let cure = "let the process have more threads, and run again";
             JournalError::new(
                 JournalErrorKind::Thread,
@@ -104,7 +106,7 @@ impl Core {
         self.shared.path()
     }
 
-    /// The longest payload that is taken, in bytes.
+    /// The longest payload of a value that is taken, in bytes.
     pub(super) fn longest_payload(&self) -> usize {
         self.longest
     }
@@ -123,6 +125,11 @@ impl Core {
         let job = Job::new(jobs.last_id, scope, handler, version, false);
         jobs.known.insert(name, job.clone());
         Ok(job)
+    }
+
+    /// The jobs of the file and those that have been asked for since, which may have no row yet.
+    pub(super) fn known_jobs(&self) -> Vec<Job> {
+        self.jobs.lock().known.values().cloned().collect()
     }
 
     /// A number for a run of a scope, from 1.

@@ -190,6 +190,11 @@ impl Index {
         Some((slot.seq, slot.state == State::Working))
     }
 
+    /// That a task was running in crashes is forgotten; its record, if it has one, is not.
+    pub(super) fn pardon(&mut self, identity: Identity) {
+        self.crashes.remove(&identity);
+    }
+
     /// Takes a key out whose record and crashes are gone from the file; the next claim of it is fresh.
     pub(super) fn forget(&mut self, identity: Identity) {
         self.crashes.remove(&identity);

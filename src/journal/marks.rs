@@ -21,7 +21,7 @@ impl Marks {
         Self(None)
     }
 
-    /// A task may run soon. In memory only; `alone` if it was running in a crash before, so that it does not count with others.
+    /// A task may run soon. In memory only; `alone` if it was running in a crash before or replaces a record, so that it does not count with others.
     pub(super) fn announce(&self, identity: Identity, alone: bool) -> Mark {
         Mark(self.0.as_ref().map(|side| side.announce(identity.as_u128(), alone)))
     }

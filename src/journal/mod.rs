@@ -77,11 +77,18 @@
 //! # What a task is known by
 //! By its scope, its handler's name and version, and its key; never by its position, and never by a time. The version is a number that you raise when the
 //! meaning of the code has changed. A hash of the encoded input is recorded too: if the input has changed, the task runs again, or the call is
-//! [refused](ChangedInput). A key is used once in a run.
+//! [refused](ChangedInput). A key is used once in a run: a second use is refused, unless another run of the scope has used the key in between, for the
+//! journal remembers the last user only. Then it is a use like that of a new run, and with another input the task runs again.
 //!
 //! # What is recorded
 //! Values, failures that the handler calls [terminal](HandlerError::terminal), panics with their message, and crash loops: tasks in the midst of which the
-//! process died so many times [in a row](HandlerOptions::crash_limit). Failures that may be retried are not, nor is a task that was cancelled.
+//! process died so many times [in a row](HandlerOptions::crash_limit): runs that ended in order do not count. Of a message, the first 64 KiB. Failures that may be retried are not, nor is a task that was cancelled.
+//!
+//! # What waits
+//! A handle is waited for with a time or a token, and [`Journal::flush`] with a [time](Journal::flush_timeout). These wait for the disk with neither: a
+//! worker, [`Handler::run`] or a replay while the [queue](JournalBuilder::queue_bound) is full; [`Handler::call`] for its commit; [`Scope::after`], and a call
+//! with [`HandlerOptions::accept_if`], until their record is written or read; [`Journal::close`] and the drop of a journal; and all that looks inside, verifies,
+//! forgets or compacts. A disk that hangs holds them all.
 //!
 //! # What survives what
 //! [`Durability`] says it. The file is a valid prefix of what was told at any time: an error of the disk stops the journal

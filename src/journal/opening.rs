@@ -44,7 +44,8 @@ pub struct Opening {
     /// How many of the last records are known to be lost, though they were delivered: after a power loss, or damage at the file's end. Those
     /// tasks run again. 0 after a kill alone.
     pub lost: u64,
-    /// How many tasks are counted as running when the last run was killed.
+    /// How many tasks are counted as running when the last run was killed. Tasks that were
+    /// [marked with others](super::HandlerOptions::crash_limit) are not: it is not known which of them ran.
     pub crashed: u64,
 }
 
@@ -217,7 +218,8 @@ fn enter(index: &mut Index, jobs: &[Job], head: &Head) -> Result<(), Damage> {
     }
 }
 
-/// Puts into the index who was running in how many crashes in a row, after counting that of the last run, once; how many were running then.
+/// Puts into the index who was running in how many crashes in a row, after counting that of the last run, once; of how many it is known
+/// that they were running then.
 fn count_crashes(
     store: &mut dyn Store,
     index: &mut Index,
@@ -234,13 +236,17 @@ fn count_crashes(
     if left.clean || left.epoch == counted {
         return Ok(0);
     }
+    let is_rough = |identity: Identity| left.roughly.binary_search(&identity.as_u128()).is_ok();
     let marked = left.marked.iter().map(|number| Identity::from_u128(*number));
-    let marked: Vec<Identity> = marked.filter(|identity| !index.is_recorded(*identity)).collect();
+    // A mark that is shared stays after the record. One of its own was taken back before the record was handed in: it is there because the task was
+    // running, also where an old record was to be replaced.
+    let marked: Vec<Identity> =
+        marked.filter(|identity| !is_rough(*identity) || !index.is_recorded(*identity)).collect();
     // In a row: who was not running this time begins anew.
     let over = before.iter().map(|(identity, _)| *identity).filter(|identity| !marked.contains(identity));
     let mut changes: Vec<Change> = over.map(Change::NoCrashes).collect();
     for identity in &marked {
-        let more = u32::from(left.roughly.binary_search(&identity.as_u128()).is_err());
+        let more = u32::from(!is_rough(*identity));
         let crashes = index.crashes(*identity).unwrap_or(0).saturating_add(more);
         changes.push(Change::Crashes(*identity, crashes));
     }
@@ -253,7 +259,7 @@ fn count_crashes(
             _ => {}
         }
     }
-    Ok(marked.len() as u64)
+    Ok(marked.iter().filter(|identity| !is_rough(**identity)).count() as u64)
 }
 
 #[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]

@@ -59,7 +59,9 @@ impl Order {
         crashes: Option<u32>,
     ) -> Self {
         shared.begin_order();
-        let mark = Some(shared.marks.announce(identity, crashes.is_some()));
+        // The record that it replaces is there however this ends: only a mark of its own says that it ran.
+        let is_alone = crashes.is_some() || replaces > 0;
+        let mark = Some(shared.marks.announce(identity, is_alone));
         Self { shared, identity, job, key, input, replaces, crashes, mark, is_done: false }
     }
 

@@ -164,7 +164,7 @@ impl Probe {
         self.core.record(work.0, Entry { kind: Kind::Value, attempts: 1, took: 1, payload }, false, teller);
     }
 
-    /// Hands it in as a task that ended in the way of that number, after so many attempts, the last of which took so many microseconds.
+    /// Hands it in as a task that ended in the way of that number, after so many attempts, which took so many microseconds.
     ///
     /// # Panics
     /// If the number means nothing.

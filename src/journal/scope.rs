@@ -41,12 +41,12 @@ pub struct Scope {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScopeReport {
-    /// Tasks whose recorded result was told without running anything.
+    /// Tasks whose record was read and told, without running anything.
     pub replayed: u64,
-    /// Tasks that ran and came to something that is recorded.
+    /// Tasks that came to something that is recorded now: they ran, or were set aside for their crashes.
     pub run: u64,
-    /// Tasks that ran and left no record: they failed in a way that may be tried again, were cancelled, or have a result that cannot be recorded,
-    /// or the journal had failed or was closed.
+    /// Tasks that were begun and left no record: they failed in a way that may be tried again, were cancelled, or have a result that cannot be
+    /// recorded; or the journal had failed or was closed, before they ran or after.
     pub unrecorded: u64,
 }
 

@@ -266,6 +266,26 @@ fn crashes(journal: &Journal, key: &str) -> u32 {
     }
 }
 
+/// A process that begins the task and dies of it.
+fn crash(path: &Path) {
+    let mut child = Command::new(std::env::current_exe().expect("this test"));
+    child.args(["--exact", "forgetting::crash_child"]).env("GRISTMILL_JOURNAL", path);
+    let status = child.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it starts");
+    assert!(!status.success());
+}
+
+#[test]
+fn retry_failed_finds_the_first_task_of_a_handler_that_was_made_in_this_process() {
+    let (_folder, path) = place();
+    crash(&path);
+    let journal = open(&path);
+    let by_key = Selection::all().key("key");
+    assert_eq!(journal.retry_failed(&by_key).unwrap().crashes, 0, "nothing says whose key it is");
+    assert_eq!(crashes(&journal, "key"), 1);
+    assert_eq!(journal.retry_failed(&by_key).unwrap().crashes, 1);
+    assert_eq!(crashes(&journal, "key"), 0);
+}
+
 #[test]
 fn retry_failed_forgets_crashes_of_tasks_without_an_entry() {
     for (selection, is_about) in [
@@ -279,10 +299,7 @@ fn retry_failed_forgets_crashes_of_tasks_without_an_entry() {
         // So that the job is in the file.
         record(&open(&path), &mut [task("probe", "poison", 1, "other", 0)]);
         for _ in 0..2 {
-            let mut child = Command::new(std::env::current_exe().unwrap());
-            child.args(["--exact", "forgetting::crash_child"]).env("GRISTMILL_JOURNAL", &path);
-            let status = child.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-            assert!(!status.success());
+            crash(&path);
         }
         let journal = open(&path);
         assert_eq!(crashes(&journal, "key"), 2);

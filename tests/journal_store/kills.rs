@@ -11,7 +11,7 @@ use std::time::Duration;
 use gristmill::journal::probe::{self, Claimed, Probe};
 use gristmill::journal::{Journal, JournalError, JournalErrorKind};
 
-use crate::support::{Dice, open, place, read, result_of, run};
+use crate::support::{Dice, fresh, open, place, read, result_of, run};
 
 const WORKERS: usize = 3;
 const QUEUE: usize = 16;
@@ -43,6 +43,11 @@ fn child() {
     if let Ok(key) = std::env::var("GRISTMILL_POISON") {
         let Claimed::Fresh(work) = probe.claim(&key, b"") else { panic!("it was never recorded") };
         probe.begin(&work, true);
+        std::process::abort();
+    }
+    if std::env::var_os("GRISTMILL_LINE").is_some() {
+        let line = ["a", "b", "c"].map(|key| fresh(probe.claim(key, b"")));
+        probe.begin(&line[0], false);
         std::process::abort();
     }
     thread::scope(|scope| {
@@ -81,6 +86,7 @@ fn work(probe: &Probe, path: &Path, worker: usize, size: usize) {
                 log.write_all(format!("{key}\n").as_bytes()).expect("writable");
                 let mut payload = result_of(&key);
                 payload.resize(payload.len().max(size), 7);
+                probe.rest(&work);
                 probe.record(work, payload);
             }
             Claimed::Recorded(again) => probe.read(&again),
@@ -325,4 +331,12 @@ fn crash_in_which_a_task_did_not_run_ends_its_row() {
             assert_eq!(["a", "b"].map(|key| crashes(&journal, key)), expected, "{poison} crashed");
         }
     }
+}
+
+#[test]
+fn tasks_that_were_marked_together_are_not_told_as_having_been_killed() {
+    let (_folder, path) = place();
+    start(&path, None, &[("GRISTMILL_LINE", "1")]).wait().expect("it ends");
+    let journal = open(&path);
+    assert_eq!((journal.opening().was_killed, journal.opening().crashed), (true, 0));
 }

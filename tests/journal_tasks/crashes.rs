@@ -37,6 +37,7 @@ fn child() {
     match role.split_once(' ') {
         Some(("batch", seed)) => run_batch(&place, seed.parse().expect("a seed")),
         Some(("queue", limit)) => run_queue(&place, limit.parse().expect("a limit")),
+        Some(("again", how)) => run_again(&place, how),
         Some(("loop", limit)) => run_poison(&place, limit.parse().expect("a limit")),
         Some(("resumed", rest)) => {
             let (stop, form) = rest.split_once(' ').expect("a form");
@@ -334,5 +335,82 @@ fn tasks_that_were_next_in_line_are_not_set_aside_for_the_crash_of_another() {
         assert!(lines[0].starts_with("30 ") && lines[0].contains("the process died"), "{lines:?}");
         // All have ended: nobody is under suspicion any more.
         assert_eq!(place.open().statistics().expect("it looks").crashed, 0);
+    }
+}
+
+/// Records the task that is poison later, while it is not.
+fn record_before_it_is_poison(place: &Place, how: &str) {
+    let journal = place.open();
+    let handler = journal.scope("batch").handler("task", 1, |_, number: &u64| Ok(*number));
+    handler.call(30, if how == "input" { 130 } else { 30 }).expect("a value");
+    drop(handler);
+    journal.close().expect("it closes");
+}
+
+/// A recorded task that is run again, for its input or its value, among short ones, and ends the process.
+fn run_again(place: &Path, how: &str) {
+    let journal = Journal::open(place).expect("it opens");
+    let options = HandlerOptions::new().crash_limit(NonZeroU32::new(2).expect("not zero"));
+    // A changed input runs again by itself.
+    let is_by_value = how == "value";
+    let options = options.accept_if(move |value: &u64| !is_by_value || *value != 30);
+    let handler = journal.scope("batch").handler_with(options, "task", 1, |context, number: &u64| {
+        if *number == 30 {
+            println!("told began {}", context.crashes());
+            std::process::abort();
+        }
+        Ok(*number)
+    });
+    // So that the handler is known to be short; by keys of this process.
+    for number in 0..8_u64 {
+        handler.call(format!("{} {number}", std::process::id()), number).expect("a value");
+    }
+    let pool = ThreadPool::builder().workers(1).build().expect("a pool");
+    pool.pause();
+    let started: Vec<_> =
+        (28..40_u64).map(|number| handler.submit(&pool, number, number).expect("it is taken")).collect();
+    pool.resume();
+    let ends = as_completed(started).filter(|(_, end)| end.is_err());
+    ends.for_each(|(index, end)| {
+        println!("told {} {:?}", index + 28, end.map_err(|error| error.to_string()));
+    });
+    println!("told END");
+}
+
+#[test]
+fn recorded_task_that_kills_the_process_when_it_runs_again_is_set_aside() {
+    for how in ["input", "value"] {
+        let (place, role) = (Place::new(), format!("again {how}"));
+        record_before_it_is_poison(&place, how);
+        for crash in 0..2 {
+            let lines = told(start(&role, &place.path()), Some(Duration::from_secs(60)));
+            assert_eq!(lines, [format!("began {crash}")], "{how}");
+        }
+        for _ in 0..2 {
+            let lines = told(start(&role, &place.path()), Some(Duration::from_secs(60)));
+            assert_eq!(lines.len(), 2, "{how}: {lines:?}");
+            assert!(
+                lines[0].starts_with("30 ") && lines[0].contains("the process died 2 times"),
+                "{lines:?}"
+            );
+        }
+        assert_eq!(place.open().statistics().expect("it looks").crashed, 0);
+    }
+}
+
+#[test]
+fn crashes_of_a_task_that_runs_again_are_forgotten_and_its_record_is_not() {
+    let place = Place::new();
+    record_before_it_is_poison(&place, "input");
+    for _ in 0..2 {
+        let lines = told(start("again input", &place.path()), Some(Duration::from_secs(60)));
+        assert_eq!(lines, ["began 0"]);
+        let journal = place.open();
+        assert_eq!(journal.opening().crashed, 1);
+        let forgotten = journal.retry_failed(&Selection::all().key("30")).expect("it re-arms");
+        assert_eq!((forgotten.entries, forgotten.crashes), (0, 1));
+        assert_eq!(journal.statistics().expect("it looks").crashed, 0);
+        assert_eq!(journal.entries(&Selection::all().key("30")).count(), 1);
+        journal.close().expect("it closes");
     }
 }

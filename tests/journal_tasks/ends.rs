@@ -505,3 +505,89 @@ fn journal_outlives_a_value_whose_drop_panics_with_what_panics_in_its_drop() {
     journal.flush().unwrap();
     assert_eq!(journal.statistics().unwrap().total().values, 2);
 }
+
+/// Encoded by what it shows, in two pieces.
+struct Shown(String);
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (first, second) = self.0.split_at(self.0.len() / 2);
+        formatter.write_str(first)?;
+        formatter.write_str(second)
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[test]
+fn input_that_is_encoded_by_what_it_shows_is_taken_at_every_length() {
+    let place = Place::new();
+    let journal = place.open();
+    let handler = journal.scope("s").handler("length", 1, |_, shown: &Shown| Ok(shown.0.len()));
+    // Around what is encoded without an allocation.
+    for length in (0..4).chain(120..132).chain(248..264).chain(510..516) {
+        let handle = handler.run(length, Shown("x".repeat(length))).expect("it is taken");
+        assert_eq!(handle.wait().unwrap(), length);
+    }
+}
+
+#[test]
+fn failures_panics_and_timers_are_recorded_however_short_a_value_has_to_be() {
+    let place = Place::new();
+    // Of two bytes each, behind one: the last is cut off in its midst.
+    let long = format!("a{}", "µ".repeat(40_000));
+    let mut told = Vec::new();
+    for round in 0..2 {
+        let journal = Journal::builder().longest_payload(1).open(place.path()).unwrap();
+        let scope = journal.scope("s");
+        let handler = scope.handler("fails", 1, |_, (panics, says): &(bool, String)| {
+            assert!(!panics, "{says}");
+            Err::<(), _>(HandlerError::terminal(says.as_str()))
+        });
+        let timer = scope.after("timer", Duration::ZERO).unwrap();
+        assert_eq!(timer.is_replayed(), round == 1);
+        timer.wait().unwrap();
+        for (panics, says) in [(false, "too long"), (true, "too long"), (false, &*long), (true, &*long)] {
+            let key = format!("{panics} {}", says.len());
+            let handle = handler.run(key, (panics, says.to_owned())).unwrap();
+            assert_eq!(handle.is_replayed(), round == 1);
+            let (DurableErrorKind::Failed { message, .. } | DurableErrorKind::Panicked { message }) =
+                handle.wait().unwrap_err().into_kind()
+            else {
+                panic!("it is recorded")
+            };
+            assert!(says.starts_with(&message) && message.len() == says.len().min((64 << 10) - 1), "{says}");
+            told.push(message);
+        }
+        drop((handler, scope));
+        journal.close().unwrap();
+    }
+    assert_eq!(told[..4], told[4..]);
+}
+
+#[test]
+fn handed_back_task_whose_value_panics_in_its_drop_is_recorded_if_it_is_run_all_the_same() {
+    let place = Place::new();
+    let journal = place.open();
+    let explosive = |journal: &Journal| {
+        journal.scope("s").handler("explosive", 1, |_, (): &()| Ok(Explosive(vec![0; 10])))
+    };
+    let handler = explosive(&journal);
+    let pool = pool(1);
+    let (gate, _running) = occupy(&pool);
+    let handle = handler.submit(&pool, "key", ()).unwrap();
+    let mut returned = std::thread::scope(|scope| {
+        let shutdown = scope.spawn(|| pool.shutdown(Shutdown::Abort));
+        assert!(matches!(handle.wait().err().unwrap().kind(), DurableErrorKind::NotRun(_)));
+        gate.open();
+        shutdown.join().unwrap().into_tasks()
+    });
+    assert!(returned.remove(0).run().is_ok());
+    drop((journal, handler));
+    let journal = place.open();
+    assert!(explosive(&journal).run("key", ()).unwrap().is_replayed());
+}

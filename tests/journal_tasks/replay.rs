@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gristmill::combine::{as_completed, first_ok, wait_first};
+use gristmill::journal::probe::{self, Memory};
 use gristmill::journal::{
     CallError, CallRefusal, ChangedInput, DurableErrorKind, HandlerError, HandlerOptions, Journal,
     JournalErrorKind,
@@ -378,4 +379,48 @@ fn panic_of_what_accepts_leaves_the_key_to_the_next_call() {
     assert!(handle.is_replayed());
     assert_eq!(handle.wait().unwrap(), 9);
     assert!(matches!(submit().unwrap_err().refusal(), CallRefusal::Duplicate));
+}
+
+/// A number whose drop panics if it is even.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Touchy(u64);
+
+impl Drop for Touchy {
+    fn drop(&mut self) {
+        assert!(self.0 % 2 == 1 || std::thread::panicking(), "its drop");
+    }
+}
+
+#[test]
+fn value_that_is_not_accepted_and_panics_in_its_drop_does_not_fail_the_call() {
+    let place = Place::new();
+    for round in 0..3_u64 {
+        let journal = place.open();
+        let options = HandlerOptions::new().accept_if(|value: &Touchy| value.0 % 2 == 1);
+        let handler = journal.scope("s").handler_with(options, "odd", 1, move |_, (): &()| Ok(Touchy(round)));
+        let handle = handler.run("key", ()).unwrap();
+        assert_eq!(handle.is_replayed(), round == 2);
+        if round == 0 {
+            // It is even: dropped with its handle, where nobody looks.
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(handle.wait()))).unwrap_err();
+        } else {
+            assert_eq!(handle.wait().unwrap().0, 1);
+        }
+    }
+}
+
+#[test]
+fn record_that_cannot_be_read_is_not_counted_as_replayed() {
+    let memory = Memory::new(true);
+    for is_well in [true, false] {
+        let journal = probe::open(Journal::builder(), &memory).unwrap();
+        let (handler, _) = square(&journal.scope("squares"), 1);
+        assert_eq!(handler.call("key", 3).unwrap(), 9);
+        let scope = journal.scope("squares");
+        let (handler, _) = square(&scope, 1);
+        memory.fail_at(if is_well { usize::MAX } else { 1 }, false);
+        assert_eq!(handler.call("key", 3).is_ok(), is_well);
+        let report = scope.report();
+        assert_eq!((report.replayed, report.run, report.unrecorded), (u64::from(is_well), 0, 0));
+    }
 }

@@ -145,7 +145,7 @@ impl JournalEntry {
         self.head.ended
     }
 
-    /// How long its last attempt took, to the microsecond.
+    /// How long it ran, to the microsecond: all of its attempts, in the process that ended it, with the pauses between them.
     pub fn took(&self) -> Duration {
         Duration::from_micros(self.head.took)
     }

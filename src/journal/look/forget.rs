@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::filter::{Filter, Jobs};
 use super::keep::Keep;
-use super::page::{self, Bounds, number};
+use super::page::{self, Bounds};
 use super::selection::Selection;
 use crate::journal::builder::Journal;
 use crate::journal::committer::Desk;
@@ -47,7 +47,7 @@ pub struct Forgotten {
     pub payload_bytes: u64,
     /// Entries that were meant and left alone, because somebody works on their keys.
     pub in_use: u64,
-    /// Tasks whose crashes are not counted any more, though they had no entry.
+    /// Tasks that had not been set aside and whose crashes are not counted any more.
     pub crashes: u64,
 }
 
@@ -83,7 +83,7 @@ fn forget_page(
 ) -> Result<(Forgotten, Option<u64>), JournalError> {
     let mut forgotten = Forgotten::default();
     let heads = desk.store().heads(after, page::HEADS).map_err(|error| desk.failed(error))?;
-    let next = heads.last().map(number).filter(|&next| next > after && next < bounds.until);
+    let next = page::next(&heads, after).filter(|&next| next < bounds.until);
     let mut meant = Vec::new();
     for head in heads {
         let head = head.map_err(|damage| desk.failed(StoreError::Damaged(damage)))?;
@@ -123,7 +123,7 @@ fn forget_all(core: &Core, bounds: &Bounds, filter: &Arc<Filter>) -> Result<Forg
     }
 }
 
-/// Which of the tasks that crashed and have no entry a selection is about. Only their identities are kept, not their names: they
+/// Which of the tasks that crashed and have not been set aside a selection is about. Only their identities are kept, not their names: they
 /// are found by their key, or all are meant.
 fn is_about(
     selection: &Selection,
@@ -138,7 +138,7 @@ fn is_about(
     move |identity| by_key.as_ref().map_or(is_all, |meant| meant.contains(&identity))
 }
 
-/// Forgets the crashes of tasks that are meant, which have no entry, and which nobody works on.
+/// Forgets the crashes of tasks that are meant and which nobody works on; those of entries that were forgotten are gone already.
 fn forget_crashes(
     core: &Core,
     is_meant: impl Fn(Identity) -> bool + Send + 'static,
@@ -150,8 +150,9 @@ fn forget_crashes(
         let mut changes = Vec::new();
         let mut index = desk.index();
         for (identity, _) in crashes {
-            if is_meant(identity) && index.look(identity).is_none() {
-                index.forget(identity);
+            // One with a record was killed while that was to be replaced.
+            if is_meant(identity) && index.look(identity).is_none_or(|(_, is_working)| !is_working) {
+                index.pardon(identity);
                 changes.push(Change::NoCrashes(identity));
             }
         }
@@ -189,7 +190,8 @@ impl Journal {
     /// Forgets the failures that a selection means, so that their tasks run again: final errors, panics and crash loops.
     ///
     /// Crashes of tasks that have not been set aside yet are forgotten too, if the selection names their key or is
-    /// [all](Selection::all): a journal knows nothing else of them.
+    /// [all](Selection::all): a journal knows nothing else of them. By its key a task is found if its handler has an entry, or has been
+    /// [made](crate::journal::Scope::handler) in this process since the journal was opened.
     ///
     /// # Errors
     /// As [`Journal::forget`].
@@ -198,7 +200,9 @@ impl Journal {
     /// On the journal's own thread.
     pub fn retry_failed(&self, selection: &Selection) -> Result<Forgotten, JournalError> {
         let core = self.core();
-        let bounds = page::bounds(core)?;
+        let mut bounds = page::bounds(core)?;
+        // One whose first task crashed each time is not in the file.
+        Arc::make_mut(&mut bounds.jobs).extend(core.known_jobs().into_iter().map(|job| (job.id(), job)));
         let filter = Arc::new(page::chosen(core, selection, &bounds)?.and_failed());
         let mut forgotten = forget_all(core, &bounds, &filter)?;
         forgotten.crashes = forget_crashes(core, is_about(selection, &bounds.jobs, &filter))?;
@@ -221,11 +225,13 @@ impl Journal {
 
     /// Gives the space of what was replaced or forgotten back to the file system; how many bytes the file is smaller.
     ///
-    /// The file is written anew within itself, as one transaction: killed at any time, it holds what it held. It needs as much free space
-    /// again while it runs, and records wait until it is done.
+    /// The file is written anew within itself, as one transaction: killed at any time, it holds what it held. Records wait until it is done.
+    ///
+    /// What is kept is first copied to a temporary file of SQLite's, in the system's folder for such files (on Unix, that of `SQLITE_TMPDIR` or
+    /// `TMPDIR`), and then written to the log beside the journal: while it runs it needs as much free space again in both places.
     ///
     /// # Errors
-    /// The journal has failed or is closed, or there was not enough space. What it holds is what it held; nothing more is written until it
+    /// The journal has failed or is closed, or there was not enough space, in the journal's folder or in that for temporary files. What it holds is what it held; nothing more is written until it
     /// is opened again.
     ///
     /// # Panics
@@ -234,14 +240,36 @@ impl Journal {
     /// # Cost
     /// All that is kept is written twice: about a second for a million small entries.
     pub fn compact(&self) -> Result<u64, JournalError> {
-        let core = self.core();
-        if let Some(error) = core.failure() {
-            return Err(error);
-        }
-        core.with_store(|desk| {
-            let before = desk.store().bytes();
-            desk.store().compact().map_err(|error| desk.failed(error))?;
-            Ok(before.saturating_sub(desk.store().bytes()))
-        })?
+        self.core().with_store(compact)?
+    }
+}
+
+/// Makes the file small; how many bytes smaller it is.
+fn compact(desk: &mut Desk<'_>) -> Result<u64, JournalError> {
+    desk.may_write()?;
+    let before = desk.store().bytes();
+    desk.store().compact().map_err(|error| desk.failed(error))?;
+    Ok(before.saturating_sub(desk.store().bytes()))
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::journal::store::Memory;
+
+    #[test]
+    fn nothing_is_compacted_after_a_failure_though_it_was_asked_for_before() {
+        let memory = Memory::new(true);
+        let journal = Journal::builder().over(Box::new(memory.clone())).expect("it is well");
+        memory.fail_at(usize::MAX, false);
+        let error = journal.core().with_store(move |desk| {
+            // What was queued before it fails.
+            let failed = desk.failed(StoreError::Failed("the test asked for this failure".into()));
+            let before = memory.calls();
+            let refused = compact(desk).expect_err("it has failed");
+            assert_eq!((refused.to_string(), memory.calls()), (failed.to_string(), before));
+        });
+        error.expect("it is open");
+        assert!(journal.compact().is_err());
     }
 }

@@ -47,9 +47,9 @@ fn jobs_with_entries(core: &Core, bounds: &Bounds) -> Result<HashSet<u32>, Journ
     let (mut jobs, mut after) = (HashSet::new(), 0);
     while after < bounds.until {
         let heads = heads(core, after)?;
-        let Some(last) = heads.last() else { break };
-        after = number(last);
         jobs.extend(heads.iter().flatten().map(|head| head.job));
+        let Some(next) = next(&heads, after) else { break };
+        after = next;
         // Often all have been seen long before the end.
         if jobs.len() == bounds.jobs.len() {
             break;
@@ -61,6 +61,11 @@ fn jobs_with_entries(core: &Core, bounds: &Bounds) -> Result<HashSet<u32>, Journ
 /// The next heads after a number.
 pub(super) fn heads(core: &Core, after: u64) -> Result<Vec<Result<Head, Damage>>, JournalError> {
     core.with_store(move |desk| desk.store().heads(after, HEADS).map_err(|error| desk.failed(error)))?
+}
+
+/// Where the walk goes on after these heads. A number that is damaged can lie anywhere: `None` if it would not go forward.
+pub(super) fn next(heads: &[Result<Head, Damage>], after: u64) -> Option<u64> {
+    heads.last().map(number).filter(|&next| next > after)
 }
 
 /// The number of a record, whole or not.
@@ -139,5 +144,20 @@ fn payload(desk: &mut Desk<'_>, head: &Head) -> Result<Option<Result<Vec<u8>, Jo
         Ok(Some(Err(damage))) => Ok(Some(Err(desk.failed(StoreError::Damaged(damage))))),
         Ok(None) => Ok(None),
         Err(error) => Err(desk.failed(error)),
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walk_ends_where_a_damaged_number_would_send_it_back() {
+        let head = |seq| Err(Damage { seq, key: None, what: "its number".to_owned() });
+        assert_eq!(next(&[head(5), head(7)], 4), Some(7));
+        for back in [0, 3, 4] {
+            assert_eq!(next(&[head(5), head(back)], 4), None);
+        }
+        assert_eq!(next(&[], 4), None);
     }
 }

@@ -35,7 +35,7 @@ pub struct EntryCounts {
     pub payload_bytes: u64,
     /// What the keys take, in bytes.
     pub key_bytes: u64,
-    /// How long the tasks ran, all together: their last attempts.
+    /// How long the tasks ran, all together: each with all of its attempts and the pauses between them.
     pub took: Duration,
 }
 

@@ -23,6 +23,7 @@ mod place;
 #[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
 mod tests;
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ pub(super) struct Left {
     /// Who was running, each once, in no order that means anything. Tasks of its block that were next in line are among them, and so may be
     /// some that have been recorded since.
     pub(super) marked: Vec<u128>,
-    /// Those of them that may have been next in line only: their block was marked as a whole.
+    /// Those of them that may have been next in line only, or are recorded: their block was marked as a whole, and they have no mark of their own.
     pub(super) roughly: Vec<u128>,
     /// Whether it ended in order. So does a file that is new.
     pub(super) clean: bool,
@@ -190,7 +191,7 @@ impl Side {
         self.marks.rest(&self.file, ticket)
     }
 
-    /// The task has been recorded. Its mark may still be there: who reads it leaves out what is recorded.
+    /// The task has been recorded, after it was told to rest. A mark that it shares may still be there: who reads it leaves out what is recorded.
     pub(super) fn end(&self, ticket: Ticket) {
         self.marks.end(ticket);
     }
@@ -252,6 +253,7 @@ fn take(file: &File, path: &Path) -> Result<(), SideError> {
 /// Reads all blocks of the run that left the file.
 fn read_marks(file: &File, left: &mut Left) -> io::Result<()> {
     let mut bytes = vec![0; block::STRIDE];
+    let mut exactly = HashSet::new();
     for slot in 0.. {
         let length = read_up_to(file, &mut bytes, marks::at(slot))?;
         if length == 0 {
@@ -261,13 +263,17 @@ fn read_marks(file: &File, left: &mut Left) -> io::Result<()> {
             block::Found::Nothing => {}
             block::Found::Damaged => left.damaged = true,
             block::Found::Marked(marked) => {
-                if !block::is_exact(&bytes[..length]) {
+                if block::is_exact(&bytes[..length]) {
+                    exactly.extend(marked.iter().copied());
+                } else {
                     left.roughly.extend(&marked);
                 }
                 left.marked.extend(marked);
             }
         }
     }
+    // Recorded by then, it ran again.
+    left.roughly.retain(|identity| !exactly.contains(identity));
     left.roughly.sort_unstable();
     left.marked.sort_unstable();
     left.marked.dedup();

@@ -459,3 +459,18 @@ fn killed_process_leaves_no_lock_and_everybody_that_was_running() {
         assert!(unknown <= 1, "{unknown} that had not begun");
     }
 }
+
+#[test]
+fn task_with_a_mark_of_its_own_is_not_suspected_only_though_it_was_marked_with_others_before() {
+    let (_folder, journal) = journal();
+    let side = begun(&journal);
+    let (first, second) = (side.announce(5, false), side.announce(6, false));
+    side.begin(&first, false).unwrap();
+    side.end(first);
+    let again = side.announce(5, true);
+    side.begin(&again, true).unwrap();
+    drop(side);
+    let left = lock(&journal).1;
+    assert_eq!((left.marked, left.roughly), (vec![5, 6], vec![6]));
+    drop((second, again));
+}

@@ -16,6 +16,7 @@ use super::error::DurableErrorKind;
 use crate::journal::core::{Delivered, Delivery};
 use crate::journal::counts::Counts;
 use crate::journal::record::Row;
+use crate::pool::drop_quietly;
 use crate::sync::Mutex;
 use crate::waitable::Signal;
 
@@ -26,6 +27,8 @@ pub(super) struct Cell<T> {
     state: Mutex<State<T>>,
     /// Where it is counted when its record is told, or that there is none.
     counts: Option<Arc<Counts>>,
+    /// Whether nothing is run, and a record is read.
+    is_replay: bool,
 }
 
 struct State<T> {
@@ -60,6 +63,11 @@ impl<T> Cell<T> {
         Self::in_phase(Phase::Open, stamp, None)
     }
 
+    /// One of a record that is going to be read, and to be counted.
+    pub(super) fn replayed(counts: &Arc<Counts>, stamp: u64) -> Arc<Self> {
+        Self::in_phase(Phase::Open, Some(stamp), Some(Arc::clone(counts)))
+    }
+
     /// One of a task that is to run, and to be counted.
     pub(super) fn counted(counts: &Arc<Counts>) -> Arc<Self> {
         Self::in_phase(Phase::Open, None, Some(Arc::clone(counts)))
@@ -71,16 +79,19 @@ impl<T> Cell<T> {
     }
 
     fn in_phase(phase: Phase<T>, stamp: Option<u64>, counts: Option<Arc<Counts>>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State { phase, stamp, signal: None, is_awaited: false }), counts })
+        let state = State { phase, stamp, signal: None, is_awaited: false };
+        Arc::new(Self { state: Mutex::new(state), counts, is_replay: stamp.is_some() })
     }
 
-    /// Keeps what came out until it is recorded; whether that is awaited.
-    pub(super) fn ran(&self, outcome: Outcome<T>) -> bool {
+    /// Keeps what came out until it is recorded; whether that is awaited. Gives it back if the handle was ended before: dropping it is code of the
+    /// user, and the record is still to be made.
+    pub(super) fn ran(&self, outcome: Outcome<T>) -> (bool, Option<Outcome<T>>) {
         let mut state = self.state.lock();
         if matches!(state.phase, Phase::Open) {
             state.phase = Phase::Ran(outcome);
+            return (state.is_awaited, None);
         }
-        state.is_awaited
+        (state.is_awaited, Some(outcome))
     }
 
     /// A thread that could do other work waits for it; whether it has run, and waits for the committer.
@@ -90,15 +101,17 @@ impl<T> Cell<T> {
         matches!(state.phase, Phase::Ran(_))
     }
 
-    /// Counts one that ran: before its end is told, so that the counts are right for whoever hears of that. Also where the handle was
-    /// ended before.
-    fn count(&self, is_recorded: bool) {
-        if let Some(counts) = &self.counts {
-            counts.count_run(is_recorded);
+    /// Counts one that was begun, or whose record was read: before its end is told, so that the counts are right for whoever hears of that. Also
+    /// where the handle was ended before. A record that cannot be read is neither.
+    fn count(&self, is_well: bool) {
+        match &self.counts {
+            Some(counts) if !self.is_replay => counts.count_run(is_well),
+            Some(counts) if is_well => counts.count_replay(),
+            _ => {}
         }
     }
 
-    /// Ends one that ran and has nothing to be recorded.
+    /// Ends one that was begun and has nothing to be recorded.
     pub(super) fn end_unrecorded(&self, why: DurableErrorKind) {
         self.count(false);
         self.end(Ended::Here(Err(why)));
@@ -170,11 +183,7 @@ impl<T> Cell<T> {
 
 impl<T: Send> Delivery for Cell<T> {
     fn deliver(self: Arc<Self>, delivered: Delivered) {
-        match delivered {
-            Delivered::Recorded { .. } => self.count(true),
-            Delivered::Failed(_) => self.count(false),
-            Delivered::Read(_) => {}
-        }
+        self.count(!matches!(delivered, Delivered::Failed(_)));
         // What ran and cannot be told is dropped outside of the lock: that is code of the user.
         let mut untold = None;
         self.end_by(|ran| match delivered {
@@ -188,6 +197,7 @@ impl<T: Send> Delivery for Cell<T> {
                 (Ended::Here(Err(DurableErrorKind::Journal(error))), None)
             }
         });
-        drop(untold);
+        // Where the record was refused, this is the thread that ran it.
+        drop_quietly(untold);
     }
 }

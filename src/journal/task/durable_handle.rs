@@ -278,7 +278,7 @@ mod tests {
             let handle = ScopedDurableHandle::new(&core, Arc::clone(&cell), &name, &name);
             let inbox = Inbox::default();
             Waitable::watch(&handle, inbox.signal(0));
-            cell.ran(Ok(7))
+            cell.ran(Ok(7)).0
         };
         assert!(!is_urgent(), "nobody stands still who could do other work");
         let pool = ThreadPool::builder().workers(1).build().unwrap();

@@ -65,7 +65,8 @@ pub enum DurableErrorKind {
         /// The text of the panic.
         message: String,
     },
-    /// The process died in the midst of this task so many times in a row; it is not tried again until it is forgotten or
+    /// The process died in the midst of this task so many times
+    /// [in a row](crate::journal::HandlerOptions::crash_limit); it is not tried again until it is forgotten or
     /// [re-armed](crate::journal::Journal::retry_failed). Recorded.
     CrashLoop {
         /// How many times.

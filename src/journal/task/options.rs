@@ -81,6 +81,9 @@ impl<T> HandlerOptions<T> {
     /// How often the process may die while a task runs, in a row, before the task is set aside as
     /// [`CrashLoop`](super::DurableErrorKind::CrashLoop).
     ///
+    /// A row ends with the task's record, and with a run of the program that dies while the task is not running. A run that ends in order does not end
+    /// it, whether the task ran in it or not: so a task that dies every other time is set aside too, if it is not recorded in between.
+    ///
     /// Tasks of under half a millisecond that wait in a long queue are marked 64 at a time. A crash among those is not counted, since it is not
     /// known whose it was; it has them marked one by one from then on. So it may take one crash more.
     pub fn crash_limit(mut self, crashes: NonZeroU32) -> Self {

@@ -51,7 +51,7 @@ pub struct RefusedCall<I> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CallRefusal {
-    /// The key was used before in this run of the scope: two tasks would have one result.
+    /// The key was used before in this run of the scope, and by no other run since: two tasks would have one result.
     Duplicate,
     /// Another run of the scope in this process is working on this key.
     InUse,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::context::{CallContext, LazyToken};
 use super::error::DurableErrorKind;
-use super::failure::HandlerError;
+use super::failure::{HandlerError, Said};
 use super::options::HandlerOptions;
 use crate::cancel::Cancelled;
 use crate::journal::core::Job;
@@ -52,6 +52,18 @@ impl Pace {
         let mean = self.0.load(Ordering::Relaxed);
         mean == 0 || mean >= LONG
     }
+}
+
+/// How much of a message is recorded, in bytes. The limit for values may be lower than a message is long, and there is none in what a panic says.
+const LONGEST_MESSAGE: usize = 64 << 10;
+
+/// A message as it is recorded, and told the first time as well: it is to be the same after a restart.
+fn cut(mut message: String) -> String {
+    if message.len() > LONGEST_MESSAGE {
+        let end = (0..=LONGEST_MESSAGE).rev().find(|end| message.is_char_boundary(*end));
+        message.truncate(end.unwrap_or(0));
+    }
+    message
 }
 
 /// What a task came to.
@@ -131,14 +143,15 @@ fn failed<T>(error: PolicyError<Failure>, attempts: u32, token: &LazyToken<'_>) 
     };
     match failure {
         Failure::Said(error) if error.is_terminal() => {
-            let said = error.into_said();
+            let Said { code, message } = error.into_said();
+            let said = Said { code, message: cut(message) };
             let payload = postcard::to_allocvec(&said).unwrap_or_default();
             let outcome = Err(DurableErrorKind::Failed { code: said.code, message: said.message });
             Ran::Whole { kind: Kind::Failed, payload, outcome }
         }
         Failure::Said(error) => Ran::Loose(not_this_time(token.cause(), &error, attempts)),
         Failure::Panicked(panic) => {
-            let message = panic.message().to_owned();
+            let message = cut(panic.message().to_owned());
             let payload = message.clone().into_bytes();
             Ran::Whole { kind: Kind::Panicked, payload, outcome: Err(DurableErrorKind::Panicked { message }) }
         }

@@ -70,8 +70,9 @@ impl<I, T: Serialize + Send + 'static> Inside<I, T> {
             Ran::Whole { kind, payload, outcome } => {
                 let end = if outcome.is_ok() { Ok(()) } else { Err(JobFailed) };
                 let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                let is_urgent = cell.ran(outcome) || is_urgent;
-                core.record(order, Entry { kind, attempts, took, payload }, is_urgent, cell);
+                let (is_awaited, untold) = cell.ran(outcome);
+                core.record(order, Entry { kind, attempts, took, payload }, is_awaited || is_urgent, cell);
+                drop_quietly(untold);
                 end
             }
             Ran::Loose(kind) => {

@@ -3,7 +3,8 @@
 //! # Invariants
 //! 1. `places` counts what waits and what was taken and is not [`Queue::done`]: so what a crash can undo, being neither committed nor refused,
 //!    is bounded by the limit, and not by the limit twice.
-//! 2. An item that is larger than `most_bytes` enters once nothing else has a place: no size waits for ever.
+//! 2. An item that is larger than `most_bytes` enters once nothing else has a place. While one waits because of its bytes, nothing else enters but
+//!    what may not wait: smaller ones do not overtake it, and no size waits for ever.
 //! 3. After [`Queue::close`], nothing enters, and what has entered is taken.
 //! 4. The taker waits for more only while more is coming, nobody who gives waits, nothing urgent lies here and half of the places are free;
 //!    and never beyond the instant that it named, nor after nothing has come for the time that it named. Whoever changes one of these wakes it; for a promise that comes to nothing there is
@@ -11,9 +12,12 @@
 //!
 //! Locks: `state`, a leaf: nothing is called under it but `more`, which reads a counter.
 
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests;
+
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::time::{self, Duration, Instant};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// See the module.
 pub(super) struct Queue<T> {
@@ -37,6 +41,8 @@ struct State<T> {
     is_urgent: bool,
     taker: Taker,
     givers_asleep: usize,
+    /// Whether one of them has the next turn: there was a place for it, and no room for its bytes.
+    is_reserved: bool,
 }
 
 /// What the taker does.
@@ -85,6 +91,7 @@ impl<T> Queue<T> {
             is_urgent: false,
             taker: Taker::Works,
             givers_asleep: 0,
+            is_reserved: false,
         };
         let (is_wanted, has_room) = (Condvar::new(), Condvar::new());
         Self {
@@ -107,21 +114,7 @@ impl<T> Queue<T> {
         more: impl Fn(usize) -> bool,
     ) -> Result<(), T> {
         let mut state = self.state.lock();
-        while !matches!(manner.wait, Wait::Never) && !state.is_closed && self.is_full(&state, bytes) {
-            if matches!(manner.wait, Wait::Until(until) if until <= time::now()) {
-                return Err(item);
-            }
-            state.givers_asleep += 1;
-            if state.taker == Taker::Gathers {
-                self.is_wanted.notify_one();
-            }
-            match manner.wait {
-                Wait::Until(until) => _ = self.has_room.wait_until(&mut state, until),
-                _ => self.has_room.wait(&mut state),
-            }
-            state.givers_asleep -= 1;
-        }
-        if state.is_closed {
+        if !self.wait_for_room(&mut state, bytes, manner.wait) || state.is_closed {
             return Err(item);
         }
         state.places += 1;
@@ -144,9 +137,40 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    fn is_full(&self, state: &State<T>, bytes: usize) -> bool {
+    /// Waits until an item of that many bytes may go in, or the queue is closed; `false` if the time was over first.
+    fn wait_for_room(&self, state: &mut MutexGuard<'_, State<T>>, bytes: usize, wait: Wait) -> bool {
+        let (mut has_turn, mut is_in_time) = (false, true);
+        while !matches!(wait, Wait::Never) && !state.is_closed && self.is_full(state, bytes, has_turn) {
+            if matches!(wait, Wait::Until(until) if until <= time::now()) {
+                is_in_time = false;
+                break;
+            }
+            if !state.is_reserved && state.places < self.most_places {
+                (state.is_reserved, has_turn) = (true, true);
+            }
+            state.givers_asleep += 1;
+            if state.taker == Taker::Gathers {
+                self.is_wanted.notify_one();
+            }
+            match wait {
+                Wait::Until(until) => _ = self.has_room.wait_until(state, until),
+                _ => self.has_room.wait(state),
+            }
+            state.givers_asleep -= 1;
+        }
+        if has_turn {
+            state.is_reserved = false;
+            // Who waited behind it: nothing need be taken before there is room for them.
+            self.has_room.notify_all();
+        }
+        is_in_time
+    }
+
+    /// Whether there is no room for so many bytes; for all but the one that `has_turn`, also while there is one.
+    fn is_full(&self, state: &State<T>, bytes: usize, has_turn: bool) -> bool {
         state.places >= self.most_places
             || (state.places > 0 && state.bytes.saturating_add(bytes) > self.most_bytes)
+            || (state.is_reserved && !has_turn)
     }
 
     /// Whether what waits is not to wait for more.
@@ -229,145 +253,5 @@ impl<T> Queue<T> {
         drop(state);
         self.is_wanted.notify_all();
         self.has_room.notify_all();
-    }
-}
-
-#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::sync::{channel, thread};
-
-    const LATER: Manner = Manner { wait: Wait::Endless, is_urgent: false };
-    const URGENT: Manner = Manner { wait: Wait::Endless, is_urgent: true };
-
-    const HOUR: Duration = Duration::from_secs(3600);
-    const SOON: Duration = Duration::from_millis(2);
-
-    fn patience(time: Duration, quiet: Duration) -> Patience {
-        Patience { until: time::now() + time, quiet }
-    }
-
-    /// A queue of eight, from which a thread takes with a patience of an hour while more is promised; what it takes comes out of the receiver.
-    fn taken(promised: usize) -> (Arc<Queue<u32>>, channel::Receiver<Vec<u32>>) {
-        let queue = Arc::new(Queue::new(8, 800));
-        let (sender, receiver) = channel::bounded(16);
-        let from = Arc::clone(&queue);
-        let taker = move || {
-            let mut taken = Vec::new();
-            while from.take(&mut taken, Some(patience(HOUR, HOUR)), |waiting| promised > waiting) {
-                let places = taken.len();
-                sender.send(std::mem::take(&mut taken)).expect("it is waited for");
-                from.done(places, 0);
-            }
-        };
-        thread::Builder::new().spawn(taker).expect("a thread");
-        (queue, receiver)
-    }
-
-    fn put(queue: &Queue<u32>, items: std::ops::Range<u32>, promised: usize) {
-        items.for_each(|item| queue.put(item, 0, LATER, |waiting| promised > waiting).expect("open"));
-    }
-
-    /// Whether the taker keeps what it finds for more, once it has found it.
-    fn gathers(queue: &Queue<u32>) -> bool {
-        loop {
-            let state = queue.state.lock();
-            if state.taker == Taker::Gathers || state.waiting.is_empty() {
-                return state.taker == Taker::Gathers;
-            }
-            drop(state);
-            thread::yield_now();
-        }
-    }
-
-    #[test]
-    fn taker_gathers_while_more_is_promised_and_takes_when_that_has_come() {
-        let (queue, receiver) = taken(3);
-        put(&queue, 0..1, 3);
-        assert!(gathers(&queue), "two more are promised");
-        put(&queue, 1..3, 3);
-        assert_eq!(receiver.recv(), Ok(vec![0, 1, 2]));
-        queue.close();
-    }
-
-    #[test]
-    fn what_just_fits_has_room_and_one_byte_more_has_not() {
-        let queue = Queue::new(8, 800);
-        let at_once = || Manner { wait: Wait::Until(time::now()), is_urgent: false };
-        queue.put(0, 500, at_once(), |_| true).expect("room");
-        assert_eq!(queue.put(1, 301, at_once(), |_| true), Err(1));
-        queue.put(2, 300, at_once(), |_| true).expect("room");
-        assert_eq!(queue.put(3, 1, at_once(), |_| true), Err(3));
-    }
-
-    #[test]
-    fn who_never_waits_goes_into_a_full_queue_and_nobody_into_a_closed_one() {
-        let queue = Queue::new(1, 800);
-        let never = || Manner { wait: Wait::Never, is_urgent: false };
-        queue.put(0, 1, LATER, |_| true).expect("room");
-        queue.put(1, 1, never(), |_| true).expect("it is open");
-        queue.close();
-        assert_eq!(queue.put(2, 1, LATER, |_| true), Err(2));
-        assert_eq!(queue.put(3, 1, never(), |_| true), Err(3));
-    }
-
-    #[test]
-    fn urgent_one_ends_the_gathering() {
-        let (queue, receiver) = taken(100);
-        put(&queue, 0..2, 100);
-        queue.put(2, 0, URGENT, |_| true).expect("open");
-        assert_eq!(receiver.recv(), Ok(vec![0, 1, 2]));
-        queue.close();
-    }
-
-    #[test]
-    fn half_of_the_places_or_of_the_bytes_is_enough() {
-        let (queue, receiver) = taken(100);
-        put(&queue, 0..5, 100);
-        assert_eq!(receiver.recv(), Ok(vec![0, 1, 2, 3, 4]));
-        queue.put(5, 401, LATER, |_| true).expect("open");
-        assert_eq!(receiver.recv(), Ok(vec![5]));
-        queue.close();
-    }
-
-    #[test]
-    fn who_waits_for_room_ends_the_gathering() {
-        let (queue, receiver) = taken(100);
-        queue.put(0, 400, LATER, |_| true).expect("open");
-        // There is no room for this one beside the first.
-        queue.put(1, 500, LATER, |_| true).expect("open");
-        assert_eq!(receiver.recv(), Ok(vec![0]));
-        queue.close();
-    }
-
-    #[test]
-    fn end_ends_the_gathering() {
-        let (queue, receiver) = taken(100);
-        put(&queue, 0..1, 100);
-        queue.close();
-        assert_eq!(receiver.recv(), Ok(vec![0]));
-        assert!(receiver.recv().is_err(), "and it has ended");
-    }
-
-    #[test]
-    fn pressing_ends_the_gathering() {
-        let (queue, receiver) = taken(100);
-        put(&queue, 0..1, 100);
-        queue.press(true);
-        assert_eq!(receiver.recv(), Ok(vec![0]));
-        queue.close();
-    }
-
-    #[test]
-    fn gathering_is_limited_and_ends_when_nothing_comes() {
-        for patience in [patience(SOON, HOUR), patience(HOUR, SOON), patience(SOON, Duration::MAX)] {
-            let queue = Queue::new(8, 800);
-            put(&queue, 0..1, 100);
-            let mut taken = Vec::new();
-            assert!(queue.take(&mut taken, Some(patience), |_| true));
-            assert_eq!(taken, [0]);
-        }
     }
 }
