@@ -412,3 +412,39 @@ fn what_a_program_shares_between_threads_can_be_shared() {
     shared::<CancelOnDrop>();
     survives_a_panic::<CancellationToken>();
 }
+
+/// Notes its drop, and panics in it.
+#[derive(Debug, thiserror::Error)]
+#[error("a bomb")]
+struct Bomb(Arc<AtomicUsize>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("this panic is part of the test");
+    }
+}
+
+#[test]
+fn captures_of_callbacks_that_never_ran_are_dropped_one_by_one_whichever_panic() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let token = CancellationToken::new();
+    for _ in 0..3 {
+        let bomb = Bomb(drops.clone());
+        token.on_cancel(move |_| drop(bomb)).detach();
+    }
+    drop(token);
+    assert_eq!(drops.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn panic_of_a_cause_in_its_drop_goes_no_further() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let token =
+        CancellationToken::with_timeout_cause(std::time::Duration::from_secs(3600), Bomb(drops.clone()));
+    assert_eq!(drops.load(Ordering::SeqCst), 0);
+    assert!(token.cancel_with(Bomb(drops.clone())));
+    assert!(!token.cancel_with(Bomb(drops.clone())));
+    drop(token);
+    assert_eq!(drops.load(Ordering::SeqCst), 3);
+}

@@ -5,6 +5,8 @@ use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
+use crate::panics;
+
 /// A cause given by the user.
 pub(super) type Cause = Box<dyn Error + Send + Sync + 'static>;
 
@@ -53,6 +55,16 @@ struct Record {
     kind: CancelKind,
     cause: Option<Cause>,
     location: &'static Location<'static>,
+}
+
+/// The cause is the user's, and its drop may panic. The last record goes wherever a token does: in the midst of a cancel, which has others still to wake, or
+/// while another panic is on its way. So it ends here.
+impl Drop for Record {
+    fn drop(&mut self) {
+        if let Some(cause) = self.cause.take() {
+            panics::drop_quietly(cause);
+        }
+    }
 }
 
 impl Cancelled {

@@ -37,13 +37,35 @@ pub(super) fn root(requested: Option<Requested>) -> Arc<Node> {
     node
 }
 
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+pub(super) fn unwatched(requested: Requested) -> Arc<Node> {
+    let node = Node::new(None, Some(requested.own()));
+    node.set_unwatched();
+    node
+}
+
 pub(super) fn child(parent: &Arc<Node>, requested: Option<Requested>) -> Arc<Node> {
     let expired = requested.as_ref().is_some_and(|requested| requested.at <= time::now());
     if expired {
         expire(parent); // its deadline may be earlier still, and the helper late: then its record is the first
     }
     let earlier = requested.filter(|requested| parent.deadline().is_none_or(|above| requested.at < above));
-    let node = Node::new(Some(Arc::clone(parent)), earlier.map(Requested::own));
+    below(parent, earlier.map(Requested::own), expired)
+}
+
+/// A child that has the deadline of `other` as well, with its record, if nobody watches that: whoever polls or waits for the child hears of it
+/// then.
+pub(super) fn child_within(parent: &Arc<Node>, other: &Arc<Node>) -> Arc<Node> {
+    let unwatched = if other.status() == Status::Unwatched { owner(other).own_deadline() } else { None };
+    let earlier = unwatched.filter(|own| parent.deadline().is_none_or(|above| own.key.at() < above));
+    let own =
+        |of: &OwnDeadline| OwnDeadline { key: timer::Key::new(of.key.at()), exceeded: of.exceeded.clone() };
+    below(parent, earlier.map(own), false)
+}
+
+/// `own` is earlier than the deadline of the parent; `expired`: it has passed.
+fn below(parent: &Arc<Node>, own: Option<OwnDeadline>, expired: bool) -> Arc<Node> {
+    let node = Node::new(Some(Arc::clone(parent)), own);
     if parent.adopt(&node) {
         if let Some(own) = node.own_deadline() {
             if expired {
@@ -90,14 +112,18 @@ pub(super) fn ensure_watched(node: &Arc<Node>) {
 #[cold]
 pub(super) fn expire(node: &Arc<Node>) -> bool {
     if node.deadline().is_some_and(|at| at <= time::now()) {
-        // The nearest node with a deadline of its own is the owner of the effective one: those above are later.
-        let mut owner = node;
-        while let (None, Some(parent)) = (owner.own_deadline(), owner.parent()) {
-            owner = parent;
-        }
-        fire(owner);
+        fire(owner(node));
     }
     node.is_marked()
+}
+
+/// The nearest node with a deadline of its own is the owner of the effective one: those above are later.
+fn owner(node: &Arc<Node>) -> &Arc<Node> {
+    let mut owner = node;
+    while let (None, Some(parent)) = (owner.own_deadline(), owner.parent()) {
+        owner = parent;
+    }
+    owner
 }
 
 /// Cancels by the node's own deadline, with the callbacks on a thread of their own: whoever found the deadline passed

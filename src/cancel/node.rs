@@ -21,6 +21,7 @@ use std::sync::{Arc, Weak};
 use super::cancelled::Cancelled;
 use super::ledger::Ledger;
 use super::timer;
+use crate::panics;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
@@ -268,6 +269,8 @@ impl Node {
 impl Drop for Node {
     // A loop, not recursion: the last token of a chain takes the whole chain with it.
     fn drop(&mut self) {
+        // One by one: what they have captured is the user's, and where two destructors panic the process would end.
+        panics::drop_each_quietly(std::mem::take(&mut self.state.get_mut().reactions).into_values());
         if let (Some(own), false) = (&self.own_deadline, self.is_marked()) {
             timer::remove([own.key]); // of a marked node the canceller takes it back, and keeps the node until then
         }

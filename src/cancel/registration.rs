@@ -121,6 +121,14 @@ impl CancellationToken {
         self.react(Reaction::Cancels(Arc::clone(&other.0)))
     }
 
+    /// A child of this one that is cancelled with `other` as well. If nobody watches the deadline of `other`, the child has it too: nothing else
+    /// would tell it.
+    pub(crate) fn child_of_both(&self, other: &Self) -> (Self, Registration) {
+        let child = Self(deadline::child_within(&self.0, &other.0));
+        let registration = other.cancel_too(&child);
+        (child, registration)
+    }
+
     fn react(&self, reaction: Reaction) -> Registration {
         deadline::ensure_watched(&self.0);
         let (reaction, cause) = match self.0.register(reaction) {
@@ -132,5 +140,38 @@ impl CancellationToken {
             Reaction::Cancels(node) => _ = run::cancel(&node, cause),
         }
         Registration { entry: None }
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::sync::time::Duration;
+
+    #[test]
+    fn deadline_that_nobody_watches_is_that_of_a_child_of_both_too() {
+        let (given, stop) =
+            (CancellationToken::new(), CancellationToken::unwatched(Duration::from_millis(1)));
+        let (child, _link) = given.child_of_both(&stop.child());
+        let cancelled = child.wait();
+        assert_eq!(cancelled.location(), stop.wait().location(), "one record");
+        assert!(!given.is_cancelled());
+    }
+
+    #[test]
+    fn child_of_both_keeps_the_earlier_deadline_and_hears_of_either() {
+        let hours = |number: u64| CancellationToken::unwatched(Duration::from_secs(number * 3600));
+        for (first, second) in [(1, 2), (2, 1)] {
+            let (given, stop) = (hours(first), hours(second));
+            let earlier = given.deadline().min(stop.deadline());
+            let (above, _above) = given.child_of_both(&stop);
+            let (beside, _beside) = given.child_of_both(&stop);
+            assert_eq!([above.deadline(), beside.deadline()], [earlier; 2]);
+            assert!(!above.is_cancelled() && !beside.is_cancelled());
+            above.cancel();
+            assert!(!beside.is_cancelled());
+            stop.cancel();
+            assert!(beside.is_cancelled() && !given.is_cancelled());
+        }
     }
 }

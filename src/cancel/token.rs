@@ -158,6 +158,13 @@ impl CancellationToken {
         })
     }
 
+    /// A token whose deadline nobody watches, whatever threads can be had.
+    #[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+    pub(crate) fn unwatched(timeout: Duration) -> Self {
+        let requested = after(timeout, None).expect("tests are short");
+        Self(deadline::unwatched(requested))
+    }
+
     /// Cancels as a deadline that was set at `location` does when it passes: for deadlines on clocks that the timer does not know.
     pub(crate) fn exceed(&self, location: &'static Location<'static>) {
         let exceeded = Cancelled::new(CancelKind::DeadlineExceeded, None, location);

@@ -57,9 +57,13 @@ impl CancellationToken {
     }
 
     /// When one who parks until the token is cancelled has to look by itself: at the deadline, in case that no thread could be had to watch
-    /// it. `None` once it has passed: then the token reads cancelled, or whoever watches it is about to unpark.
+    /// it. `None` once it has passed: then the token reads cancelled, or whoever watches it is about to unpark. If nobody does, it is cancelled here, and the
+    /// instant that has passed is the answer: he looks again at once, since a callback may have waited in this thread and taken the unpark. Not for
+    /// use under a lock.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
-        self.deadline().filter(|at| *at > time::now())
+        let at = self.deadline()?;
+        let is_ahead = at > time::now();
+        (is_ahead || self.0.status() == Status::Unwatched && deadline::expire(&self.0)).then_some(at)
     }
 
     /// The record, if the token has been seen to be cancelled, without a look at a deadline that nobody watches: for who asks under a lock that a
@@ -98,5 +102,22 @@ impl CancellationToken {
                 None => receiver.recv().map_err(drop),
             };
         }
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadline_that_passed_with_nobody_watching_keeps_nobody_parked_and_is_told_once() {
+        let token = CancellationToken::unwatched(Duration::ZERO);
+        assert_eq!(token.wake_at(), token.deadline(), "who is about to park looks again at once");
+        assert!(token.seen_cause().is_some(), "and sees it then");
+        assert_eq!(
+            token.wake_at(),
+            None,
+            "who goes on waiting for something else does not look again and again"
+        );
     }
 }

@@ -38,7 +38,7 @@ use crate::sync::time::{self, Duration, Instant};
 /// assert!(limiter.try_acquire().is_ok());
 /// # Ok::<(), gristmill::RateError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ManualClock {
     state: Arc<Mutex<State>>,
 }
@@ -64,7 +64,7 @@ impl Subscriber {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parked {
     until: Option<Instant>,
     thread: Thread,
@@ -86,14 +86,14 @@ impl ManualClock {
     /// # Panics
     /// If the platform's [`Instant`] cannot reach that far; the clock has then not moved.
     pub fn advance(&self, by: Duration) {
-        self.shift(|now| {
-            now.checked_add(by).expect("the clock cannot be moved beyond the range of `Instant`")
-        });
+        // Not under the lock: a panic hook may look at the clock.
+        self.shift(|now| now.checked_add(by))
+            .expect("the clock cannot be moved beyond the range of `Instant`");
     }
 
     /// Moves the clock to `at` as [`advance`](Self::advance) does; without effect if it reads a later instant already.
     pub fn advance_to(&self, at: Instant) {
-        self.shift(|now| now.max(at));
+        let _ = self.shift(|now| Some(now.max(at)));
     }
 
     /// How many threads wait on this clock now.
@@ -109,11 +109,11 @@ impl ManualClock {
         self.state.lock().parked.values().filter_map(|parked| parked.until).min()
     }
 
-    fn shift(&self, to: impl FnOnce(Instant) -> Instant) {
+    /// `None`, and nothing has changed, if `to` has no answer.
+    fn shift(&self, to: impl FnOnce(Instant) -> Option<Instant>) -> Option<()> {
         let (due, subscribers) = {
             let mut state = self.state.lock();
-            let now = to(state.now);
-            state.now = now;
+            state.now = to(state.now)?;
             (state.take_due(), state.subscribers())
         };
         for (_, thread) in due {
@@ -122,6 +122,7 @@ impl ManualClock {
         for moved in subscribers {
             moved();
         }
+        Some(())
     }
 }
 
@@ -192,13 +193,18 @@ impl Default for ManualClock {
     }
 }
 
-impl std::fmt::Debug for State {
+// The figures are copied out: it is written by code of the user's, which may look at the clock.
+impl std::fmt::Debug for ManualClock {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (now, parked, subscribers) = {
+            let state = self.state.lock();
+            (state.now, state.parked.clone(), state.subscribers.len())
+        };
         formatter
-            .debug_struct("State")
-            .field("now", &self.now)
-            .field("parked", &self.parked)
-            .field("subscribers", &self.subscribers.len())
+            .debug_struct("ManualClock")
+            .field("now", &now)
+            .field("parked", &parked)
+            .field("subscribers", &subscribers)
             .finish_non_exhaustive()
     }
 }
@@ -236,6 +242,19 @@ mod tests {
         clock.advance_to(due);
         sleeper.expect("no fault is asked for").join().unwrap();
         assert_eq!((clock.waiting(), clock.next_instant()), (0, None));
+    }
+
+    #[test]
+    fn who_prints_the_clock_may_look_at_it() {
+        struct Nosy(ManualClock);
+        impl std::fmt::Write for Nosy {
+            fn write_str(&mut self, _: &str) -> std::fmt::Result {
+                let _ = self.0.now();
+                Ok(())
+            }
+        }
+        let clock = ManualClock::new();
+        std::fmt::write(&mut Nosy(clock.clone()), format_args!("{clock:?}")).expect("it takes all");
     }
 
     #[test]

@@ -88,7 +88,8 @@ impl<'t> Patience<'t> {
             Self::None => return,
             Self::Endless => None,
             Self::Until(at) => Some(*at),
-            Self::Source(_, _, until, _) => *until,
+            // If nobody watches the deadline, the next `check` has to see it.
+            Self::Source(token, _, until, _) => until.iter().copied().chain(token.unwatched_deadline()).min(),
             Self::Token(token, _) => token.deadline(),
         };
         match limit {

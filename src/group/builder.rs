@@ -142,15 +142,24 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroupBuilder<'env, T, E> 
     /// # Errors
     /// The limit is zero.
     pub fn on<S: 'static>(
-        self,
+        mut self,
         pool: &Submitter<'env, S>,
     ) -> Result<ErrorGroup<'env, T, E>, GroupBuildError> {
         let limit = self.limit.unwrap_or_else(|| pool.workers().max(1));
         if limit == 0 {
             return Err(GroupBuildError::Limit);
         }
+        let stop = pool.stop_token();
+        if stop.unwatched_deadline().is_none() {
+            let mut group = self.group(pool.without_state(), true, limit);
+            group.stop = Some(stop.cancel_too(&group.core().token));
+            return Ok(group);
+        }
+        // Nobody would tell the group's token of it, so that it has to be the group's deadline, too.
+        let (token, link) = self.token.unwrap_or_default().child_of_both(stop);
+        self.token = Some(token);
         let mut group = self.group(pool.without_state(), true, limit);
-        group.stop = Some(pool.stop_token().cancel_too(&group.core().token));
+        group.stop = Some(link);
         Ok(group)
     }
 
@@ -244,5 +253,24 @@ impl<T, E> fmt::Debug for ErrorGroupBuilder<'_, T, E> {
             .field("done", &self.done)
             .field("resumes", &self.resumes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::sync::time::Duration;
+
+    #[test]
+    fn deadline_of_the_pool_that_nobody_watches_ends_a_group_on_it() {
+        for given in [None, Some(CancellationToken::new())] {
+            let token = CancellationToken::unwatched(Duration::from_millis(1));
+            let pool = ThreadPool::builder().workers(1).token(&token).build().expect("good settings");
+            let mut builder = ErrorGroup::<(), ()>::builder();
+            builder.token.clone_from(&given);
+            let group = builder.on(&pool).expect("good settings");
+            assert!(group.core().token.wait_timeout(Duration::from_secs(60)).is_some());
+            assert!(given.is_none_or(|given| !given.is_cancelled()));
+        }
     }
 }

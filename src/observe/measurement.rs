@@ -222,6 +222,8 @@ impl<'a> Measurement<'a> {
         self.metric.name == name
             && self.labels.len() == labels.len()
             && labels.iter().all(|(name, value)| self.labels().any(|own| own == (*name, *value)))
+            // One that is asked for twice must not stand for another.
+            && self.labels().all(|own| labels.contains(&own))
     }
 }
 
@@ -353,6 +355,7 @@ mod tests {
         assert!(red.is("lamps", &[("colour", "red"), ("room", "hall")]));
         assert!(!red.is("lamps", &[("colour", "red")]));
         assert!(!red.is("lamps", &[("colour", "red"), ("room", "attic")]));
+        assert!(!red.is("lamps", &[("room", "hall"), ("room", "hall")]), "twice the same is not both");
         assert!(!red.is("lamp", &[("room", "hall"), ("colour", "red")]));
     }
 

@@ -155,4 +155,18 @@ mod tests {
         assert!(token.is_cancelled());
         drop(sender);
     }
+
+    #[test]
+    fn deadline_that_nobody_watches_ends_a_wait_that_a_nudge_or_its_time_could_end_too() {
+        let hour = time::now() + Duration::from_secs(3600);
+        for wait in [Wait::Forever, Wait::Until(hour)] {
+            // Longer than it lingers before it sleeps, so that it does sleep.
+            let token = CancellationToken::unwatched(Duration::from_millis(50));
+            let (nudge, nudges) = bounded(1);
+            let (sender, mut source) = merged(&token, Some(nudges));
+            assert_eq!(read(&mut source, wait), (Vec::new(), true));
+            assert!(token.is_cancelled());
+            drop((sender, nudge));
+        }
+    }
 }

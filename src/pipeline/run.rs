@@ -193,9 +193,9 @@ impl<E> Run<E> {
         Attention { hungry: &self.hungry.0, stop: &self.stop, caller: Poll::of(&self.caller) }
     }
 
-    /// As [`stopped`](Self::stopped), but only looks: for use where no lock may be taken.
+    /// As [`stopped`](Self::stopped), for use under the lock of a wake-up: a deadline that nobody watches is for those who look before.
     pub(super) fn must_stop(&self) -> bool {
-        self.stop.load(Ordering::SeqCst) || self.caller.is_cancelled()
+        self.stop.load(Ordering::SeqCst) || self.caller.seen_cause().is_some()
     }
 
     /// Ends the run if an error comes after the caller's cancellation, or somebody stops receiving: it is a reaction then, and not the
@@ -393,3 +393,6 @@ impl<E> Run<E> {
         self.ending.lock().take()
     }
 }
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests;

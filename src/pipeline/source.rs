@@ -190,28 +190,31 @@ where
 #[derive(Debug)]
 pub struct Incoming<T> {
     receiver: Receiver<T>,
-    cancelled: Option<Receiver<Infallible>>,
+    end: Option<(CancellationToken, Receiver<Infallible>)>,
     nudges: Option<Receiver<()>>,
 }
 
 impl<T> Incoming<T> {
     pub(super) fn new(receiver: Receiver<T>) -> Self {
-        Self { receiver, cancelled: None, nudges: None }
+        Self { receiver, end: None, nudges: None }
     }
 
     /// Waits until there may be an item, the run ends, somebody nudges, or it has waited long enough.
     fn wait(&self, wait: Wait) {
         let mut select = Select::new();
         select.recv(&self.receiver);
-        if let Some(cancelled) = &self.cancelled {
+        if let Some((_, cancelled)) = &self.end {
             select.recv(cancelled);
         }
         if let Some(nudges) = &self.nudges {
             select.recv(nudges);
         }
-        match wait {
-            Wait::Until(due) => _ = select.ready_deadline(due),
-            _ => _ = select.ready(),
+        let due = if let Wait::Until(due) = wait { Some(due) } else { None };
+        // If nobody watches the deadline, the caller has to look at the token then.
+        let unwatched = self.end.as_ref().and_then(|(token, _)| token.unwatched_deadline());
+        match due.into_iter().chain(unwatched).min() {
+            Some(at) => _ = select.ready_deadline(at),
+            None => _ = select.ready(),
         }
         if let Some(nudges) = &self.nudges {
             // Whoever sent it wants to be looked at, and is next.
@@ -228,7 +231,7 @@ impl<T: Send, E> Source<E> for Incoming<T> {
     }
 
     fn begin(&mut self, token: &CancellationToken, nudges: Option<Receiver<()>>) {
-        self.cancelled = Some(token.cancelled());
+        self.end = Some((token.clone(), token.cancelled()));
         self.nudges = nudges;
     }
 
@@ -250,5 +253,26 @@ impl<T: Send, E> Source<E> for Incoming<T> {
             }
         }
         Reading::Full
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::sync::channel::bounded;
+    use crate::sync::time::{self, Duration};
+
+    #[test]
+    fn wait_for_an_item_ends_at_a_deadline_that_nobody_watches() {
+        let hour = time::now() + Duration::from_secs(3600);
+        for wait in [Wait::Forever, Wait::Until(hour)] {
+            let token = CancellationToken::unwatched(Duration::from_millis(20));
+            let ((nudge, nudges), (sender, receiver)) = (bounded(1), bounded::<u32>(1));
+            let mut source = Incoming::new(receiver);
+            Source::<Infallible>::begin(&mut source, &token, Some(nudges));
+            let reading: Reading<Infallible> = source.read(1, wait, &mut Vec::new());
+            assert!(matches!(reading, Reading::Pause) && token.is_cancelled(), "its channel stays open");
+            drop((sender, nudge));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a task was given besides its closure: name, token, priority, key, rate; and the token that it polls itself.
 //!
-//! Lock order: `line` is a leaf; `own` before the locks of tokens; no callback of the user can run under it, because nobody has the new
-//! token yet.
+//! Lock order: `line` and `own` are leaves. Tokens are made and linked with neither held, since that may cancel the pool's, by a deadline that nobody
+//! watches, and run its callbacks.
 
 use std::sync::Arc;
 
@@ -111,19 +111,28 @@ impl Control {
 
     /// The task's own token.
     pub(super) fn token(&self, gate: &Gate) -> CancellationToken {
-        let mut own = self.own.lock();
-        if let Some(own) = &*own {
-            return own.token.clone();
+        let known = self.own.lock().as_ref().map(|own| own.token.clone());
+        if let Some(token) = known {
+            return token;
         }
         let (token, stop) = match &self.given {
             None => (gate.stop.child(), None),
             Some(given) => {
-                let token = given.child();
-                let stop = gate.stop.cancel_too(&token);
+                let (token, stop) = given.child_of_both(&gate.stop);
                 (token, Some(stop))
             }
         };
-        *own = Some(Own { token: token.clone(), _stop: stop });
+        let made = Own { token: token.clone(), _stop: stop };
+        let mut own = self.own.lock();
+        // Of two who ask first, the second takes what the first has stored.
+        let (token, spare) = if let Some(first) = &*own {
+            (first.token.clone(), Some(made))
+        } else {
+            *own = Some(made);
+            (token, None)
+        };
+        drop(own);
+        drop(spare); // with the lock free
         token
     }
 }
@@ -134,4 +143,41 @@ pub(super) fn span(control: Option<&Control>, gate: &Gate) -> TaskSpan {
     let name = control.and_then(|control| control.name.as_deref());
     let key = control.and_then(|control| control.key.as_ref()).map(|slot| slot.key.shown());
     TaskSpan::new(&gate.name, name, key.as_ref(), control.map_or(0, |control| control.priority))
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::sync::fault;
+    use crate::sync::time::{self, Duration};
+
+    /// What belongs to a task that was given a token, in a pool with the token `pools`.
+    fn given(pools: &CancellationToken) -> Arc<(Control, Gate)> {
+        let mut control = Control::default();
+        control.set_token(CancellationToken::new());
+        let gate = Gate::new(Arc::from("unmanned"), 1, Duration::ZERO, Some(pools.clone()), false);
+        Arc::new((control, gate))
+    }
+
+    #[test]
+    fn callback_that_runs_where_the_token_is_first_asked_for_may_ask_for_it_too() {
+        let _fault = fault::fail_every_spawn(); // so callbacks run in the thread that sees the deadline
+        let pools = CancellationToken::unwatched(Duration::from_millis(1));
+        let task = given(&pools);
+        let same = Arc::clone(&task);
+        pools.on_cancel(move |_| drop(same.0.token(&same.1))).detach();
+        while pools.deadline().is_some_and(|at| at > time::now()) {
+            crate::sync::thread::yield_now();
+        }
+        assert!(task.0.token(&task.1).is_cancelled());
+        assert_eq!(Arc::strong_count(&task), 1, "it was called");
+    }
+
+    #[test]
+    fn deadline_of_the_pool_that_nobody_watches_ends_the_token_of_a_task_that_was_given_one() {
+        let pools = CancellationToken::unwatched(Duration::from_millis(1));
+        let task = given(&pools);
+        let token = task.0.token(&task.1);
+        assert_eq!(token.wait().location(), pools.wait().location());
+    }
 }

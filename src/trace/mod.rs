@@ -18,9 +18,9 @@
 //! | `pipeline` | `gristmill::pipeline` | `workers` | `read`, `finished`, `outcome` |
 //! | `stage`, below it | `gristmill::pipeline` | `name`, `kind` | `items_in`, `items_out`, `failed`, `panicked`, `busy_ns`: as in its [report](crate::pipeline::StageReport) |
 //!
-//! - **`task`**: opened when the task is submitted, entered while it runs, closed before its handle gives the result. So the time from
-//!   opening to entering is the wait. Tasks with options, under a policy (one span around all attempts), of a scope and of a group have one
-//!   each. The pool's [panic hook](crate::ThreadPoolBuilder::on_task_panic) is called inside it.
+//! - **`task`**: opened when the task is submitted, entered while it runs, closed before its handle gives the result (of a task that never
+//!   started: maybe a moment after). So the time from opening to entering is the wait. Tasks with options, under a policy (one span around all
+//!   attempts), of a scope and of a group have one each. The pool's [panic hook](crate::ThreadPoolBuilder::on_task_panic) is called inside it.
 //! - **`outcome`** of a task: `ok`, `failed` (an `Err` that [counts](crate::pool::TaskOptions::fallible), or of a group's task), `panicked`; and where it never
 //!   started `cancelled`, `returned` (handed back by a shutdown or a purge), `refused` (the submission failed). These have a span, too, with
 //!   `wait_ns` and without `worker` and `run_ns`. Of a pipeline: `ok`, `failed`, `panicked`, `cancelled`, `abandoned` (its iterator was dropped).

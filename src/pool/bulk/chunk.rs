@@ -365,7 +365,7 @@ mod tests {
         core.seat(0);
         let until_late = move || {
             while time::now() < at {
-                thread::yield_now()
+                thread::yield_now();
             }
         };
         let batch = Submitter::<()>::new(Arc::clone(&core)).submit_many(vec![until_late; 3]).expect("room");
