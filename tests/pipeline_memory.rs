@@ -39,3 +39,25 @@ fn memory_does_not_grow_with_the_items_without_size() {
         assert!(many <= few * 2 + FIGURES, "{few} bytes, then {many}, with a window of {window}");
     }
 }
+
+#[test]
+fn memory_does_not_grow_with_the_items_that_are_dropped_in_front_of_a_serial_stage() {
+    for window in [64, 1024] {
+        let peak = |items: u64| {
+            let run = || {
+                Pipeline::from_iter(0..items)
+                    .workers(1)
+                    .window(window)
+                    .filter("rare", |number| number % 100 == 0)
+                    .serial("serial", |number| number)
+                    .for_each("drop", drop)
+                    .run(&CancellationToken::new())
+                    .expect("nothing fails");
+            };
+            allocation_counter::measure(run).bytes_max
+        };
+        peak(100);
+        let (few, many) = (peak(2000), peak(10 * MANY));
+        assert!(many <= few * 2 + FIGURES, "{few} bytes, then {many}, with a window of {window}");
+    }
+}

@@ -82,6 +82,14 @@ impl Origin {
             }
         }
     }
+
+    /// The same in front of a failure at `index`: the source item that it is of is not through, though some of its results are.
+    pub(super) fn sources_before_failure(&self, place: usize, credit: usize, index: u64) -> usize {
+        let last = place.checked_sub(1);
+        let is_begun =
+            matches!(self, Self::Listed(indices) if last.and_then(|last| indices.get(last)) == Some(&index));
+        self.sources_before(place, credit).saturating_sub(usize::from(is_begun))
+    }
 }
 
 /// Items that are processed together, in order.

@@ -183,7 +183,8 @@ pub(super) fn drain<U, E, K: Sink<U, E>>(
                 run.release(chunk.credit);
                 return true;
             };
-            run.count_in_part(chunk.origin.sources_before(taken, chunk.credit.items));
+            let index = failure.index;
+            run.count_in_part(chunk.origin.sources_before_failure(taken, chunk.credit.items, index));
             run.fail(failure);
             return false;
         }

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::vec;
 
+use crate::panics;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::time::{Duration, Instant};
 use crate::sync::{Mutex, Padded};
@@ -83,7 +84,11 @@ impl<T, E> Feed<T, E> {
     /// Takes everything, once all workers have ended: runs of items, each with the index of its first.
     pub(super) fn take_all(&self) -> Vec<(u64, Vec<T>)> {
         let entries = std::mem::take(&mut *self.entries.lock());
-        entries.into_iter().map(|entry| (entry.origin.index(entry.taken), entry.items.collect())).collect()
+        let runs = entries.into_iter().map(|entry| {
+            panics::drop_quietly(entry.failure);
+            (entry.origin.index(entry.taken), entry.items.collect())
+        });
+        runs.collect()
     }
 
     /// Takes up to `want` items from the front.

@@ -37,7 +37,8 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// ```
     ///
     /// # Cancellation
-    /// A wait of the policy ends when the run does, whatever ended it; the item counts as undone then. The closure finds the run's token in its attempt.
+    /// A wait of the policy ends when the run does, whatever ended it; the stage counts the item as failed then, and the run's error is what ended
+    /// it. The closure finds the run's token in its attempt.
     #[allow(clippy::type_complexity)] // like an iterator adaptor's
     pub fn try_map_under<Q, U, E, F>(
         self,

@@ -89,6 +89,8 @@ where
             self.undo(&Origin::Dense(index), 0, vec![item]);
         }
         for chunk in self.turn.take_all() {
+            // It never had its turn: its drop must not keep the others from being given up.
+            panics::drop_quietly(chunk.failure);
             self.undo(&chunk.origin, 0, chunk.items);
         }
         for (first, items) in self.feed.take_all() {

@@ -116,6 +116,8 @@ where
                 |me| match core.segment.turn.take_ready() {
                     Some(chunk) => {
                         me.found(&core.run);
+                        // What this thread did may have made room, and the caller's code comes next.
+                        core.run.offer_work();
                         ControlFlow::Break(chunk)
                     }
                     None => ControlFlow::Continue(core.segment.work(&core.run, me, local)),
@@ -133,7 +135,8 @@ where
         self.handed = Some((now, chunk.items.len()));
         me.log.enter(core.sink(), now);
         if let Some(failure) = chunk.failure {
-            core.run.count_in_part(chunk.origin.sources_before(chunk.items.len(), chunk.credit.items));
+            let (items, credit) = (chunk.items.len(), chunk.credit.items);
+            core.run.count_in_part(chunk.origin.sources_before_failure(items, credit, failure.index));
             core.run.fail(failure);
         } else {
             self.current = Some((chunk.origin, chunk.items.len(), chunk.credit));

@@ -190,6 +190,8 @@ where
                             return ControlFlow::Continue(core.segment.work(&core.run, me, &mut local));
                         };
                         me.found(&core.run);
+                        // What this thread did may have made room, and the sink comes next.
+                        core.run.offer_work();
                         let count = chunk.items.len();
                         let inside = core.spans.enter(stage);
                         let goes_on = drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk);

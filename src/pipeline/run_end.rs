@@ -29,6 +29,12 @@ impl RunEnd {
         self.cancelled() || self.token.is_cancelled()
     }
 
+    /// Whether the run itself has seen it: who leaves off in the midst of an item may be sure then that nothing of it goes on. What the
+    /// caller gave may be cancelled a moment before the run's own tokens are.
+    pub(super) fn is_seen(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
     /// Whether the end is a cancellation from outside.
     pub(super) fn cancelled(&self) -> bool {
         self.given.is_cancelled() || self.caller.is_cancelled()

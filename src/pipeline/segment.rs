@@ -144,6 +144,7 @@ where
         local.waiting += me.now.saturating_duration_since(since);
         if self.turn.is_cut(first) || run.stopped() {
             // What is before it ends the run.
+            panics::drop_quietly(after);
             self.up.take_back(origin.index(0), items);
             return;
         }
@@ -200,7 +201,13 @@ where
         self.give_back(&hand, 1, rest.collect());
         self.up.recycle(&mut local.up, items);
         self.learn(run, &hand);
-        let failure = failure.or(hand.after.take());
+        let after = hand.after.take();
+        let failure = if failure.is_some() {
+            panics::drop_quietly(after);
+            failure
+        } else {
+            after
+        };
         me.log.leave(hand.done - hand.delivered, me.now);
         let ready = Self::results(run, local, &mut hand, failure, me.now);
         self.pass(run, me, local, ready);

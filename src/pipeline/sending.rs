@@ -35,7 +35,11 @@ pub(super) fn send<T>(sender: &Sender<T>, mut item: T, end: &RunEnd) -> Result<(
         let send = select.send(sender);
         select.recv(signal.get_or_insert_with(|| end.signal()));
         // One more try after the end: the channel may have room by now.
-        is_over = select.ready() != send;
+        is_over = match end.token().unwatched_deadline() {
+            None => select.ready() != send,
+            // Nobody gives the signal then: this side looks.
+            Some(at) => select.ready_deadline(at).map_or_else(|_| end.is_seen(), |ready| ready != send),
+        };
     }
 }
 
@@ -43,12 +47,30 @@ pub(super) fn send<T>(sender: &Sender<T>, mut item: T, end: &RunEnd) -> Result<(
 /// waits in a send.
 fn hand_over<T>(sender: &Sender<T>, mut item: T, end: &RunEnd) -> Result<(), NotSent<T>> {
     loop {
-        let is_over = end.has_come();
+        let is_over = end.is_seen();
         item = match sender.send_timeout(item, MEETING) {
             Ok(()) => return Ok(()),
             Err(SendTimeoutError::Disconnected(item)) => return Err(NotSent::ReceiverGone(item)),
             Err(SendTimeoutError::Timeout(item)) if is_over => return Err(NotSent::RunEnded(item)),
             Err(SendTimeoutError::Timeout(item)) => item,
         };
+    }
+}
+
+#[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
+mod tests {
+    use super::*;
+    use crate::CancellationToken;
+    use crate::sync::channel::bounded;
+
+    #[test]
+    fn send_that_waits_for_room_ends_at_a_deadline_that_nobody_watches() {
+        let token = CancellationToken::unwatched(Duration::from_millis(1));
+        let end = RunEnd::new(&token.child(), &token, &token);
+        let (sender, receiver) = bounded(1);
+        assert!(send(&sender, 1, &end).is_ok());
+        assert!(matches!(send(&sender, 2, &end), Err(NotSent::RunEnded(2))));
+        assert!(token.is_cancelled());
+        drop(receiver);
     }
 }

@@ -104,8 +104,8 @@ impl<U, E> Turn<U, E> {
     /// The places before `head` are delivered (from a buffer that may be used again): gives the next chunk that is to be.
     pub(super) fn advance(&self, span: usize, spare: Option<Vec<U>>) -> Option<Chunk<U, E>> {
         let mut state = self.state.lock();
-        // Items without a size need no buffer, and no worker would ever take one back.
-        if let Some(spare) = spare.filter(|_| size_of::<U>() > 0) {
+        // One without room is no buffer: of a chunk that was credit alone, or of items without a size. Nobody would ever take it back.
+        if let Some(spare) = spare.filter(|spare| size_of::<U>() > 0 && spare.capacity() > 0) {
             state.spare.push(spare);
         }
         let head = self.head.load(Ordering::Relaxed) + span;

@@ -256,3 +256,19 @@ fn failure_in_the_middle_of_a_chunk_ends_a_run_whose_source_is_idle() {
         }
     }
 }
+
+#[test]
+fn item_of_which_a_later_result_fails_is_not_finished() {
+    for (workers, window) in grid() {
+        let error = Pipeline::from_iter(0..8_u64)
+            .workers(workers)
+            .window(window)
+            .unordered()
+            .flat_map("three", |number| [(number, 0), (number, 1), (number, 2)])
+            .try_map("second", |result| if result == (7, 1) { Err("fails") } else { Ok(result) })
+            .for_each("drop", drop)
+            .run(&CancellationToken::new())
+            .unwrap_err();
+        assert!(error.report().finished() < error.report().read(), "{}", error.report());
+    }
+}

@@ -419,3 +419,56 @@ fn drop_that_panics_of_a_result_behind_a_failure_is_not_what_ends_the_run() {
         assert_eq!(drops.load(Ordering::SeqCst), 1);
     }
 }
+
+#[test]
+fn failure_behind_an_expansion_is_told_though_the_expansions_drop_panics() {
+    struct Shards(std::ops::Range<u64>, #[allow(dead_code)] Fragile); // it is there to be dropped
+    impl Iterator for Shards {
+        type Item = u64;
+        fn next(&mut self) -> Option<u64> {
+            self.0.next()
+        }
+    }
+    for (workers, window) in grid() {
+        let error = Pipeline::from_iter(0..1000_u64)
+            .workers(workers)
+            .window(window)
+            .flat_map("break", |number| Shards(number * 10..number * 10 + 3, Fragile(number == 300)))
+            .try_map("check", |number| if number == 3001 { Err("bad") } else { Ok(number) })
+            .for_each("drop", drop)
+            .run(&CancellationToken::new())
+            .unwrap_err();
+        assert_eq!((error.stage(), error.index(), error.is_panic()), (Some("check"), Some(300), false));
+    }
+}
+
+#[test]
+fn failures_that_never_had_their_turn_are_dropped_though_their_drops_panic() {
+    for round in 0..20 {
+        let drops = Arc::<AtomicU32>::default();
+        let token = CancellationToken::new();
+        let (made, stop) = (AtomicU32::new(0), token.clone());
+        let outcome = Pipeline::from_iter(0..4_u32)
+            .workers(2)
+            .window(4)
+            .try_map("fails", |number| {
+                if number == 0 {
+                    // The others may come to be parked behind it.
+                    while made.load(Ordering::SeqCst) == 0 {
+                        std::thread::yield_now();
+                    }
+                    (0..round * 50).for_each(|_| std::hint::spin_loop());
+                    stop.cancel();
+                    return Ok(number);
+                }
+                made.fetch_add(1, Ordering::SeqCst);
+                Err(Brittle(Arc::clone(&drops), true))
+            })
+            .for_each("drop", drop)
+            .run(&token);
+        let error = outcome.unwrap_err();
+        let kept = u32::from(!error.is_cancelled());
+        assert_eq!(drops.load(Ordering::SeqCst) + kept, made.load(Ordering::SeqCst));
+        std::mem::forget(error);
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::draws::{Draws, Turns};
 use super::{Passed, Step, StepContext, Tally};
+use crate::panics;
 
 /// Keeps the items for which the closure is true.
 #[derive(Debug)]
@@ -127,11 +128,15 @@ where
             Some(turns) => turns.pull(context, || items.next()),
         } {
             *emitted += 1;
-            next(value)?;
+            if let Err(failure) = next(value) {
+                // The failure is what is told.
+                panics::drop_quietly(items);
+                return Err(failure);
+            }
             if let Some(turns) = &mut turns {
                 turns.through(context);
             }
-            if context.end.has_come() {
+            if context.end.is_seen() {
                 break; // the run is over, and nobody wants the rest
             }
         }
