@@ -399,9 +399,8 @@ fn drop_of_a_needless_clone_may_panic_or_use_the_limiter_and_nobody_is_left_in_t
             let key = std::mem::ManuallyDrop::new(Contended(1));
             LIMITER.set(Some(limiter.clone()));
             DROP.set(drops);
-            let outcome = catch_unwind(AssertUnwindSafe(|| match waits {
-                true => limiter.acquire_timeout(&*key, SECOND / 2),
-                false => limiter.try_acquire(&*key),
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                if waits { limiter.acquire_timeout(&*key, SECOND / 2) } else { limiter.try_acquire(&*key) }
             }));
             LIMITER.set(None);
             assert_eq!(outcome.is_err(), drops == Needless::Panics);

@@ -280,7 +280,7 @@ fn what_a_chunk_hands_back_twice_is_given_out_once() {
     });
     closes(&report);
     let returned = handle.wait().iter().filter(|result| result.is_err()).count();
-    assert_eq!((report.returned() as usize, report.tasks().len()), (returned, returned));
+    assert_eq!((report.returned(), report.tasks().len()), (returned as u64, returned));
     for task in report.into_tasks() {
         task.run().expect("no panic");
     }
