@@ -350,3 +350,79 @@ fn worker_that_waits_for_a_channel_hears_of_a_batch_that_has_a_time() {
         feeder.join().expect("it has seen it");
     });
 }
+
+/// One worker waits in `next`, and two go into calls, of which one knew when a batch is due and would have passed it on: the fourth, which sleeps, has to
+/// hear of it.
+#[test]
+fn worker_that_would_have_passed_on_a_batch_tells_another_before_it_goes_into_a_call() {
+    check("batch time, all who know it in calls", 1, true, || {
+        let (saw, seen) = bounded(3);
+        let waits = seen.clone();
+        let mut given = 0;
+        let source = std::iter::from_fn(move || {
+            given += 1;
+            if given == 3 {
+                waits.recv().expect("the first goes through");
+            }
+            (given < 3).then_some(given)
+        });
+        let report = Pipeline::from_iter(source)
+            .workers(4)
+            .window(8)
+            .flat_map("parts", |item| vec![item; item]) // one, which is held in a batch, and two
+            .serial("pass", |part| part)
+            .map("wait", move |part| {
+                if part == 2 {
+                    seen.recv().expect("the first goes through");
+                }
+                part
+            })
+            .batch(4)
+            .batch_timeout(Duration::from_micros(50))
+            .for_each("see", move |batch| {
+                if batch == [1] {
+                    (0..3).for_each(|_| saw.send(()).expect("all of them wait"));
+                }
+            })
+            .run(&CancellationToken::new())
+            .unwrap();
+        assert_eq!(report.finished(), 2);
+    });
+}
+
+/// The results of one item lie in front of a stage: the worker that has put them there takes one, and the other one waits in the channel.
+#[test]
+fn worker_that_waits_for_a_channel_hears_of_work_that_lies_in_front_of_a_stage() {
+    for workers in [2, 3] {
+        check(&format!("work while {workers} wait in the channel"), 2, false, move || {
+            let (sender, receiver) = bounded(1);
+            let meetings: [_; 2] = std::array::from_fn(|_| bounded(1));
+            let (both, end) = bounded(1);
+            let feeder = thread::Builder::new()
+                .spawn(move || {
+                    sender.send(0).expect("the run is there");
+                    end.recv().expect("both go through");
+                })
+                .expect("no fault is asked for");
+            let report = Pipeline::from_receiver(receiver)
+                .workers(workers)
+                .window(8)
+                .flat_map("two", |_| [0, 1])
+                .serial("pass", |part: usize| part)
+                .map("meet", move |part| {
+                    meetings[part].0.send(()).expect("the other comes");
+                    meetings[1 - part].1.recv().expect("the other comes");
+                    part
+                })
+                .for_each("see", move |part| {
+                    if part == 1 {
+                        both.send(()).expect("the feeder waits");
+                    }
+                })
+                .run(&CancellationToken::new())
+                .unwrap();
+            assert_eq!(report.finished(), 1);
+            feeder.join().expect("it has seen it");
+        });
+    }
+}

@@ -144,7 +144,6 @@ impl<G, U, E> Batch<G, U, E> {
         let before = std::mem::replace(&mut *self.due.lock(), due);
         if due.is_some() && due != before {
             run.stir();
-            run.nudges.send();
         }
     }
 

@@ -105,7 +105,7 @@ impl Logbook {
         {
             self.check_at = now + CHECK_EVERY;
             // It may take long, and whoever has just made room or results relies on this worker.
-            run.offer_work();
+            run.call_for_work();
             monitor.check();
         }
         true

@@ -116,6 +116,7 @@ mod table;
 mod tally;
 mod timed;
 mod timeline;
+mod trusted;
 mod turn;
 mod undone;
 mod upstream;

@@ -11,6 +11,9 @@ use crate::sync::time::Duration;
 /// holds its neighbours for longer.)
 const TARGET: u64 = 50_000;
 
+/// Nanoseconds from which an item is heavy.
+const HEAVY: u64 = 2_000;
+
 /// The size of a segment's chunks.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -42,6 +45,14 @@ impl Pace {
     #[inline]
     pub(super) fn item_nanoseconds(&self) -> u64 {
         self.item_nanos.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is left of some items is worth waking somebody who waits in the source, rather than one who sleeps: he is lost to it for a while, and light items
+    /// are back before he comes. (Measured, on two cores: calling him for items of ten nanoseconds made a run with a serial stage behind a channel a third
+    /// slower.) One who has seen none yet takes them to be.
+    #[inline]
+    pub(super) fn is_heavy(&self) -> bool {
+        !(1..HEAVY).contains(&self.item_nanoseconds())
     }
 
     /// How many items to run between two looks at the clock: a quarter of a chunk's time.

@@ -98,7 +98,7 @@ where
         let now = time::now();
         if let Some((_, _, credit)) = self.current.take() {
             core.run.release(credit);
-            core.run.offer_work();
+            core.run.call_for_work();
         }
         let (me, local) = self.working.as_mut()?;
         if let Some((since, items)) = self.handed.take() {
@@ -117,7 +117,7 @@ where
                     Some(chunk) => {
                         me.found(&core.run);
                         // What this thread did may have made room, and the caller's code comes next.
-                        core.run.offer_work();
+                        core.run.call_for_work();
                         ControlFlow::Break(chunk)
                     }
                     None => ControlFlow::Continue(core.segment.work(&core.run, me, local)),

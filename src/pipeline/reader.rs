@@ -23,50 +23,20 @@ use super::report::StageReport;
 use super::run::Run;
 use super::source::{Readiness, Reading, Source, Wait};
 use super::tally::Tally;
-use super::timed::{Calls, Pulse};
+use super::timed::Calls;
+use super::trusted::Trusted;
 use super::upstream::{Advance, Upstream};
 use super::worker::Worker;
 
 /// A reader that has not moved for this long is taken to be blocked.
 const STALL: Duration = Duration::from_micros(5);
 
-/// A chunk that takes longer than this to read has met a pause.
-const PAUSE: Duration = Duration::from_micros(70);
-
-/// Items without a pause before a source is read in longer bursts, at first; four times as many after each pause.
-const FIRST_PENALTY: usize = 256;
-const HIGHEST_PENALTY: usize = 1 << 16;
+/// How long one who waits for a channel leaves it at that, before he asks those for a share who are in the middle of a chunk. (Measured: asking at once makes
+/// them look at the clock so often that items of ten nanoseconds behind a fast channel cost half as much again.)
+const PATIENCE: Duration = Duration::from_micros(200);
 
 /// The stage number of every source.
 const SOURCE: usize = 0;
-
-/// The source and how far it is trusted not to block.
-struct Trusted<S> {
-    source: S,
-    /// Items read between two publications.
-    trust: usize,
-    /// Items read so far.
-    read: usize,
-    /// Items read without a pause since `trust` last fell.
-    good: usize,
-    penalty: usize,
-    pulse: Pulse,
-}
-
-impl<S> Trusted<S> {
-    /// So many items were read in such a time.
-    fn learn(&mut self, readiness: Readiness, got: usize, spent: Duration) {
-        if spent > PAUSE {
-            (self.trust, self.good) = (1, 0);
-            self.penalty = (self.penalty * 4).min(HIGHEST_PENALTY);
-        } else if readiness == Readiness::Ready {
-            self.good += got;
-            if self.good > self.penalty {
-                self.trust = self.trust.saturating_mul(2);
-            }
-        }
-    }
-}
 
 /// The head of a pipeline: the source, and what of it is in the reader's hands.
 #[allow(missing_debug_implementations)] // part of a running pipeline, which nobody can name
@@ -93,10 +63,8 @@ pub struct ReaderLocal<T> {
 
 impl<S, T> Reader<S, T> {
     pub(super) fn new(source: S, readiness: Readiness) -> Self {
-        let trusted =
-            Trusted { source, trust: 1, read: 0, good: 0, penalty: FIRST_PENALTY, pulse: Pulse::default() };
         Self {
-            source: Padded(Mutex::new(trusted)),
+            source: Padded(Mutex::new(Trusted::new(source))),
             readiness,
             open: Padded(Mutex::new((0, Vec::new()))),
             undone: Mutex::new(Vec::new()),
@@ -163,6 +131,40 @@ impl<S, T> Reader<S, T> {
         }
     }
 
+    /// Reads up to `limit` items, and waits for the first if it may and has nothing else to do.
+    fn read<E>(
+        &self,
+        run: &Run<E>,
+        source: &mut S,
+        me: &Worker,
+        limit: usize,
+        may_wait: bool,
+        items: &mut Vec<T>,
+    ) -> Reading<E>
+    where
+        S: Source<E, Item = T>,
+    {
+        let before = items.len();
+        let reading = source.read(limit, Wait::Never, items);
+        let may_wait = may_wait && self.readiness == Readiness::Polled;
+        if !may_wait || items.len() > before || !matches!(reading, Reading::Pause) {
+            return reading;
+        }
+        let wait_for_it = || {
+            let soon = time::now() + PATIENCE;
+            if me.due.is_none_or(|due| soon < due) {
+                let reading = source.read(limit, Wait::Until(soon), items);
+                let has_waited = items.len() == before && time::now() >= soon && !run.is_called();
+                if !has_waited || !matches!(reading, Reading::Pause) {
+                    return reading;
+                }
+                run.hungry.store(true, Ordering::Relaxed);
+            }
+            source.read(limit, me.due.map_or(Wait::Forever, Wait::Until), items)
+        };
+        run.wait_in_source(|| me.is_behind(run), wait_for_it).unwrap_or(Reading::Pause)
+    }
+
     /// Reads one chunk of at most `want` items.
     fn pull<E>(
         &self,
@@ -204,15 +206,13 @@ impl<S, T> Reader<S, T> {
             }
             let limit = if polled { want - got } else { trusted.trust.min(want - got) };
             let before = items.len();
-            let longest = match me.due {
-                _ if !may_wait || got > 0 => Wait::Never,
-                Some(due) => Wait::Until(due),
-                None => Wait::Forever,
-            };
             let timed = (plain == 0).then(time::now);
             let inside = me.step.spans.enter(SOURCE);
-            let reading =
-                panics::catch(|| me.stage_name(SOURCE), || trusted.source.read(limit, longest, &mut items));
+            let waits = may_wait && got == 0;
+            let reading = panics::catch(
+                || me.stage_name(SOURCE),
+                || self.read(run, &mut trusted.source, me, limit, waits, &mut items),
+            );
             inside.leave();
             got += items.len() - before;
             calls += 1;
@@ -300,7 +300,7 @@ where
         if let Some(items) = trusted.source.expected() {
             run.board.expect(items);
         }
-        trusted.source.begin(&run.source_token, run.nudges.receiver());
+        trusted.source.begin(&run.source_token, run.nudges());
     }
 
     fn local(&self) -> Self::Local {
@@ -322,19 +322,20 @@ where
         if may_read && run.room() >= want && !run.reading.load(Ordering::Relaxed) {
             if let Some(mut trusted) = self.source.try_lock() {
                 run.reading.store(true, Ordering::SeqCst);
+                // Where it waits for the source, it wakes up in time for what is due.
+                let minds = self.readiness == Readiness::Polled && std::mem::take(&mut me.minds);
                 me.found(run);
-                // A nudge tells only whoever waits here already; another one may have heard it before, and be in a call now.
-                let waits = may_wait && !me.is_behind(run);
-                let chunk = self.pull(run, &mut trusted, me, local, want, waits);
+                let chunk = self.pull(run, &mut trusted, me, local, want, may_wait);
                 run.reading.store(false, Ordering::SeqCst);
                 drop(trusted);
                 // The source is free for another reader.
                 run.offer_work();
-                return match chunk {
-                    Some(chunk) => Advance::Chunk(chunk),
-                    None if may_wait => Advance::Worked,
-                    None => Advance::Nothing,
-                };
+                me.minds = minds || me.due.is_some();
+                if chunk.is_some() && me.minds {
+                    me.leave_to_others(run);
+                }
+                // Without a chunk it may have been told to look up; it goes on as one that searches, which gives way to who is at work.
+                return chunk.map_or(Advance::Nothing, Advance::Chunk);
             }
         }
         if run.opened.load(Ordering::Acquire) {

@@ -191,14 +191,14 @@ where
                         };
                         me.found(&core.run);
                         // What this thread did may have made room, and the sink comes next.
-                        core.run.offer_work();
+                        core.run.call_for_work();
                         let count = chunk.items.len();
                         let inside = core.spans.enter(stage);
                         let goes_on = drain(&core.run, me, stage, &mut sink, &mut counts, &mut chunk);
                         inside.leave();
                         if goes_on {
                             core.segment.turn.advance(chunk.span, Some(chunk.items));
-                            core.run.offer_work();
+                            core.run.call_for_work();
                         } else {
                             core.segment.undo(&chunk.origin, count - chunk.items.len(), chunk.items);
                         }

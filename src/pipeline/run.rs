@@ -14,6 +14,10 @@
 //! 6. A thread of a blocking stage makes work, and never looks for any. What it puts into a feed it rings for; of everything else (room
 //!    in the window, or the last item before a batch that is to be passed on) `stirs` tells, and no worker parks that has not
 //!    looked everywhere since the last one.
+//! 7. A worker that waits in a channel for the next item is asleep too, and hears of nothing but a nudge. Before it waits it says so in `in_source`, and then
+//!    looks whether there is work; whoever offers work publishes it, and then looks there. One of the two sees the other. What is only put somewhere by a
+//!    worker that looks for work next nudges nobody: it takes that itself, and then calls for somebody if what is left is heavy. (So where all items were light so
+//!    far, and one is not, work may lie until it is through.)
 //!
 //! Lock order: `ending` is a leaf.
 
@@ -88,7 +92,9 @@ pub struct Run<E> {
     /// Counts what a worker can find only by looking: what began to wait for its time, and what such a thread has changed. Whoever parks has
     /// looked since the last one, or looks again.
     pub(super) stirs: AtomicUsize,
-    pub(super) nudges: Nudges,
+    nudges: Nudges,
+    /// A worker waits in the source for the next item, and has not been nudged (invariant 7).
+    in_source: Padded<AtomicBool>,
     /// A worker went idle: a long chunk should be split. Cleared by whoever looks.
     pub(super) hungry: Padded<AtomicBool>,
     pub(super) board: Arc<Board>,
@@ -132,7 +138,8 @@ impl<E> Run<E> {
             end,
             sleepers: WakeUp::new(),
             owner: WakeUp::new(),
-            nudges: Nudges::new(!crews.is_empty() || bounds.timed),
+            nudges: Nudges::new(workers > 1 || !crews.is_empty() || bounds.timed),
+            in_source: Padded(AtomicBool::new(false)),
             crews,
             stirs: AtomicUsize::new(0),
             hungry: Padded(AtomicBool::new(false)),
@@ -193,6 +200,16 @@ impl<E> Run<E> {
         Attention { hungry: &self.hungry.0, stop: &self.stop, caller: Poll::of(&self.caller) }
     }
 
+    /// Whether somebody has gone idle since anybody asked.
+    #[inline]
+    pub(super) fn is_asked(&self) -> bool {
+        let asked = self.hungry.load(Ordering::Relaxed) && self.hungry.swap(false, Ordering::AcqRel);
+        if asked && self.stop.load(Ordering::Relaxed) {
+            self.hungry.store(true, Ordering::Relaxed); // it stays then: see `halt`
+        }
+        asked
+    }
+
     /// As [`stopped`](Self::stopped), for use under the lock of a wake-up: a deadline that nobody watches is for those who look before.
     pub(super) fn must_stop(&self) -> bool {
         self.stop.load(Ordering::SeqCst) || self.caller.seen_cause().is_some()
@@ -229,7 +246,7 @@ impl<E> Run<E> {
         };
         drop(late); // user data: outside the lock
         self.stop.store(true, Ordering::SeqCst);
-        // Workers in the middle of a block look up; nobody clears it any more.
+        // Workers in the middle of a block look up; whoever clears it sets it again.
         self.hungry.store(true, Ordering::SeqCst);
         self.token.cancel();
         self.wake_all();
@@ -238,27 +255,6 @@ impl<E> Run<E> {
     #[cold]
     pub(super) fn fail(&self, failure: Box<Failure<E>>) {
         self.halt(Ending::Failed(failure));
-    }
-
-    pub(super) fn wake_one(&self) {
-        if !self.sleepers.wake_one() && self.owner.idle() > 0 {
-            self.owner.wake_one();
-        }
-    }
-
-    fn wake_all(&self) {
-        self.sleepers.wake_all();
-        self.owner.wake_all();
-        for crew in &self.crews {
-            crew.bell.wake_all();
-        }
-    }
-
-    /// Something waits for its time from now on, and somebody has to see to it; or a thread that is no worker has made room in the window, or ended what was
-    /// waited for further down (invariant 6). A worker looks at it.
-    pub(super) fn stir(&self) {
-        self.stirs.fetch_add(1, Ordering::SeqCst);
-        self.wake_one();
     }
 
     /// Nothing more will be read.
@@ -313,24 +309,10 @@ impl<E> Run<E> {
         self.pieces.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Wakes a worker if there is work: called with work in hand, by whoever will not look for more for a while.
-    #[inline]
-    pub(super) fn offer_work(&self) {
-        if self.has_work() {
-            self.wake_one();
-        }
-    }
-
     /// Items of a chunk that was cut short are through; their room is not needed any more.
     pub(super) fn count_in_part(&self, items: usize) {
         self.in_part.fetch_add(items, Ordering::Relaxed);
         self.board.finish(items);
-    }
-
-    fn wake_if_finished(&self) {
-        if self.finished() {
-            self.wake_all();
-        }
     }
 
     /// Everything that was read has left, and nothing more will be read.
@@ -340,33 +322,6 @@ impl<E> Run<E> {
         self.source_ended()
             && self.released.load(Ordering::SeqCst) == self.read.load(Ordering::SeqCst)
             && self.pieces.load(Ordering::SeqCst) == 0
-    }
-
-    /// Whether a worker that looks now would find something to do (invariant 4).
-    pub(super) fn has_work(&self) -> bool {
-        self.has_items() || self.may_read()
-    }
-
-    /// The same for the owner of a thread-bound sink: whoever freed a source that may wait looks at it again itself.
-    pub(super) fn has_work_for_owner(&self) -> bool {
-        self.has_items() || self.may_read() && self.owner_may_wait()
-    }
-
-    /// Whether the owner of a thread-bound sink may wait for the source.
-    pub(super) fn owner_may_wait(&self) -> bool {
-        !self.source_waits.load(Ordering::Relaxed) || self.alone.load(Ordering::Relaxed)
-    }
-
-    fn has_items(&self) -> bool {
-        self.queued.load(Ordering::SeqCst) > 0
-            || !self.source_ended() && self.opened.load(Ordering::SeqCst)
-            || self.expansions.iter().any(Expansion::may_expand)
-    }
-
-    fn may_read(&self) -> bool {
-        !self.source_ended()
-            && !self.reading.load(Ordering::SeqCst)
-            && self.room() >= self.read_chunk.load(Ordering::SeqCst)
     }
 
     /// How many items have been read and have not left, chunks that are being delivered included; a hint.
@@ -393,6 +348,8 @@ impl<E> Run<E> {
         self.ending.lock().take()
     }
 }
+
+mod waking;
 
 #[cfg(all(test, not(any(gristmill_shuttle, gristmill_loom))))]
 mod tests;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::vec::Drain;
 
 use crate::panics;
-use crate::sync::atomic::Ordering;
 use crate::sync::time::{self, Duration};
 
 use super::chunk::Chunk;
@@ -113,7 +112,11 @@ where
         let want = self.pace.chunk();
         if let Some(chunk) = self.feed.take(run, want) {
             me.found(run);
-            run.offer_work();
+            if self.pace.is_heavy() {
+                run.call_for_work();
+            } else {
+                run.offer_work();
+            }
             self.process(run, me, local, chunk);
             return true;
         }
@@ -175,7 +178,7 @@ where
             if rest.len() == 0 {
                 break None;
             }
-            if run.hungry.load(Ordering::Relaxed) && run.hungry.swap(false, Ordering::Relaxed) {
+            if run.is_asked() {
                 asked = true;
                 block = block.min(ASKED_BLOCK);
             }

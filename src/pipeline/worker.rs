@@ -38,6 +38,8 @@ pub struct Worker {
     stirs: usize,
     /// How many there had been when it last looked everywhere in vain.
     seen: usize,
+    /// It knows that something is to be done that waits for its time, and would see to it.
+    pub(super) minds: bool,
     pub(super) step: StepContext,
     /// Failures by stage.
     pub(super) failed: Vec<u64>,
@@ -58,6 +60,7 @@ impl Worker {
             due: None,
             stirs: 0,
             seen: 0,
+            minds: false,
             step: StepContext::new(stages, end, spans),
             failed: vec![0; stages],
             panicked: vec![0; stages],
@@ -89,7 +92,15 @@ impl Worker {
     pub(super) fn found<E>(&mut self, run: &Run<E>) {
         if self.searching {
             self.end_search(run);
+        } else if self.minds {
+            self.leave_to_others(run);
         }
+    }
+
+    /// It will not see in time to what is due: another one is to look at everything, and finds out when that is.
+    pub(super) fn leave_to_others<E>(&mut self, run: &Run<E>) {
+        self.minds = false;
+        run.call_one();
     }
 
     fn end_search<E>(&mut self, run: &Run<E>) {
@@ -101,9 +112,9 @@ impl Worker {
         let place = if self.owner { &run.owner } else { &run.sleepers };
         place.found(|| false);
         run.offer_work();
-        if run.stirs.load(Ordering::SeqCst) != self.seen {
-            // What it should have looked for may have rung nobody, because it was searching.
-            run.wake_one();
+        // And what it should have looked for may have rung nobody, because it was searching.
+        if self.minds || run.stirs.load(Ordering::SeqCst) != self.seen {
+            self.leave_to_others(run);
         }
     }
 
@@ -129,7 +140,7 @@ impl Worker {
                     }
                     continue;
                 }
-                ControlFlow::Continue(false) => self.seen = self.stirs,
+                ControlFlow::Continue(false) => (self.seen, self.minds) = (self.stirs, self.due.is_some()),
                 ControlFlow::Break(value) => {
                     result = Some(value);
                     break;

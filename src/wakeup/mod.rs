@@ -65,6 +65,12 @@ impl WakeUp {
         self.counts.idle.load(Ordering::Relaxed)
     }
 
+    /// Whether a worker is searching; a hint, read without a fence.
+    #[inline]
+    pub(crate) fn is_searched(&self) -> bool {
+        self.counts.searching.load(Ordering::Relaxed) > 0
+    }
+
     /// Rings for one piece of work that is already visible; true if a worker was woken.
     #[inline]
     pub(crate) fn wake_one(&self) -> bool {

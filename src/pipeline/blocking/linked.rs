@@ -17,7 +17,6 @@ use super::super::upstream::{Advance, Upstream};
 use super::super::worker::Worker;
 use super::waiting::Waiting;
 use crate::panics;
-use crate::sync::atomic::Ordering;
 use crate::sync::time;
 use crate::wakeup::Until;
 
@@ -113,7 +112,7 @@ where
         if !queue.crew(run).is_there() {
             if let Some(entry) = queue.take(run) {
                 me.found(run);
-                run.offer_work();
+                run.call_for_work();
                 self.run_one(run, me, (&mut local.counts, &mut local.calls), entry);
                 return Advance::Worked;
             }
@@ -141,9 +140,8 @@ where
                 if self.run_one(run, me, (&mut *counts, &mut *calls), entry) {
                     run.stir();
                 }
-                if run.alone.load(Ordering::Relaxed) {
-                    run.nudges.send();
-                }
+                // What it has put somewhere has woken who sleeps, and it looks for no work itself.
+                run.call_for_work();
                 continue;
             }
             if !searching {

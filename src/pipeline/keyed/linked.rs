@@ -15,7 +15,6 @@ use super::super::worker::Worker;
 use super::line::{Line, Place};
 use super::lines::{ByKey, Lines};
 use crate::panics;
-use crate::sync::atomic::Ordering;
 use crate::sync::time;
 
 /// What a worker keeps for a keyed stage.
@@ -81,7 +80,7 @@ where
             if run.stopped() {
                 break;
             }
-            let asked = run.hungry.load(Ordering::Relaxed) && run.hungry.swap(false, Ordering::Relaxed);
+            let asked = run.is_asked();
             if asked || want == 0 {
                 // For somebody else, or for later.
                 want = 0;
@@ -155,10 +154,7 @@ where
                     if is_failed {
                         break;
                     }
-                    if others
-                        && run.hungry.load(Ordering::Relaxed)
-                        && run.hungry.swap(false, Ordering::Relaxed)
-                    {
+                    if others && run.is_asked() {
                         back.extend(rest.by_ref());
                         return true;
                     }
@@ -246,7 +242,11 @@ where
     ) -> Advance<Self::Item, E> {
         if self.segment.deliver.queue.ready.take(run, self.pace.chunk(), &mut local.lines) {
             me.found(run);
-            run.offer_work();
+            if self.pace.is_heavy() {
+                run.call_for_work();
+            } else {
+                run.offer_work();
+            }
             self.process(run, me, local);
             return Advance::Worked;
         }
