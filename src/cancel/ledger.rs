@@ -43,6 +43,10 @@ impl<T> Ledger<T> {
         Some(value)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = u64> + '_ {
         self.entries.iter().filter(|(_, value)| value.is_some()).map(|(key, _)| *key)
     }

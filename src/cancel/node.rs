@@ -266,11 +266,19 @@ impl Node {
     }
 }
 
+/// One by one: what they have captured is the user's, and where two destructors panic the process would end.
+#[cold]
+fn drop_quietly(reactions: &mut Ledger<Reaction>) {
+    panics::drop_each_quietly(std::mem::take(reactions).into_values());
+}
+
 impl Drop for Node {
     // A loop, not recursion: the last token of a chain takes the whole chain with it.
     fn drop(&mut self) {
-        // One by one: what they have captured is the user's, and where two destructors panic the process would end.
-        panics::drop_each_quietly(std::mem::take(&mut self.state.get_mut().reactions).into_values());
+        let reactions = &mut self.state.get_mut().reactions;
+        if !reactions.is_empty() {
+            drop_quietly(reactions);
+        }
         if let (Some(own), false) = (&self.own_deadline, self.is_marked()) {
             timer::remove([own.key]); // of a marked node the canceller takes it back, and keeps the node until then
         }

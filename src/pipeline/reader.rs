@@ -21,7 +21,7 @@ use super::error::{Failure, What};
 use super::reorder::Counts;
 use super::report::StageReport;
 use super::run::Run;
-use super::source::{Readiness, Reading, Source, Wait};
+use super::source::{Readiness, Reading, Source};
 use super::tally::Tally;
 use super::timed::Calls;
 use super::trusted::Trusted;
@@ -30,10 +30,6 @@ use super::worker::Worker;
 
 /// A reader that has not moved for this long is taken to be blocked.
 const STALL: Duration = Duration::from_micros(5);
-
-/// How long one who waits for a channel leaves it at that, before he asks those for a share who are in the middle of a chunk. (Measured: asking at once makes
-/// them look at the clock so often that items of ten nanoseconds behind a fast channel cost half as much again.)
-const PATIENCE: Duration = Duration::from_micros(200);
 
 /// The stage number of every source.
 const SOURCE: usize = 0;
@@ -131,40 +127,6 @@ impl<S, T> Reader<S, T> {
         }
     }
 
-    /// Reads up to `limit` items, and waits for the first if it may and has nothing else to do.
-    fn read<E>(
-        &self,
-        run: &Run<E>,
-        source: &mut S,
-        me: &Worker,
-        limit: usize,
-        may_wait: bool,
-        items: &mut Vec<T>,
-    ) -> Reading<E>
-    where
-        S: Source<E, Item = T>,
-    {
-        let before = items.len();
-        let reading = source.read(limit, Wait::Never, items);
-        let may_wait = may_wait && self.readiness == Readiness::Polled;
-        if !may_wait || items.len() > before || !matches!(reading, Reading::Pause) {
-            return reading;
-        }
-        let wait_for_it = || {
-            let soon = time::now() + PATIENCE;
-            if me.due.is_none_or(|due| soon < due) {
-                let reading = source.read(limit, Wait::Until(soon), items);
-                let has_waited = items.len() == before && time::now() >= soon && !run.is_called();
-                if !has_waited || !matches!(reading, Reading::Pause) {
-                    return reading;
-                }
-                run.hungry.store(true, Ordering::Relaxed);
-            }
-            source.read(limit, me.due.map_or(Wait::Forever, Wait::Until), items)
-        };
-        run.wait_in_source(|| me.is_behind(run), wait_for_it).unwrap_or(Reading::Pause)
-    }
-
     /// Reads one chunk of at most `want` items.
     fn pull<E>(
         &self,
@@ -208,11 +170,9 @@ impl<S, T> Reader<S, T> {
             let before = items.len();
             let timed = (plain == 0).then(time::now);
             let inside = me.step.spans.enter(SOURCE);
-            let waits = may_wait && got == 0;
-            let reading = panics::catch(
-                || me.stage_name(SOURCE),
-                || self.read(run, &mut trusted.source, me, limit, waits, &mut items),
-            );
+            let waits = may_wait && polled && got == 0;
+            let reading =
+                panics::catch(|| me.stage_name(SOURCE), || trusted.read(run, me, limit, waits, &mut items));
             inside.leave();
             got += items.len() - before;
             calls += 1;
@@ -335,7 +295,10 @@ where
                     me.leave_to_others(run);
                 }
                 // Without a chunk it may have been told to look up; it goes on as one that searches, which gives way to who is at work.
-                return chunk.map_or(Advance::Nothing, Advance::Chunk);
+                return match chunk {
+                    Some(chunk) => Advance::Chunk(chunk),
+                    None => Advance::Nothing,
+                };
             }
         }
         if run.opened.load(Ordering::Acquire) {

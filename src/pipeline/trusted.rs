@@ -1,8 +1,15 @@
 //! A source, and how many items at a time are read from it before the others can take them.
 
-use super::source::Readiness;
+use super::run::Run;
+use super::source::{Readiness, Reading, Source, Wait};
 use super::timed::Pulse;
-use crate::sync::time::Duration;
+use super::worker::Worker;
+use crate::sync::atomic::Ordering;
+use crate::sync::time::{self, Duration};
+
+/// How long one who waits for a channel leaves it at that, before he asks those for a share who are in the middle of a chunk. (Measured: asking at once makes
+/// them look at the clock so often that items of ten nanoseconds behind a fast channel cost half as much again.)
+const PATIENCE: Duration = Duration::from_micros(200);
 
 /// A chunk that takes longer than this to read has met a pause.
 const PAUSE: Duration = Duration::from_micros(70);
@@ -39,6 +46,54 @@ impl<S> Trusted<S> {
             if self.good > self.penalty {
                 self.trust = self.trust.saturating_mul(2);
             }
+        }
+    }
+
+    /// Reads up to `limit` items, and waits for the first if it may, which only a source that is polled can, and has nothing else to do.
+    pub(super) fn read<E>(
+        &mut self,
+        run: &Run<E>,
+        me: &Worker,
+        limit: usize,
+        may_wait: bool,
+        items: &mut Vec<S::Item>,
+    ) -> Reading<E>
+    where
+        S: Source<E>,
+    {
+        let before = items.len();
+        let mut wait = Wait::Never;
+        // One call for all waits: that of an iterator, which has none, is the hot one, and grows into this loop.
+        let reading = loop {
+            let reading = self.source.read(limit, wait, items);
+            if !may_wait || items.len() > before || !matches!(reading, Reading::Pause) {
+                break reading;
+            }
+            match Self::next_wait(run, me, wait) {
+                Some(next) => wait = next,
+                None => break reading,
+            }
+        };
+        if wait != Wait::Never {
+            run.leave_source();
+        }
+        reading
+    }
+
+    /// How to wait for an item after such a wait in vain; `None` if there is something else to do.
+    #[cold]
+    fn next_wait<E>(run: &Run<E>, me: &Worker, wait: Wait) -> Option<Wait> {
+        let longest = me.due.map_or(Wait::Forever, Wait::Until);
+        match wait {
+            Wait::Never => run.enter_source(|| me.is_behind(run)).then(|| {
+                let soon = time::now() + PATIENCE;
+                if me.due.is_none_or(|due| soon < due) { Wait::Until(soon) } else { longest }
+            }),
+            Wait::Until(soon) if wait != longest && time::now() >= soon && !run.is_called() => {
+                run.hungry.store(true, Ordering::Relaxed);
+                Some(longest)
+            }
+            _ => None,
         }
     }
 }

@@ -43,20 +43,21 @@ impl<E> Run<E> {
         self.nudges.receiver()
     }
 
-    /// Reads the source by `read`, which waits for an item, unless there is something else to do by now; `None` then.
-    pub(in super::super) fn wait_in_source<R>(
-        &self,
-        is_behind: impl FnOnce() -> bool,
-        read: impl FnOnce() -> R,
-    ) -> Option<R> {
+    /// A worker is about to wait in the source for the next item; false if there is something else to do by now.
+    pub(in super::super) fn enter_source(&self, is_behind: impl FnOnce() -> bool) -> bool {
         self.in_source.store(true, Ordering::SeqCst);
         // Pairs with the one in `wake_one`: invariant 7.
         fence(Ordering::SeqCst);
         // Who is behind has not heard all nudges: another one may have, and be in a call now.
         let nothing = !self.has_items() && !is_behind();
-        let answer = nothing.then(read);
+        if !nothing {
+            self.leave_source();
+        }
+        nothing
+    }
+
+    pub(in super::super) fn leave_source(&self) {
         self.in_source.store(false, Ordering::SeqCst);
-        answer
     }
 
     pub(super) fn wake_all(&self) {
