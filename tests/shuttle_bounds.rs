@@ -390,11 +390,12 @@ fn worker_that_would_have_passed_on_a_batch_tells_another_before_it_goes_into_a_
     });
 }
 
-/// The results of one item lie in front of a stage: the worker that has put them there takes one, and the other one waits in the channel.
+/// The results of one item lie in front of a stage, or are still to be given: the worker that has put them there takes one, and the other one waits in the
+/// channel.
 #[test]
 fn worker_that_waits_for_a_channel_hears_of_work_that_lies_in_front_of_a_stage() {
-    for workers in [2, 3] {
-        check(&format!("work while {workers} wait in the channel"), 2, false, move || {
+    for (workers, bounded_stage) in [(2, false), (3, false), (2, true), (3, true)] {
+        check(&format!("work while {workers} wait in the channel, {bounded_stage}"), 4, false, move || {
             let (sender, receiver) = bounded(1);
             let meetings: [_; 2] = std::array::from_fn(|_| bounded(1));
             let (both, end) = bounded(1);
@@ -404,25 +405,72 @@ fn worker_that_waits_for_a_channel_hears_of_work_that_lies_in_front_of_a_stage()
                     end.recv().expect("both go through");
                 })
                 .expect("no fault is asked for");
-            let report = Pipeline::from_receiver(receiver)
-                .workers(workers)
-                .window(8)
-                .flat_map("two", |_| [0, 1])
-                .serial("pass", |part: usize| part)
-                .map("meet", move |part| {
-                    meetings[part].0.send(()).expect("the other comes");
-                    meetings[1 - part].1.recv().expect("the other comes");
-                    part
-                })
-                .for_each("see", move |part| {
-                    if part == 1 {
-                        both.send(()).expect("the feeder waits");
-                    }
-                })
-                .run(&CancellationToken::new())
-                .unwrap();
+            let meet = move |part: usize| {
+                meetings[part].0.send(()).expect("the other comes");
+                meetings[1 - part].1.recv().expect("the other comes");
+                part
+            };
+            let see = move |part| {
+                if part == 1 {
+                    both.send(()).expect("the feeder waits");
+                }
+            };
+            let (pipeline, token) =
+                (Pipeline::from_receiver(receiver).workers(workers).window(8), CancellationToken::new());
+            let report = if bounded_stage {
+                pipeline
+                    .flat_map_bounded("two", 4, |_| [0, 1])
+                    .map("meet", meet)
+                    .for_each("see", see)
+                    .run(&token)
+            } else {
+                let pipeline = pipeline.flat_map("two", |_| [0, 1]).serial("pass", |part| part);
+                pipeline.map("meet", meet).for_each("see", see).run(&token)
+            };
+            let report = report.unwrap();
             assert_eq!(report.finished(), 1);
             feeder.join().expect("it has seen it");
         });
     }
+}
+
+/// A worker goes from one call of a serial stage to the next, which waits for what the first one let through; the other one waits in the channel.
+#[test]
+fn worker_that_waits_for_a_channel_hears_of_what_a_slow_serial_stage_has_let_through() {
+    check("work behind a slow serial stage", 1, false, || {
+        let (sender, receiver) = bounded(2);
+        let ((passed, passes), (both, end)) = (bounded(1), bounded(1));
+        let feeder = thread::Builder::new()
+            .spawn(move || {
+                (0..2).for_each(|item| sender.send(item).expect("the run is there"));
+                end.recv().expect("both go through");
+            })
+            .expect("no fault is asked for");
+        let report = Pipeline::from_receiver(receiver)
+            .workers(2)
+            .window(8)
+            .serial("slow", move |item: usize| {
+                if item == 0 {
+                    execution::advance(Duration::from_millis(1));
+                } else {
+                    passes.recv().expect("the first goes on");
+                }
+                item
+            })
+            .map("pass", move |item| {
+                if item == 0 {
+                    passed.send(()).expect("the second waits");
+                }
+                item
+            })
+            .for_each("see", move |item| {
+                if item == 1 {
+                    both.send(()).expect("the feeder waits");
+                }
+            })
+            .run(&CancellationToken::new())
+            .unwrap();
+        assert_eq!(report.finished(), 2);
+        feeder.join().expect("it has seen it");
+    });
 }

@@ -41,7 +41,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// Turns each item into another with calls that wait (for a disk, for a server), on `threads` threads of the stage's own; in order.
     ///
     /// As many calls are under way at once as the stage has threads: choose how many requests the other side should see, from 1 (zero is
-    /// refused by `run`), and a [`window`](Self::window) of some times as many items; more threads than the window has items are not
+    /// refused by `run`), and a [`window`](Self::window) of some times as many items; more threads than the window has items (or than 65 536) are not
     /// started. The [`workers`](Self::workers) compute meanwhile, and none of them waits. The threads are named `gristmill-`, the
     /// stage and a number. They exist from the start of the run to its end.
     ///

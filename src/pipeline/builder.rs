@@ -276,7 +276,7 @@ impl<P, S, T, M> Pipeline<P, S, T, M> {
     /// Sets how many threads work, the caller's among them: at least 1, by default as many as there are cores that this process may
     /// use (its affinity mask and cgroup quota counted).
     ///
-    /// More than the window has items are not started. With 1, everything runs on the caller's thread. Zero is refused by `run`. Stages
+    /// More than the window has items, or than 65 536, are not started. With 1, everything runs on the caller's thread. Zero is refused by `run`. Stages
     /// that wait (for disks, for servers) have [threads of their own](Self::blocking), which come on top.
     ///
     /// # Examples

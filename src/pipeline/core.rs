@@ -55,6 +55,9 @@ pub(super) enum Post {
     Blocking { crew: usize, number: usize },
 }
 
+/// The most workers that are started, and threads of a stage: what they note has its place before the first one is.
+const MOST_THREADS: usize = 1 << 16;
+
 /// A run that its workers share.
 pub(super) struct Core<P, S, D, E>
 where
@@ -101,8 +104,9 @@ where
             settings.invalid
         };
         let names: Arc<[String]> = settings.stages.iter().map(|stage| stage.name().to_owned()).collect();
-        let workers = settings.workers.unwrap_or_else(thread::available_cores).min(settings.window).max(1);
-        let crew = |(stage, threads): (usize, usize)| Crew::new(stage, threads.min(settings.window));
+        let most = settings.window.min(MOST_THREADS);
+        let workers = settings.workers.unwrap_or_else(thread::available_cores).min(most).max(1);
+        let crew = |(stage, threads): (usize, usize)| Crew::new(stage, threads.min(most));
         let crews: Vec<_> = settings.crews.into_iter().map(crew).collect();
         let monitor = settings.monitor;
         let layout = Layout {

@@ -12,6 +12,9 @@ use super::worker::Worker;
 use crate::panics;
 use crate::sync::time::{Duration, Instant};
 
+/// Who took so long for a chunk is likely to for the next, and does not look for work meanwhile.
+const SLOW: Duration = Duration::from_micros(50);
+
 impl<P, S, D, E> Segment<P, S, D, P::Item, S::Out, E>
 where
     P: Upstream<E>,
@@ -48,6 +51,7 @@ where
         while let Some(mut chunk) = turn {
             let span = chunk.span;
             let count = chunk.items.len();
+            let before = me.now;
             // Before `deliver` takes a lock.
             let inside = spans.enter(self.stages.end);
             let goes_on = self.deliver.deliver(run, me, &mut chunk);
@@ -63,7 +67,11 @@ where
             turn = self.turn.advance(span, spare);
             if turn.is_some() {
                 // There is room in the window, and more to deliver before this worker looks for work.
-                run.offer_work();
+                if me.now.saturating_duration_since(before) > SLOW {
+                    run.call_for_work();
+                } else {
+                    run.offer_work();
+                }
             }
         }
         true

@@ -137,4 +137,19 @@ mod tests {
         assert_eq!(seen.to_string(), "degraded: 1 of 4 workers, 0 of 2 threads of \"fetch\"");
         assert!(monitor.health(Duration::ZERO).is_healthy());
     }
+
+    #[test]
+    fn as_many_threads_as_there_are_numbers_are_asked_for_in_vain_and_not_counted_out() {
+        let fault = fault::fail_every_spawn();
+        let outcome = Pipeline::from_iter(0..3)
+            .workers(usize::MAX)
+            .window(usize::MAX)
+            .blocking("fetch", usize::MAX, |number| number)
+            .keyed("same", |number: &u32| *number, |number| number)
+            .for_each("sink", drop)
+            .run(&CancellationToken::new());
+        drop(fault);
+        let report = outcome.expect("the caller does it alone");
+        assert_eq!((report.workers(), report.missing_workers(), report.finished()), (1, 65_535, 3));
+    }
 }

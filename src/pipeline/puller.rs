@@ -98,7 +98,7 @@ where
         let now = time::now();
         if let Some((_, _, credit)) = self.current.take() {
             core.run.release(credit);
-            core.run.call_for_work();
+            core.run.offer_work();
         }
         let (me, local) = self.working.as_mut()?;
         if let Some((since, items)) = self.handed.take() {

@@ -122,6 +122,9 @@ where
         }
         match self.up.advance(run, me, &mut local.up, want) {
             Advance::Chunk(chunk) => {
+                if !run.expansions.is_empty() && self.pace.is_heavy() {
+                    run.call_for_work(); // there may be more where this comes from
+                }
                 self.process(run, me, local, chunk);
                 true
             }
@@ -188,6 +191,7 @@ where
                 // adapted first, so that it is taken in small pieces.
                 self.learn(run, &hand);
                 self.feed.put(run, hand.cut_off(run, rest.by_ref().collect(), me.now));
+                run.call_for_work();
                 break None;
             }
             if self.turn.is_at_head(hand.first) {

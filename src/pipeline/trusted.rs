@@ -87,7 +87,8 @@ impl<S> Trusted<S> {
         match wait {
             Wait::Never => run.enter_source(|| me.is_behind(run)).then(|| {
                 let soon = time::now() + PATIENCE;
-                if me.due.is_none_or(|due| soon < due) { Wait::Until(soon) } else { longest }
+                let may_ask = !run.alone.load(Ordering::Relaxed) && me.due.is_none_or(|due| soon < due);
+                if may_ask { Wait::Until(soon) } else { longest }
             }),
             Wait::Until(soon) if wait != longest && time::now() >= soon && !run.is_called() => {
                 run.hungry.store(true, Ordering::Relaxed);

@@ -111,7 +111,8 @@ impl Worker {
         self.log.end_idle(now);
         let place = if self.owner { &run.owner } else { &run.sleepers };
         place.found(|| false);
-        run.offer_work();
+        // Who saw it search has not called anybody out of the source.
+        run.call_for_work();
         // And what it should have looked for may have rung nobody, because it was searching.
         if self.minds || run.stirs.load(Ordering::SeqCst) != self.seen {
             self.leave_to_others(run);

@@ -140,6 +140,7 @@ where
                         given.items.push(result);
                         given.indices.push(at);
                         if run.attention().is_wanted() {
+                            run.is_asked(); // this answers it: else every result from here on would go alone
                             return None;
                         }
                     } else if let Some(Open { results, credit, .. }) = current.open.take() {
@@ -183,6 +184,8 @@ where
         }
         bound.set_busy(true);
         me.found(run);
+        // The iterator is the user's, and may be slow.
+        run.call_for_work();
         me.log.enter(lineup.stage, me.now);
         let (items, indices) = (Vec::with_capacity(most.min(64)), Vec::new());
         let mut given = Given { items, indices, credit: Credit::NONE, pieces: 0, ended: 0, read: None };

@@ -26,7 +26,7 @@ impl<E> Run<E> {
     }
 
     /// As [`offer_work`](Self::offer_work), by whoever goes into a call that may take longer than a worker needs to leave the source.
-    #[inline]
+    #[cold]
     pub(in super::super) fn call_for_work(&self) {
         if self.has_work() {
             self.call_one();
