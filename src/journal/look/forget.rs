@@ -147,20 +147,22 @@ fn forget_crashes(
         let crashes = desk.store().crashes().map_err(|error| desk.failed(error))?;
         let crashes: Result<Vec<(Identity, u32)>, _> = crashes.into_iter().collect();
         let crashes = crashes.map_err(|damage| desk.failed(StoreError::Damaged(damage)))?;
-        let mut changes = Vec::new();
+        let (mut changes, mut were_running) = (Vec::new(), 0);
         let mut index = desk.index();
-        for (identity, _) in crashes {
+        for (identity, times) in crashes {
             // One with a record was killed while that was to be replaced.
             if is_meant(identity) && index.look(identity).is_none_or(|(_, is_working)| !is_working) {
                 index.pardon(identity);
                 changes.push(Change::NoCrashes(identity));
+                // None: it was only next in line.
+                were_running += u64::from(times > 0);
             }
         }
         drop(index);
         if !changes.is_empty() {
             desk.apply(&changes)?;
         }
-        Ok(changes.len() as u64)
+        Ok(were_running)
     })?
 }
 

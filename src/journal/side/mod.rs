@@ -28,7 +28,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::time;
 
 pub(super) use error::SideError;
@@ -67,6 +67,8 @@ pub(super) struct Side {
     /// How often a last number has been written in this run.
     turn: AtomicU64,
     marks: Marks,
+    /// The lock has been given back, or is about to be.
+    is_over: AtomicBool,
 }
 
 impl Side {
@@ -129,7 +131,10 @@ impl Side {
         let epoch = left.epoch.saturating_add(1).max(today);
         let (marks, last_seq) = (Marks::new(epoch), left.last_seq);
         // The two that `begin_epoch` writes are those of the turns 0 and 1.
-        Ok((Self { file, epoch, last_seq, turn: AtomicU64::new(2), marks }, left))
+        Ok((
+            Self { file, epoch, last_seq, turn: AtomicU64::new(2), marks, is_over: AtomicBool::new(false) },
+            left,
+        ))
     }
 
     /// Which run this is.
@@ -180,7 +185,7 @@ impl Side {
     /// # Cost
     /// One write of a kilobyte for every block; nothing for the others of the block, with `exact` a write of 4 bytes.
     pub(super) fn begin(&self, ticket: &Ticket, exact: bool) -> io::Result<()> {
-        self.marks.begin(&self.file, ticket, exact)
+        if self.is_over() { Ok(()) } else { self.marks.begin(&self.file, ticket, exact) }
     }
 
     /// The task does not run any more, and is not recorded yet: takes its mark back, if it has one of its own. Who is marked with others is only suspected.
@@ -188,7 +193,7 @@ impl Side {
     /// # Errors
     /// The file could not be written, and the mark may still be there.
     pub(super) fn rest(&self, ticket: &Ticket) -> io::Result<()> {
-        self.marks.rest(&self.file, ticket)
+        if self.is_over() { Ok(()) } else { self.marks.rest(&self.file, ticket) }
     }
 
     /// The task has been recorded, after it was told to rest. A mark that it shares may still be there: who reads it leaves out what is recorded.
@@ -201,15 +206,16 @@ impl Side {
     /// # Errors
     /// The file could not be written, and the mark may still be there. The task has ended all the same.
     pub(super) fn withdraw(&self, ticket: Ticket) -> io::Result<()> {
-        self.marks.withdraw(&self.file, ticket)
+        if self.is_over() { Ok(()) } else { self.marks.withdraw(&self.file, ticket) }
     }
 
-    /// Says that this run ended in order, with nobody running, and gives the lock back. A mark that is written all the same is one of an old
-    /// run, which means nothing to the next holder.
+    /// Says that this run ended in order, and gives the lock back. Marks are not written any more: they could come over one of the next
+    /// holder's.
     ///
     /// # Errors
     /// The file could not be written: the next holder may take the end for a crash.
     pub(super) fn close(&self) -> io::Result<()> {
+        self.is_over.store(true, Ordering::SeqCst);
         let (at, bytes) = head::encode_head(Head { epoch: self.epoch, clean: true });
         let mut page = holder::free().to_vec();
         page.resize(at, 0);
@@ -217,6 +223,11 @@ impl Side {
         self.file.write_all_at(&page, 0)?;
         self.file.set_len(PAGE as u64)?;
         self.unlock()
+    }
+
+    /// Whether tasks that begin or end now do so after the end of the journal: nothing of them is recorded.
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
     }
 
     #[allow(clippy::incompatible_msrv)] // the feature needs 1.89

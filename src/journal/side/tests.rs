@@ -474,3 +474,20 @@ fn task_with_a_mark_of_its_own_is_not_suspected_only_though_it_was_marked_with_o
     assert_eq!((left.marked, left.roughly), (vec![5, 6], vec![6]));
     drop((second, again));
 }
+
+#[test]
+fn task_that_begins_or_is_given_up_after_the_end_leaves_the_next_holders_marks_alone() {
+    let (_folder, journal) = journal();
+    let first = begun(&journal);
+    let [begins, rests, given_up] = [1, 2, 3].map(|identity| first.announce(identity, true));
+    first.begin(&rests, true).unwrap();
+    first.begin(&given_up, true).unwrap();
+    first.close().unwrap();
+    let second = begun(&journal);
+    let running: Vec<_> = (10..20).map(|identity| start(&second, identity, true)).collect();
+    first.begin(&begins, true).unwrap();
+    first.rest(&rests).unwrap();
+    first.withdraw(given_up).unwrap();
+    drop((second, running));
+    assert_eq!(marked(&journal), (10..20).collect::<Vec<_>>());
+}
