@@ -150,3 +150,37 @@ fn cancelled_token_ends_it() {
         pool.map_reduce_with(&token, items, |item| *item, |left, _| left).expect_err("cancelled before");
     assert_eq!(error.done(), 0);
 }
+
+#[test]
+fn panic_of_what_an_iterator_says_of_its_length_is_a_panic_of_the_iterator() {
+    /// Says how long it is so often.
+    struct Unsure(std::cell::Cell<u32>);
+    impl Iterator for Unsure {
+        type Item = u32;
+        fn next(&mut self) -> Option<u32> {
+            Some(1)
+        }
+        fn size_hint(&self) -> (usize, Option<usize>) {
+            self.0.set(self.0.get().checked_sub(1).expect("unsure"));
+            (0, None)
+        }
+    }
+    for workers in [1, 2] {
+        let pool = pool(workers);
+        for times in 1..12 {
+            let unsure = || Unsure(std::cell::Cell::new(times));
+            for error in [
+                pool.map_iter(unsure(), |item| item).err(),
+                pool.map_reduce_iter(unsure(), |item| item, u32::max).err(),
+                pool.for_each_iter(unsure(), drop).err(),
+            ] {
+                let error = error.expect("it panics");
+                assert!(
+                    matches!(&error, BulkError::Panicked { source, .. } if source.message() == "unsure"),
+                    "{error}"
+                );
+            }
+            assert_eq!(pool.map_iter([1], |item| item).expect("the pool is well"), [1]);
+        }
+    }
+}

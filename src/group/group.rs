@@ -215,13 +215,15 @@ impl<'env, T: Send + 'env, E: Send + Sync + 'env> ErrorGroup<'env, T, E> {
         let (mut naps, mut refused) = (Naps::new(), false);
         let mut registrations = Vec::new();
         let end = loop {
+            let seen = core.token.seen_cause().is_some();
             let wait = core.line.wait_for_quiet(helps && parks && !refused, parks);
             match wait {
                 Wait::Quiet => break Ok(()),
                 Wait::Help => refused = !core.help(),
                 Wait::Park => {}
             }
-            if core.token.is_cancelled() && core.purge() {
+            // Where it is seen here first, callbacks may have run here, and one that waits takes an unpark that was for this wait.
+            if core.token.is_cancelled() && (core.purge() || !seen) {
                 continue;
             }
             if !parks {

@@ -339,6 +339,7 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
         let _unpark: Vec<Registration> = tokens().map(CancellationToken::unpark_me).collect();
         let interrupt = loop {
             self.end_if_cancelled();
+            let seen = parking::seen(tokens());
             // From here on the end of the task unparks this thread; an end before is seen here.
             if self.task.watch(Some(Box::new(Waiter::Thread(thread::current())))).is_err() {
                 return Ok(());
@@ -351,6 +352,9 @@ impl<'env, T> ScopedTaskHandle<'env, T> {
                 Some(Err(not_yet)) => Some(not_yet),
                 _ => None,
             };
+            if parking::seen(tokens()) > seen {
+                continue;
+            }
             if let Err(interrupt) = parking::park(deadline, tokens(), not_yet) {
                 break interrupt;
             }

@@ -11,6 +11,12 @@ pub(super) enum Interrupt {
     Cancelled(Cancelled),
 }
 
+/// How many of these have been seen to be cancelled. Where that grows between the moment from which a thread is unparked and the one in which it parks, a look of its own may have
+/// run the callbacks of a deadline that nobody watches, and one that waits takes the unpark: then it looks again at what it waits for.
+pub(super) fn seen<'a>(tokens: impl Iterator<Item = &'a CancellationToken>) -> usize {
+    tokens.filter(|token| token.seen_cause().is_some()).count()
+}
+
 /// Parks the calling thread until something unparks it, unless `deadline` has passed. It wakes by itself at the deadline, at those of `tokens`, and when
 /// what did not start may do so (`not_yet`).
 pub(super) fn park<'a>(

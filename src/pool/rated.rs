@@ -184,9 +184,8 @@ impl<'env> Core<'env> {
         let given = control.filter(|control| control.given().is_some());
         let own_token = || given.map_or_else(|| self.gate.stop.clone(), |control| control.token(&self.gate));
         // Who gives a token beside the task's own: a chunk's tasks have none.
-        let both = ended_by.map(CancellationToken::child);
-        let token = both.clone().unwrap_or_else(own_token);
-        let _also = both.map(|both| own_token().cancel_too(&both));
+        let both = ended_by.map(|token| token.child_of_both(&own_token()));
+        let token = both.as_ref().map_or_else(own_token, |(token, _)| token.clone());
         let cause =
             || cancel_cause(control, &self.gate).or_else(|| ended_by.and_then(CancellationToken::cause));
         let wait = |limiter: &RateLimiter| {

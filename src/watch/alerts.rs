@@ -154,7 +154,10 @@ struct Inner<S> {
 impl<S> Drop for Inner<S> {
     fn drop(&mut self) {
         let State { asking, added, .. } = self.state.get_mut();
-        let rules = asking.take().map(|asking| asking.rules);
+        let rules = asking.take().map(|Asking { rules, before }| {
+            panics::drop_quietly(before);
+            rules
+        });
         rules.into_iter().flatten().chain(added.drain(..)).for_each(Rule::drop_quietly);
     }
 }

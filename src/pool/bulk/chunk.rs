@@ -358,17 +358,22 @@ mod tests {
     #[test]
     fn callback_of_a_deadline_that_a_worker_sees_between_two_tasks_may_cancel_the_batch() {
         let _fault = fault::fail_every_spawn(); // so callbacks run in the thread that sees the deadline
-        let token = CancellationToken::unwatched(Duration::from_millis(20));
-        let at = token.deadline().expect("it has one");
-        let gate = Gate::new(Arc::from("unmanned"), 64, Duration::ZERO, Some(token.clone()), false);
-        let core = Arc::new(Core::new(gate, Rules::default()));
-        core.seat(0);
-        let until_late = move || {
-            while time::now() < at {
-                thread::yield_now();
-            }
-        };
-        let batch = Submitter::<()>::new(Arc::clone(&core)).submit_many(vec![until_late; 3]).expect("room");
+        // Where time passes faster than this thread gets on, with more of it.
+        let submitted = (0..10).find_map(|attempt| {
+            let token = CancellationToken::unwatched(Duration::from_millis(20 << attempt));
+            let at = token.deadline().expect("it has one");
+            let gate = Gate::new(Arc::from("unmanned"), 64, Duration::ZERO, Some(token.clone()), false);
+            let core = Arc::new(Core::new(gate, Rules::default()));
+            core.seat(0);
+            let until_late = move || {
+                while time::now() < at {
+                    thread::yield_now();
+                }
+            };
+            let batch = Submitter::<()>::new(Arc::clone(&core)).submit_many(vec![until_late; 3]).ok()?;
+            Some((token, core, batch))
+        });
+        let (token, core, batch) = submitted.expect("ten seconds are enough");
         let batch = Arc::new(batch);
         let same = Arc::clone(&batch);
         token.on_cancel(move |_| _ = same.cancel()).detach();

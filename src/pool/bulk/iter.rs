@@ -41,9 +41,15 @@ impl<I: Iterator> Source<I> {
         if state.ended {
             return (start, true, Ok(()));
         }
-        let (least, most) = state.iter.size_hint();
-        let len = grain.len((most == Some(least)).then_some(least), workers);
-        let outcome = panics::catch(|| "the iterator", || items.extend(state.iter.by_ref().take(len)));
+        let mut len = 0;
+        let outcome = panics::catch(
+            || "the iterator",
+            || {
+                let (least, most) = state.iter.size_hint();
+                len = grain.len((most == Some(least)).then_some(least), workers);
+                items.extend(state.iter.by_ref().take(len));
+            },
+        );
         state.pulled += items.len();
         state.ended = outcome.is_err() || items.len() < len;
         (start, outcome.is_ok() && state.ended, outcome)

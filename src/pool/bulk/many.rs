@@ -229,7 +229,11 @@ impl<'env, T> ManyHandle<'env, T> {
         let mut any = false;
         for part in &self.parts {
             if self.core.rate.is_some() && part.is_queued() && self.core.gate.cancelled().is_none() {
-                keep(self.core.reserve(&**part)?);
+                match self.core.reserve(&**part) {
+                    Ok(permits) => keep(permits),
+                    Err(_) if any => return Ok(true), // the next call says so
+                    Err(refused) => return Err(refused.into()),
+                }
             }
             any |= part.work_off(self.core.site(Some(seat)));
         }
@@ -248,6 +252,7 @@ impl<'env, T> ManyHandle<'env, T> {
         let _unpark: Vec<Registration> = tokens().map(CancellationToken::unpark_me).collect();
         let interrupt = loop {
             self.end_if_cancelled();
+            let seen = parking::seen(tokens());
             // From here on the end of the batch unparks this thread; an end before is seen here.
             if self.batch.watch(Some(Waiter::Thread(thread::current()))).is_err() {
                 return Ok(());
@@ -260,6 +265,9 @@ impl<'env, T> ManyHandle<'env, T> {
                 Some(Err(not_yet)) => Some(not_yet),
                 _ => None,
             };
+            if parking::seen(tokens()) > seen {
+                continue;
+            }
             if let Err(interrupt) = parking::park(deadline, tokens(), not_yet) {
                 break interrupt;
             }

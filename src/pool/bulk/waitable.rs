@@ -54,8 +54,9 @@ impl<T> Waitable for ManyHandle<'_, T> {
         let Some(seat) = seat else { return otherwise };
         match self.work_off(&seat) {
             Err(not_yet) => return Help::Later(deadline.into_iter().chain([not_yet.ask_again()]).min()),
-            Ok(true) if self.core.rate.is_some() => return Help::Helped,
-            Ok(_) => self.assert_not_below(&seat),
+            // What it ran may have waited too, and taken an unpark: it is asked again.
+            Ok(true) => return Help::Helped,
+            Ok(false) => self.assert_not_below(&seat),
         }
         if ManyHandle::is_finished(self) { Help::Helped } else { otherwise }
     }
