@@ -439,7 +439,7 @@ fn worker_that_waits_for_a_channel_hears_of_work_that_lies_in_front_of_a_stage()
 fn worker_that_waits_for_a_channel_hears_of_what_a_slow_serial_stage_has_let_through() {
     check("work behind a slow serial stage", 1, false, || {
         let (sender, receiver) = bounded(2);
-        let ((passed, passes), (both, end)) = (bounded(1), bounded(1));
+        let ((passed, first), (both, end)) = (bounded(1), bounded(1));
         let feeder = thread::Builder::new()
             .spawn(move || {
                 (0..2).for_each(|item| sender.send(item).expect("the run is there"));
@@ -453,7 +453,7 @@ fn worker_that_waits_for_a_channel_hears_of_what_a_slow_serial_stage_has_let_thr
                 if item == 0 {
                     execution::advance(Duration::from_millis(1));
                 } else {
-                    passes.recv().expect("the first goes on");
+                    first.recv().expect("the first goes on");
                 }
                 item
             })
