@@ -1,4 +1,4 @@
-//! The threads of a blocking stage, as the rest of the run sees them, and how they are heard where a single worker sleeps in the source.
+//! The threads of a blocking stage, as the rest of the run sees them, and how a worker is heard that sleeps in the source.
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
@@ -38,13 +38,12 @@ impl Crew {
     }
 }
 
-/// Interrupts a worker that waits in a channel for the next item, where there may be no other: a thread that is no worker has made work, or a batch has a
-/// time from now on.
+/// Interrupts a worker that waits in a channel for the next item: there is work, or a batch has a time from now on, and nobody else may see to it.
 #[derive(Debug)]
 pub(super) struct Nudges(Option<(Sender<()>, Receiver<()>)>);
 
 impl Nudges {
-    /// `needed`: there is a stage that has threads, or a batch with a time.
+    /// `needed`: there is another worker, a stage that has threads, or a batch with a time.
     pub(super) fn new(needed: bool) -> Self {
         Self(needed.then(|| bounded(1)))
     }

@@ -1,6 +1,7 @@
 //! `flat_map_bounded`: many items of one, in order, and only so many at a time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gristmill::pipeline::UndoneInputs;
@@ -297,4 +298,36 @@ fn bound_of_zero_is_refused() {
         matches!(error.kind(), PipelineErrorKind::InvalidSetting { setting: "flat_map_bounded" }),
         "{error}"
     );
+}
+
+/// A worker that has gone idle asks for a share once, and is answered once.
+#[test]
+fn results_go_on_in_chunks_after_somebody_has_asked_for_a_share() {
+    const RESULTS: u64 = 100_000;
+    thread_local! {
+        /// Results given since the last was worked on.
+        static IN_A_ROW: Cell<u64> = const { Cell::new(0) };
+    }
+    let most = AtomicU64::new(0);
+    Pipeline::from_iter(0..1)
+        .workers(2)
+        .flat_map_bounded("give", 256, |_: u64| {
+            (0..RESULTS).inspect(|result| {
+                IN_A_ROW.set(IN_A_ROW.get() + 1);
+                if *result > RESULTS / 2 {
+                    most.fetch_max(IN_A_ROW.get(), Ordering::SeqCst);
+                }
+            })
+        })
+        .map("work", |result| {
+            IN_A_ROW.set(0);
+            if result == 1000 {
+                // What may be given meanwhile is soon, and the other worker has nothing to do then.
+                (0..1_000_000).for_each(|_| std::hint::spin_loop());
+            }
+        })
+        .for_each("drop", drop)
+        .run(&CancellationToken::new())
+        .expect("nothing fails");
+    assert!(most.into_inner() > 1, "each went alone");
 }
